@@ -1,0 +1,389 @@
+"""A turn in one lane or two: asked, streamed, stopped, voted on, corrected.
+
+Rows are committed before the first token; each lane then streams in the background at its own pace, fails alone, and
+is written once when it ends. A page or an API call only watches: it may go away and come back. It does not know HTTP
+or pages.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from ftchat.base import Base
+from ftchat.config import Settings
+from ftchat.contestants import Contestants, Prepared
+from ftchat.engine import Piece, Request
+from ftchat.errors import BadInput, Conflict, EngineNotReady, NotFound
+from ftchat.lanes import Lanes
+from ftchat.prompt import Prompter
+from ftchat.records import (
+    WINNERS,
+    Conversation,
+    Finish,
+    LaneName,
+    Message,
+    Mode,
+    Params,
+    Reply,
+    Turn,
+    Vote,
+    Winner,
+    clean_text,
+    new_id,
+    now,
+)
+from ftchat.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaneSeen:
+    """One lane as its asker may see it now."""
+
+    lane: LaneName
+    reply: str
+    text: str
+    finish: Finish | None
+    error: str
+    contestant: str | None  # None while hidden
+    tokens: int | None
+    prompt_tokens: int | None
+    ttft_ms: float | None
+    corrected: str | None
+    rating: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TurnSeen:
+    """A turn as its asker may see it now."""
+
+    turn: str
+    conversation: str
+    mode: Mode
+    prompt: str
+    blind: bool
+    lanes: tuple[LaneSeen, ...]
+    vote: Vote | None
+    votable: bool
+
+    @property
+    def writing(self) -> bool:
+        """Whether a lane is not finished."""
+        return any(lane.finish is None for lane in self.lanes)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What someone asked for, checked."""
+
+    prompt: str
+    mode: Mode
+    contestants: tuple[str, ...]
+    blind: bool
+    params: Params
+
+
+class Chat:
+    """What people do with replies."""
+
+    def __init__(
+        self,
+        store: Store,
+        lanes: Lanes,
+        *,
+        prompter: Prompter,
+        contestants: Contestants,
+        base: Base,
+        settings: Settings,
+        waiting: Callable[[], str],
+    ) -> None:
+        """Over the parts of a running app. `waiting` says why nothing can be answered now; "" when it can."""
+        self._store = store
+        self._lanes = lanes
+        self._prompter = prompter
+        self._contestants = contestants
+        self._base = base
+        self._settings = settings
+        self._waiting = waiting
+
+    @property
+    def waiting(self) -> str:
+        """Why nothing can be answered now, as a sentence; empty when it can."""
+        return self._waiting()
+
+    # -- asking --
+
+    async def ask(
+        self,
+        user: str,
+        prompt: str,
+        *,
+        mode: Mode,
+        conversation: str | None = None,
+        contestants: Sequence[str] | None = None,
+        blind: bool = True,
+        system: str = "",
+        context: Sequence[Message] = (),
+        params: Params | None = None,
+        key: str | None = None,
+    ) -> str:
+        """Commit a turn and start its lanes; returns the turn's id at once.
+
+        A conversation's system message and context (what was said elsewhere before its first turn) are given once.
+        """
+        prompt = clean_text(prompt, what="The prompt")
+        if self.waiting:
+            raise EngineNotReady(self.waiting)
+        if earlier := self._store.once(user, key):
+            return str(earlier)
+        asked = _Asked(prompt, mode, tuple(contestants or ()), blind, params or self.defaults())
+        new = None
+        if conversation is None:
+            title = " ".join(prompt.split())[:80]
+            new = Conversation(new_id("c"), user, title, system, now(), tuple(context))
+        where = new or self._store.turns.conversation(conversation or "", owner=user)
+        turn, prompts = await asyncio.to_thread(self._prepare, asked, where, is_new=new is not None)
+
+        def commit() -> None:
+            with self._store.writing():
+                self._store.turns.add(turn, new=new)
+                self._store.remember(user, key, turn.id)
+
+        await asyncio.to_thread(commit)
+        self._lanes.begin(turn, prompts)
+        return turn.id
+
+    async def unrecorded(self, messages: Sequence[Message], *, model: str, params: Params) -> AsyncIterator[Piece]:
+        """An answer that leaves no trace: for clients that ask for that."""
+        if self.waiting:
+            raise EngineNotReady(self.waiting)
+        contestant = self._contestants.resolve(model)
+        prepared = await asyncio.to_thread(self._contestants.prepare, contestant, messages)
+        token_ids = await asyncio.to_thread(self._fit, prepared, params)
+        async with (
+            self._lanes.engine.lanes(1),
+            aclosing(
+                self._lanes.engine.stream(Request(model=prepared.model, token_ids=token_ids, params=params))
+            ) as pieces,
+        ):
+            async for piece in pieces:
+                yield piece
+
+    def continued_by(self, user: str, messages: Sequence[Message]) -> str | None:
+        """The conversation of which these messages are the whole so far, if it was recorded here."""
+        return self._store.turns.continued_by(user, messages)
+
+    def defaults(self) -> Params:
+        """How answers are sampled when nobody says otherwise."""
+        s = self._settings
+        return Params(temperature=s.temperature, top_p=s.top_p, max_tokens=s.max_tokens)
+
+    def _fit(self, prepared: Prepared, params: Params) -> list[int]:
+        room = min(params.max_tokens, self._prompter.context_length // 2)
+        return self._prompter.fit(prepared.messages, room=room)[0]
+
+    def _prepare(self, asked: _Asked, where: Conversation, *, is_new: bool) -> tuple[Turn, list[list[int]]]:
+        """The turn with its empty replies, and the token ids that each lane sends."""
+        log = self._store.turns
+        path = [] if is_new else [log.get(turn) for turn in log.of_conversation(where.id)]
+        lanes: tuple[LaneName, ...] = ("left", "right") if asked.mode == "compare" else ("only",)
+        question = Message("user", asked.prompt)
+        prepared = [
+            self._contestants.prepare(name, [*where.head, *log.history(path, lane), question])
+            for lane, name in zip(lanes, self._who(asked, path), strict=True)
+        ]
+        turn_id = new_id("t")
+        turn = Turn(
+            id=turn_id,
+            conversation=where.id,
+            owner=where.owner,
+            mode=asked.mode,
+            prompt=asked.prompt,
+            blind=asked.blind and asked.mode == "compare",
+            parent=path[-1].id if path else None,
+            params=asked.params,
+            created_at=now(),
+            replies=tuple(self._empty(turn_id, lane, p) for lane, p in zip(lanes, prepared, strict=True)),
+        )
+        return turn, [self._fit(p, asked.params) for p in prepared]
+
+    def _empty(self, turn: str, lane: LaneName, prepared: Prepared) -> Reply:
+        return Reply(
+            id=new_id("r"),
+            turn=turn,
+            lane=lane,
+            contestant=prepared.contestant,
+            model=prepared.model,
+            base=self._base.fingerprint,
+            examples=prepared.examples,
+        )
+
+    def _who(self, asked: _Asked, path: Sequence[Turn]) -> list[str]:
+        """The contestants of the lanes. A compare turn that follows an unvoted one keeps who is on which side."""
+        if asked.contestants:
+            wanted = 2 if asked.mode == "compare" else 1
+            if len(asked.contestants) != wanted:
+                raise BadInput(f"A {asked.mode} turn takes {wanted} contestant{'s' if wanted > 1 else ''}.")
+            return [self._contestants.resolve(name) for name in asked.contestants]
+        if asked.mode == "chat":
+            return [self._contestants.champion()]
+        if path and path[-1].mode == "compare" and not self._store.feedback.ever_voted(path[-1].id):
+            return [path[-1].reply("left").contestant, path[-1].reply("right").contestant]
+        return list(self._contestants.pair())
+
+    async def stop(self, user: str, turn: str) -> None:
+        """End what is still being written; the text so far stays, marked as cut."""
+        self._store.turns.get(turn, owner=user)
+        await self._lanes.stop(turn)
+
+    async def close(self) -> None:
+        """End every turn, keeping what was written."""
+        await self._lanes.close()
+
+    # -- watching --
+
+    def seen(self, user: str, turn: str) -> TurnSeen:
+        """What the asker may see of a turn now."""
+        live = self._lanes.get(turn)
+        if live is not None and live.writing and live.turn.owner == user:
+            return self._shape(live.turn, tuple(live.replies.values()), vote=None, hidden=live.turn.blind)
+        row = self._store.turns.get(turn, owner=user)
+        vote = self._store.feedback.vote_of(turn) if row.mode == "compare" else None
+        hidden = row.blind and vote is None and not self._store.feedback.ever_voted(turn)
+        return self._shape(row, row.replies, vote=vote, hidden=hidden)
+
+    async def watch(self, user: str, turn: str) -> AsyncIterator[TurnSeen]:
+        """The turn each time it changes, the last time when every lane has ended."""
+        while True:
+            live = self._lanes.get(turn)
+            bell = live.bell if live else None
+            seen = self.seen(user, turn)
+            yield seen
+            if bell is None or not seen.writing:
+                return
+            await bell.wait()
+
+    def _shape(self, turn: Turn, replies: tuple[Reply, ...], *, vote: Vote | None, hidden: bool) -> TurnSeen:
+        return TurnSeen(
+            turn=turn.id,
+            conversation=turn.conversation,
+            mode=turn.mode,
+            prompt=turn.prompt,
+            blind=turn.blind,
+            lanes=tuple(self._lane(reply, turn.owner, hidden=hidden) for reply in replies),
+            vote=vote,
+            votable=turn.mode == "compare" and vote is None and all(reply.text.strip() for reply in replies),
+        )
+
+    def _lane(self, reply: Reply, owner: str, *, hidden: bool) -> LaneSeen:
+        given = self._store.feedback.given_on(reply.id, rater=owner) if reply.finish else (None, None)
+        return LaneSeen(
+            lane=reply.lane,
+            reply=reply.id,
+            text=reply.text,
+            finish=reply.finish,
+            error=reply.error,
+            contestant=None if hidden else reply.contestant,
+            tokens=None if hidden else reply.completion_tokens,
+            prompt_tokens=None if hidden else reply.prompt_tokens,
+            ttft_ms=None if hidden else reply.ttft_ms,
+            corrected=given[0],
+            rating=given[1],
+        )
+
+    def conversations(self, user: str, *, limit: int = 50, mode: Mode | None = None) -> list[Conversation]:
+        """Someone's conversations, newest first."""
+        return self._store.turns.conversations(user, limit=limit, mode=mode)
+
+    def turns(self, user: str, conversation: str) -> list[str]:
+        """The ids of a conversation's turns, oldest first."""
+        self._store.turns.conversation(conversation, owner=user)
+        return self._store.turns.of_conversation(conversation)
+
+    def contestants(self) -> tuple[str, ...]:
+        """Names that can be chosen."""
+        return ("champion", *self._contestants.names())
+
+    # -- judging --
+
+    async def vote(
+        self,
+        user: str,
+        turn: str,
+        winner: Winner,
+        *,
+        reasons: object = None,
+        comment: str = "",
+        key: str | None = None,
+    ) -> Vote:
+        """Record who was better. An early vote ends both lanes: what was seen is what was judged."""
+        if winner not in WINNERS:
+            raise BadInput(f"winner is {winner!r}: use left, right, tie or both_bad.")
+        seen = self.seen(user, turn)
+        if seen.mode != "compare":
+            raise Conflict("Only a compare turn takes a vote; rate the reply instead.")
+        if not seen.votable and seen.vote is None and self._store.once(user, key) is None:
+            raise Conflict("Both answers need some text before a vote.")
+        await self.stop(user, turn)
+        row = self._store.turns.get(turn, owner=user)
+
+        def commit() -> None:
+            with self._store.writing():
+                if self._store.once(user, key) is None:
+                    vote = self._store.feedback.add_vote(row, user, winner, reasons=reasons, comment=comment)
+                    self._approve(vote, user)
+                    self._store.remember(user, key, vote)
+
+        await asyncio.to_thread(commit)
+        vote = self._store.feedback.vote_of(turn)
+        if vote is None:
+            raise Conflict("This vote was undone.")
+        return vote
+
+    def undo(self, user: str, feedback: str) -> None:
+        """Take back one's own vote, rating or correction."""
+        if self._store.feedback.rater_of(feedback) != user:
+            raise NotFound("There is no such feedback.")
+        self._store.feedback.void(feedback, user)
+
+    def correct(self, user: str, reply: str, text: str, *, key: str | None = None) -> str:
+        """Record what a reply should have been."""
+        text = clean_text(text, what="The correction")
+        original = self._judged(user, reply)
+        if text.strip() == original.text.strip():
+            raise BadInput("The correction is the same as the reply. Change something, or give it a thumb up.")
+        with self._store.writing():
+            if earlier := self._store.once(user, key):
+                return str(earlier)
+            correction = self._store.feedback.add_correction(reply, user, text.strip())
+            self._approve(correction, user)
+            self._store.remember(user, key, correction)
+        return correction
+
+    def rate(
+        self, user: str, reply: str, value: str, *, reasons: object = None, comment: str = "", key: str | None = None
+    ) -> str:
+        """Record a thumb on a reply."""
+        if value not in ("up", "down"):
+            raise BadInput(f"value is {value!r}: use up or down.")
+        self._judged(user, reply)
+        with self._store.writing():
+            if earlier := self._store.once(user, key):
+                return str(earlier)
+            rating = self._store.feedback.add_rating(reply, user, value, reasons=reasons, comment=comment)
+            self._approve(rating, user)
+            self._store.remember(user, key, rating)
+        return rating
+
+    def _judged(self, user: str, reply: str) -> Reply:
+        """A reply that may be judged now: one's own, finished, and not hidden behind a vote still to come."""
+        turn, found = self._store.turns.turn_of(reply, owner=user)
+        if found.finish is None:
+            raise Conflict("This reply is still being written.")
+        if turn.blind and not self._store.feedback.ever_voted(turn.id):
+            raise Conflict("Vote first: corrections and thumbs follow the blind vote.")
+        return found
+
+    def _approve(self, feedback: str, user: str) -> None:
+        if self._settings.approve_own:
+            self._store.feedback.review(feedback, "approved", user)

@@ -1,0 +1,177 @@
+"""Settings: frozen values, read once. Defaults < ftchat.toml in the home < FTCHAT_* variables < command-line flags.
+
+It knows names, types and bounds. It does not know what a part does with them.
+"""
+
+import dataclasses
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ftchat.errors import BadInput, SetupError
+
+Effort = Literal["quick", "normal", "thorough"]
+EFFORTS: tuple[Effort, ...] = ("quick", "normal", "thorough")
+SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
+
+def _setting(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How one ftchat runs. Every field is a key of ftchat.toml, a variable FTCHAT_<NAME> and a flag --<name>."""
+
+    home: Path = _setting(Path(), "folder with adapters/, data/ and ftchat.toml")
+    name: str = _setting("assistant", "slug of the assistant; its adapters are called NAME-v1, NAME-v2, ...")
+    model: str = _setting("", "folder of the base model; empty is the practice model that ftchat ships")
+    host: str = _setting("127.0.0.1", "address the app listens on")
+    port: int = _setting(7860, "port the app listens on")
+    open: bool = _setting(False, "no login: the one person at this machine is admin; loopback only")
+    engine_url: tuple[str, ...] = _setting(
+        (), "vLLM servers already running (comma-separated), instead of a managed one"
+    )
+    engine_key: str = _setting("", "API key of those servers")
+    max_loras: int = _setting(4, "adapters that may answer in one batch")
+    max_cpu_loras: int = _setting(8, "adapters kept loaded")
+    max_lora_rank: int = _setting(32, "largest rank of an adapter that can be served")
+    context_length: int = _setting(0, "longest prompt and answer together, in tokens; 0 is what the model allows")
+    kv_cache_gib: float = _setting(1.0, "memory for the engine's KV cache on CPU, in GiB")
+    cpu_lora: bool = _setting(True, "mend LoRA in vLLM on CPU (right answers beside adapters, and speed)")
+    max_tokens: int = _setting(256, "longest answer, in tokens, unless a request asks for less")
+    temperature: float = _setting(0.7, "sampling temperature unless a request says otherwise")
+    top_p: float = _setting(0.95, "nucleus sampling unless a request says otherwise")
+    max_in_flight: int = _setting(32, "answers being written at once; further ones wait")
+    approve_own: bool = _setting(True, "feedback by reviewers and admins counts as approved when it is given")
+    exam_groups: int = _setting(8, "exam groups below which no exam may promote")
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, naming the setting."""
+        if not SLUG.fullmatch(self.name):
+            raise SetupError(f"name is {self.name!r}: use 1 to 40 of a-z, 0-9 and '-', not starting with '-'.")
+        for key, low, high in _BOUNDS:
+            value = getattr(self, key)
+            if not low <= value <= high:
+                raise SetupError(f"{key} is {value}: it must be between {low} and {high}.")
+        if self.max_cpu_loras < self.max_loras:
+            raise SetupError(f"max_cpu_loras ({self.max_cpu_loras}) must not be below max_loras ({self.max_loras}).")
+        if self.open and self.host not in ("127.0.0.1", "localhost", "::1"):
+            raise SetupError(
+                f"open is on and host is {self.host}: without a login ftchat listens on 127.0.0.1 only. "
+                "Leave out --open or --host."
+            )
+
+
+_BOUNDS: tuple[tuple[str, float, float], ...] = (
+    ("port", 0, 65535),
+    ("max_loras", 2, 64),
+    ("max_cpu_loras", 2, 1024),
+    ("max_lora_rank", 1, 512),
+    ("context_length", 0, 10_000_000),
+    ("kv_cache_gib", 0.1, 4096),
+    ("max_tokens", 1, 100_000),
+    ("temperature", 0.0, 2.0),
+    ("top_p", 0.01, 1.0),
+    ("max_in_flight", 2, 4096),
+    ("exam_groups", 8, 10_000),
+)
+
+
+def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
+    """Merge the four sources into one Settings; a key that nobody knows is an error that names its place."""
+    environ = os.environ if environ is None else environ
+    types = {f.name: f for f in dataclasses.fields(Settings)}
+    from_env = {k: environ[f"FTCHAT_{k.upper()}"] for k in types if f"FTCHAT_{k.upper()}" in environ}
+    home = Path(flags.get("home") or from_env.get("home") or ".").expanduser().resolve()
+    merged = {**_from_file(home / "ftchat.toml", known=set(types)), **from_env}
+    merged |= {k: v for k, v in flags.items() if v is not None}
+    values = {k: _coerce(k, v, default=types[k].default) for k, v in merged.items()}
+    return Settings(**{**values, "home": home})
+
+
+def _from_file(path: Path, *, known: set[str]) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+        raise SetupError(f"{path} is not valid TOML: {err}.") from err
+    if unknown := sorted(set(found) - known):
+        raise SetupError(f"{path} has a setting that ftchat does not know: {', '.join(unknown)}.")
+    return found
+
+
+def _coerce(key: str, value: Any, *, default: Any) -> Any:
+    """A value from a file, a variable or a flag, as the type of its default."""
+    try:
+        if isinstance(default, bool):
+            return value if isinstance(value, bool) else _truth(str(value))
+        if isinstance(default, tuple):
+            parts = value.split(",") if isinstance(value, str) else value
+            return tuple(str(p).strip().rstrip("/") for p in parts if str(p).strip())
+        if isinstance(default, Path):
+            return Path(value)
+        return type(default)(value)
+    except (TypeError, ValueError) as err:
+        raise SetupError(f"{key} is {value!r}: expected {type(default).__name__}.") from err
+
+
+def _truth(text: str) -> bool:
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off", ""):
+        return False
+    raise ValueError(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainArgs:
+    """One training run. Zero means: chosen by ftchat from the data and the model's width (see training.plan)."""
+
+    effort: Effort = "normal"
+    rank: int = 0
+    learning_rate: float = 0.0
+    steps: int = 0
+    replay_share: float = 0.5
+    batch_tokens: int = 2048
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse contradictions, naming both."""
+        if self.effort not in EFFORTS:
+            raise BadInput(f"effort is {self.effort!r}: use {', '.join(EFFORTS)}.")
+        for key, low, high in (
+            ("rank", 0, 512),
+            ("learning_rate", 0.0, 0.1),
+            ("steps", 0, 100_000),
+            ("replay_share", 0.0, 0.9),
+            ("batch_tokens", 64, 1_000_000),
+        ):
+            if not low <= getattr(self, key) <= high:
+                raise BadInput(f"{key} is {getattr(self, key)}: it must be between {low} and {high}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateArgs:
+    """What an exam must show before a candidate is promoted by itself."""
+
+    min_groups: int = 8
+    level: float = 0.05
+    replay_nll_rise: float = 0.05
+    degenerate_share: float = 0.05
+
+
+def train_args(given: Mapping[str, Any]) -> TrainArgs:
+    """TrainArgs from a client's JSON object; an unknown key is refused by name."""
+    known = {f.name for f in dataclasses.fields(TrainArgs)}
+    if unknown := sorted(set(given) - known):
+        raise BadInput(f"There is no training argument called {unknown[0]!r}. Known: {', '.join(sorted(known))}.")
+    try:
+        return TrainArgs(**given)
+    except TypeError as err:
+        raise BadInput(f"A training argument has the wrong type: {err}.") from err

@@ -1,0 +1,129 @@
+"""The exam: candidate, champion and base on the same exam rows, through the same engine; and the verdict.
+
+What is measured is the negative log-likelihood, per token, of the text that people wanted: paired by row, so that few
+rows say much. `decide` is pure and returns its reasons. It does not know how a candidate was made or loaded.
+"""
+
+import asyncio
+import itertools
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ftchat.config import GateArgs
+from ftchat.contestants import Contestants
+from ftchat.dataset import Replay
+from ftchat.engine import Engine
+from ftchat.prompt import Prompter
+from ftchat.records import BASE, FEW_SHOT, Row, Verdict
+
+_EXACT = 14  # rows up to which every flip of signs is tried; above, so many are drawn:
+_FLIPS = 20_000
+
+
+@dataclass(frozen=True)
+class Scores:
+    """NLL per token of each contestant, row by row, and on replay answers."""
+
+    rows: tuple[str, ...]  # groups
+    target: Mapping[str, tuple[float, ...]]
+    replay: Mapping[str, float]
+
+
+async def measure(
+    engine: Engine,
+    prompter: Prompter,
+    contestants: Contestants,
+    *,
+    who: Sequence[str],
+    rows: Sequence[Row],
+    replay: Sequence[Replay],
+) -> Scores:
+    """Ask the engine for the scores of everyone on everything."""
+
+    async def nll(name: str, row: Row) -> float:
+        prepared = await asyncio.to_thread(contestants.prepare, name, row.messages)
+        ids, start = prompter.render_answer(prepared.messages, row.target)
+        return _mean_nll(await engine.score(prepared.model, ids, start))
+
+    async def kept(name: str, item: Replay) -> float:
+        ids, start = prompter.render_answer(item.messages, item.answer)
+        return _mean_nll(await engine.score(name, ids, start))
+
+    target = {name: tuple([await nll(name, row) for row in rows]) for name in who}
+    models = [name for name in who if name != FEW_SHOT]
+    retained = {name: _mean([await kept(name, item) for item in replay]) for name in models} if replay else {}
+    return Scores(tuple(row.group for row in rows), target, retained)
+
+
+def decide(scores: Scores, *, candidate: str, champion: str, gate: GateArgs) -> Verdict:
+    """PROMOTE, REJECT or INSUFFICIENT, with the reasons in words."""
+    groups = len(set(scores.rows))
+    reasons, figures = [], {"groups": groups, "replay_nll": dict(scores.replay)}
+    rise = scores.replay.get(candidate, 0.0) - scores.replay.get(BASE, 0.0)
+    forgets = bool(scores.replay) and rise > gate.replay_nll_rise
+    if scores.replay:
+        figures["replay_nll_rise"] = rise
+        kept = "It forgot some of what base knew" if forgets else "What base knew, it still knows"
+        reasons.append(f"{kept} (answers it should have kept: {rise:+.3f} nats a token, limit {gate.replay_nll_rise}).")
+    if not groups:
+        reasons.insert(0, f"No question is kept aside for the exam yet; {gate.min_groups} are needed for a verdict.")
+        return Verdict(decision="INSUFFICIENT", reasons=tuple(reasons), figures=figures)
+    gains = _by_group(scores, candidate=candidate, champion=champion)
+    better, p_value = sum(g > 0 for g in gains), sign_flip(gains)
+    figures |= {"better": better, "mean_gain": _mean(gains), "p": p_value, "nll": _means(scores)}
+    reasons.insert(
+        0,
+        f"{better} of {groups} questions it had never seen now come closer to what you wanted than with {champion} "
+        f"({_mean(gains):+.2f} nats a token).",
+    )
+    if forgets:
+        return Verdict(decision="REJECT", reasons=tuple(reasons), figures=figures)
+    if groups < gate.min_groups:
+        reasons.append(f"That is {groups} of the {gate.min_groups} questions that a verdict needs, so you decide.")
+        return Verdict(decision="INSUFFICIENT", reasons=tuple(reasons), figures=figures)
+    if p_value <= gate.level:
+        reasons.append(f"Chance alone would do that {p_value:.1%} of the time (limit {gate.level:.0%}).")
+        return Verdict(decision="PROMOTE", reasons=tuple(reasons), figures=figures)
+    worse = sign_flip([-g for g in gains])
+    reasons.append(f"Chance alone would do that {p_value:.0%} of the time; the limit is {gate.level:.0%}.")
+    return Verdict(
+        decision="REJECT" if worse <= gate.level else "INSUFFICIENT", reasons=tuple(reasons), figures=figures
+    )
+
+
+def sign_flip(gains: Sequence[float], *, seed: int = 0) -> float:
+    """How often random signs give a mean at least this large: exact for few rows, drawn (seeded) for many."""
+    observed = sum(gains) - 1e-12
+    sizes = [abs(g) for g in gains]
+    if len(sizes) <= _EXACT:
+        sums = [sum(s * x for s, x in zip(signs, sizes, strict=True)) for signs in _signs(len(sizes))]
+        return sum(total >= observed for total in sums) / len(sums)
+    draw = random.Random(seed)
+    hits = sum(sum(x if draw.random() < 0.5 else -x for x in sizes) >= observed for _ in range(_FLIPS))
+    return (hits + 1) / (_FLIPS + 1)
+
+
+def _signs(n: int) -> list[tuple[int, ...]]:
+    return list(itertools.product((1, -1), repeat=n))
+
+
+def _by_group(scores: Scores, *, candidate: str, champion: str) -> list[float]:
+    """Gain of the candidate over the champion: one number a group, since rows of a group are not independent."""
+    gains: dict[str, list[float]] = {}
+    for group, ours, theirs in zip(scores.rows, scores.target[candidate], scores.target[champion], strict=True):
+        gains.setdefault(group, []).append(theirs - ours)
+    return [_mean(values) for values in gains.values()]
+
+
+def _means(scores: Scores) -> dict[str, float]:
+    return {name: _mean(values) for name, values in scores.target.items()}
+
+
+def _mean_nll(logprobs: Sequence[float]) -> float:
+    return -_mean(logprobs)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else 0.0

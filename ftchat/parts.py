@@ -1,0 +1,26 @@
+"""The parts of a running app, made once by `serve` and handed to the pages and the API."""
+
+from dataclasses import dataclass
+
+from ftchat.base import Base
+from ftchat.chat import Chat
+from ftchat.config import Settings
+from ftchat.pipeline import Pipeline
+from ftchat.store import Store
+
+OPEN_USER = "admin"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What pages and API call. Nothing here is made per user or per request."""
+
+    settings: Settings
+    base: Base
+    store: Store
+    chat: Chat
+    pipeline: Pipeline
+
+    def user(self, request: object) -> str:
+        """Whose request this is: without a login, the one person at this machine."""
+        return OPEN_USER

@@ -1,0 +1,131 @@
+"""What people see of a run: curves, samples and words, read from the files that the trainer writes.
+
+A reload, a second browser and a restart of the app read the same files, so they find the run where it is. It does not
+know how a run is driven.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ftchat.records import Run, Stage
+from ftchat.training.job import Job, Sample, read_metrics
+
+SERVED = "served.json"  # answers of the published adapter, by sample id
+_WORDS: dict[Stage, str] = {
+    "queued": "Waiting to begin",
+    "snapshot": "Gathering what people gave",
+    "train": "Training",
+    "exam": "Loading it and asking the exam questions",
+    "publish": "Publishing",
+    "done": "Done",
+    "rejected": "Not taken into service",
+    "stopped": "Stopped",
+    "failed": "Failed",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Show:
+    """One question while it is learned: the answer before, what was wanted, the answer now."""
+
+    prompt: str
+    taught: bool
+    before: str
+    wanted: str | None
+    now: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSeen:
+    """A run as a page shows it."""
+
+    run: Run
+    step: int
+    steps: int
+    losses: tuple[tuple[int, float], ...]
+    tune: tuple[tuple[int, float], ...]
+    base_tune: float | None
+    shows: tuple[Show, ...]
+    headline: str
+    plan: dict[str, Any]
+
+    @property
+    def eta_s(self) -> float | None:
+        """About how long the training goes on, in seconds."""
+        return self.run.eta_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """What the strip on top of each page says."""
+
+    engine: str
+    engine_reason: str
+    ready: bool
+    champion: str
+    base_name: str
+    practice: bool
+    new_feedback: int
+    run: str | None
+
+
+def see(run: Run, folder: Path) -> RunSeen:
+    """A run and what its trainer has written so far into its folder."""
+    events = read_metrics(folder / "metrics.jsonl", 0)[0]
+    steps = [e for e in events if e["event"] == "step"]
+    tune = tuple((int(e["step"]), float(e["loss"])) for e in events if e["event"] == "tune")
+    return RunSeen(
+        run=run,
+        step=steps[-1]["step"] if steps else 0,
+        steps=steps[-1]["steps"] if steps else 0,
+        losses=tuple((int(e["step"]), float(e["loss"])) for e in steps),
+        tune=tune,
+        base_tune=tune[0][1] if tune and tune[0][0] == 0 else None,
+        shows=_shows(folder, [e for e in events if e["event"] == "samples"]),
+        headline=headline(run),
+        plan=next((e for e in events if e["event"] == "plan"), {}),
+    )
+
+
+def headline(run: Run) -> str:
+    """Where a run stands, in words."""
+    if run.stage in ("failed", "stopped"):
+        return f"{_WORDS[run.stage]}: {run.reason}"
+    if run.verdict is None:
+        return _WORDS[run.stage]
+    said = {
+        "PROMOTE": f"{run.adapter} is better and now in service.",
+        "REJECT": f"{run.adapter} was not taken into service.",
+        "INSUFFICIENT": f"{run.adapter} is ready. The exam cannot decide yet, so you do.",
+    }
+    return said[run.verdict.decision]
+
+
+def keep_served(folder: Path, answers: dict[str, str]) -> None:
+    """Keep what the published adapter answers through the engine: from then on it is what `now` shows."""
+    part = folder / (SERVED + ".part")
+    part.write_text(json.dumps(answers), encoding="utf-8")
+    part.rename(folder / SERVED)
+
+
+def _shows(folder: Path, events: Sequence[dict[str, Any]]) -> tuple[Show, ...]:
+    if not events:
+        return ()
+    before = {item["id"]: item["text"] for item in events[0]["items"]}
+    now = {item["id"]: item["text"] for item in events[-1]["items"]}
+    if (folder / SERVED).is_file():
+        now |= json.loads((folder / SERVED).read_text(encoding="utf-8"))
+    return tuple(_show(sample, before, now) for sample in Job.read(folder / "job.json").samples)
+
+
+def _show(sample: Sample, before: dict[str, str], now: dict[str, str]) -> Show:
+    return Show(
+        prompt=sample.messages[-1].content,
+        taught=sample.taught,
+        before=before.get(sample.id, ""),
+        wanted=sample.wanted,
+        now=now.get(sample.id, ""),
+    )

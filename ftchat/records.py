@@ -1,0 +1,256 @@
+"""The things ftchat talks about, as frozen values that refuse nonsense. The words are those of the README's table.
+
+A record knows its own bounds. It does not know where it is kept or who may see it.
+"""
+
+import re
+import secrets
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from ftchat.errors import BadInput
+
+Role = Literal["system", "user", "assistant"]
+Mode = Literal["chat", "compare"]
+LaneName = Literal["only", "left", "right"]
+Finish = Literal["stop", "length", "cut", "error"]
+Winner = Literal["left", "right", "tie", "both_bad"]
+Split = Literal["train", "tune", "exam"]
+Status = Literal["pending", "approved", "rejected"]
+AdapterState = Literal["candidate", "challenger", "champion", "retired", "rejected", "broken"]
+Stage = Literal["queued", "snapshot", "train", "exam", "publish", "done", "rejected", "stopped", "failed"]
+Decision = Literal["PROMOTE", "REJECT", "INSUFFICIENT"]
+
+WINNERS: tuple[Winner, ...] = ("left", "right", "tie", "both_bad")
+ENDED: tuple[Stage, ...] = ("done", "rejected", "stopped", "failed")
+BASE = "base"
+FEW_SHOT = "few-shot"
+CHAMPION = "champion"
+
+MAX_TEXT = 100_000  # characters of one prompt, correction or comment
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_id(prefix: str) -> str:
+    """An id that sorts by time: prefix, 48 bits of milliseconds, 50 random bits, in base 32."""
+    number = (time.time_ns() // 1_000_000 << 50) | secrets.randbits(50)
+    digits = []
+    for _ in range(20):
+        digits.append(_ALPHABET[number & 31])
+        number >>= 5
+    return f"{prefix}_{''.join(reversed(digits))}"
+
+
+def now() -> str:
+    """The time in UTC, for people to read; order is by id."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def clean_text(text: object, *, what: str, limit: int = MAX_TEXT) -> str:
+    """The text as it may be stored: a non-empty string, within the limit, lone surrogates replaced."""
+    if not isinstance(text, str):
+        raise BadInput(f"{what} must be a text.")
+    if len(text) > limit:
+        raise BadInput(f"{what} has {len(text):,} characters; at most {limit:,} are taken.")
+    safe = text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
+    if not safe.strip():
+        raise BadInput(f"{what} is empty.")
+    return safe
+
+
+def group_key(first_prompt: str) -> str:
+    """What makes two conversations one group: the same first message, but for case, spacing and end marks."""
+    return re.sub(r"\s+", " ", first_prompt).strip().casefold().rstrip(" .!?")
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a conversation, as the model is shown it."""
+
+    role: Role
+    content: str
+
+    def __post_init__(self) -> None:
+        """Refuse a role that no template knows."""
+        if self.role not in ("system", "user", "assistant"):
+            raise BadInput(f"A message's role is {self.role!r}: use system, user or assistant.")
+
+    def as_dict(self) -> dict[str, str]:
+        """As JSON has it."""
+        return {"role": self.role, "content": self.content}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """How an answer is sampled."""
+
+    temperature: float = 0.7
+    top_p: float = 0.95
+    max_tokens: int = 256
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what vLLM would choke on."""
+        if not 0.0 <= self.temperature <= 2.0:
+            raise BadInput(f"temperature is {self.temperature}: it must be between 0 and 2.")
+        if not 0.0 < self.top_p <= 1.0:
+            raise BadInput(f"top_p is {self.top_p}: it must be above 0 and at most 1.")
+        if self.max_tokens < 1:
+            raise BadInput(f"max_tokens is {self.max_tokens}: it must be at least 1.")
+        if len(self.stop) > 4 or any(not s or len(s) > 100 for s in self.stop):
+            raise BadInput("stop takes up to 4 texts of 1 to 100 characters.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """One lane's answer. Once `finish` is set it never changes."""
+
+    id: str
+    turn: str
+    lane: LaneName
+    contestant: str  # what was asked for: base, few-shot, an adapter
+    model: str  # the wire name that answered
+    base: str  # fingerprint
+    text: str = ""
+    reasoning: str = ""
+    finish: Finish | None = None
+    error: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    ttft_ms: float | None = None
+    duration_ms: float | None = None
+    examples: tuple[str, ...] = ()  # few-shot: the corrections that were in the prompt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """One user message and its replies."""
+
+    id: str
+    conversation: str
+    owner: str
+    mode: Mode
+    prompt: str
+    blind: bool
+    parent: str | None
+    params: Params
+    created_at: str
+    replies: tuple[Reply, ...] = ()
+
+    def reply(self, lane: LaneName) -> Reply:
+        """The reply of one lane."""
+        for reply in self.replies:
+            if reply.lane == lane:
+                return reply
+        raise BadInput(f"This turn has no lane called {lane!r}.")
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Turns under one first message."""
+
+    id: str
+    owner: str
+    title: str
+    system: str
+    created_at: str
+    context: tuple[Message, ...] = ()  # what was said before its first turn, as an API client gave it
+
+    @property
+    def head(self) -> tuple[Message, ...]:
+        """What stands before its first turn: the system message, if any, and the context."""
+        system = (Message("system", self.system),) if self.system.strip() else ()
+        return (*system, *self.context)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vote:
+    """Who was better on one compare turn."""
+
+    id: str
+    turn: str
+    rater: str
+    winner: Winner
+    blind: bool
+    created_at: str
+    left: str  # contestants
+    right: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feedback:
+    """One vote, rating or correction as review and training see it."""
+
+    id: str
+    kind: Literal["vote", "rating", "correction"]
+    status: Status
+    rater: str
+    turn: str
+    reply: str | None
+    prompt: str
+    group: str
+    split: Split | None
+    created_at: str
+    value: str  # the winner, up or down, or the corrected text
+    original: str  # the text that was corrected or rated
+    contestant: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of a snapshot: what a piece of feedback becomes for the trainer."""
+
+    id: str
+    role: Literal["target"]
+    split: Split
+    weight: float
+    group: str
+    messages: tuple[Message, ...]
+    target: str
+    rejected: str | None
+    rater: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapter:
+    """A published adapter folder and where it stands."""
+
+    name: str
+    base: str
+    state: AdapterState
+    run: str | None
+    created_at: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What an exam concluded, in words first."""
+
+    decision: Decision
+    reasons: tuple[str, ...]
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One press of Retrain."""
+
+    id: str
+    stage: Stage
+    by: str
+    created_at: str
+    progress: float = 0.0
+    eta_s: float | None = None
+    adapter: str | None = None
+    snapshot: str | None = None
+    reason: str = ""
+    verdict: Verdict | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.stage in ENDED

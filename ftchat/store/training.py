@@ -1,0 +1,170 @@
+"""Snapshots, runs and adapters, and which contestant is champion of which base.
+
+At most one run is unfinished: the database itself refuses a second. A number of an adapter is never used twice.
+"""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ftchat.config import TrainArgs
+from ftchat.errors import Conflict, NotFound
+from ftchat.records import BASE, ENDED, Adapter, AdapterState, Row, Run, Verdict, new_id, now
+
+if TYPE_CHECKING:
+    from ftchat.store import Store
+
+_UNFINISHED = "stage NOT IN ('done','rejected','stopped','failed')"
+
+
+class TrainingLog:
+    """What was trained, from what, and what became of it."""
+
+    def __init__(self, store: "Store") -> None:
+        """Over an open store."""
+        self._store = store
+
+    def start_run(self, *, by: str, base: str, args: TrainArgs) -> Run:
+        """Queue a run; refused with the id of the one that is on."""
+        run = new_id("n")
+        row = {"id": run, "by": by, "base": base, "args": json.dumps(asdict(args)), "stage": "queued"}
+        try:
+            with self._store.writing() as db:
+                db.table("runs").insert({**row, "created_at": now()})
+        except sqlite3.IntegrityError as err:
+            raise Conflict(f"Run {self.unfinished()} is on. Wait for it or stop it first.") from err
+        return self.run(run)
+
+    def update_run(self, run: str, **values: Any) -> None:
+        """Change what is known of an unfinished run."""
+        if isinstance(values.get("verdict"), Verdict):
+            values["verdict"] = json.dumps(asdict(values["verdict"]))
+        if values.get("stage") in ENDED:
+            values["ended_at"] = now()
+        sets = ", ".join(f"{k} = :{k}" for k in values)
+        with self._store.writing() as db:
+            db.conn.execute(f"UPDATE runs SET {sets} WHERE id = :id AND {_UNFINISHED}", {**values, "id": run})
+
+    def run(self, run: str) -> Run:
+        """One run."""
+        row = self._store.row("SELECT * FROM runs WHERE id = :r", {"r": run})
+        if row is None:
+            raise NotFound("There is no such run.")
+        return _run(row)
+
+    def args_of(self, run: str) -> TrainArgs:
+        """What a run was asked to do."""
+        row = self._store.row("SELECT args FROM runs WHERE id = :r", {"r": run})
+        return TrainArgs(**json.loads(row["args"])) if row else TrainArgs()
+
+    def runs(self, *, limit: int = 50) -> list[Run]:
+        """Newest first."""
+        return [_run(r) for r in self._store.rows("SELECT * FROM runs ORDER BY id DESC LIMIT :n", {"n": limit})]
+
+    def unfinished(self) -> str | None:
+        """The id of the run that is on, if any."""
+        row = self._store.row(f"SELECT id FROM runs WHERE {_UNFINISHED}")
+        return row["id"] if row else None
+
+    def add_snapshot(self, digest: str, rows: Sequence[Row]) -> str:
+        """Make a snapshot known; the same digest gives the same id."""
+        with self._store.writing() as db:
+            if found := self._store.row("SELECT id FROM snapshots WHERE digest = :d", {"d": digest}):
+                return str(found["id"])
+            snapshot = f"s_{digest[:20]}"
+            db.table("snapshots").insert({"id": snapshot, "digest": digest, "rows": len(rows), "created_at": now()})
+            db.table("snapshot_rows").insert_all(
+                {"snapshot": snapshot, "feedback": row.id, "split": row.split} for row in rows
+            )
+            return snapshot
+
+    def trained_on(self, run: str) -> set[str]:
+        """The feedback that a run was made from."""
+        sql = (
+            "SELECT feedback FROM snapshot_rows JOIN runs ON runs.snapshot = snapshot_rows.snapshot WHERE runs.id = :r"
+        )
+        return {row["feedback"] for row in self._store.rows(sql, {"r": run})}
+
+    def replay_answers(self, base: str) -> dict[str, str]:
+        """What a base answered to replay prompts."""
+        sql = "SELECT prompt, answer FROM replay_answers WHERE base = :b"
+        return {row["prompt"]: row["answer"] for row in self._store.rows(sql, {"b": base})}
+
+    def keep_replay_answer(self, base: str, prompt: str, answer: str) -> None:
+        """Keep one, so that it is asked once."""
+        with self._store.writing() as db:
+            row = {"base": base, "prompt": prompt, "answer": answer}
+            db.table("replay_answers").insert(row, pk=("base", "prompt"), ignore=True)
+
+    def next_number(self, slug: str) -> int:
+        """A version number for a new adapter, never given before."""
+        with self._store.writing() as db:
+            row = self._store.row("SELECT last FROM numbers WHERE slug = :s", {"s": slug})
+            number = (row["last"] if row else 0) + 1
+            db.table("numbers").upsert({"slug": slug, "last": number}, pk="slug")
+            return number
+
+    def add_adapter(self, name: str, *, number: int, base: str, run: str | None) -> None:
+        """Make a published folder known, as a candidate."""
+        row = {"name": name, "number": number, "base": base, "state": "candidate", "run": run, "created_at": now()}
+        with self._store.writing() as db:
+            db.table("adapters").insert(row)
+
+    def set_state(self, name: str, state: AdapterState, *, reasons: Sequence[str] | None = None) -> None:
+        """Change where an adapter stands."""
+        values: dict[str, Any] = {"state": state}
+        if reasons is not None:
+            values["reasons"] = json.dumps(list(reasons))
+        with self._store.writing() as db:
+            db.table("adapters").update(name, values)
+
+    def adapter(self, name: str) -> Adapter:
+        """One adapter."""
+        for adapter in self.adapters():
+            if adapter.name == name:
+                return adapter
+        raise NotFound(f"There is no adapter called {name}.")
+
+    def adapters(self, base: str | None = None) -> list[Adapter]:
+        """Newest first; with `base`, those made for it."""
+        sql = "SELECT * FROM adapters WHERE (:b IS NULL OR base = :b) ORDER BY number DESC, name"
+        return [_adapter(row) for row in self._store.rows(sql, {"b": base})]
+
+    def champion(self, base: str) -> str:
+        """The contestant in service for this base."""
+        row = self._store.row("SELECT contestant FROM champions WHERE base = :b ORDER BY seq DESC LIMIT 1", {"b": base})
+        return str(row["contestant"]) if row else BASE
+
+    def champions(self, base: str) -> list[str]:
+        """Every champion of this base so far, newest first, the one in service included; each name once."""
+        rows = self._store.rows("SELECT contestant FROM champions WHERE base = :b ORDER BY seq DESC", {"b": base})
+        return list(dict.fromkeys([*(row["contestant"] for row in rows), BASE]))
+
+    def promote(self, contestant: str, *, base: str, by: str, why: str) -> None:
+        """Put a contestant into service, in one transaction: alias, its state and its predecessor's."""
+        with self._store.writing() as db:
+            before = self.champion(base)
+            if before == contestant:
+                return
+            row = {"base": base, "contestant": contestant, "by": by, "why": why, "created_at": now()}
+            db.table("champions").insert(row, pk="seq")
+            for name, state in ((before, "retired"), (contestant, "champion")):
+                if name != BASE:
+                    db.table("adapters").update(name, {"state": state})
+
+
+def _run(row: dict[str, Any]) -> Run:
+    verdict = json.loads(row["verdict"]) if row["verdict"] else None
+    return Run(
+        **{
+            k: row[k] for k in ("id", "stage", "by", "created_at", "progress", "eta_s", "adapter", "snapshot", "reason")
+        },
+        verdict=verdict and Verdict(**{**verdict, "reasons": tuple(verdict["reasons"])}),
+    )
+
+
+def _adapter(row: dict[str, Any]) -> Adapter:
+    values = {k: row[k] for k in ("name", "base", "state", "run", "created_at")}
+    return Adapter(**values, reasons=tuple(json.loads(row["reasons"])))

@@ -1,0 +1,189 @@
+"""Conversations, turns and replies: written before the first token, finished once.
+
+It returns records. Whose they are is part of each query: what is not yours does not exist.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ftchat.errors import NotFound
+from ftchat.records import Conversation, LaneName, Message, Params, Reply, Turn, group_key, now
+
+if TYPE_CHECKING:
+    from ftchat.store import Store
+
+
+class TurnLog:
+    """What was asked and what was answered."""
+
+    def __init__(self, store: "Store") -> None:
+        """Over an open store."""
+        self._store = store
+
+    def add_base(self, fingerprint: str, name: str) -> None:
+        """Make a base known; replies and adapters refer to it."""
+        with self._store.writing() as db:
+            db.table("bases").insert(
+                {"fingerprint": fingerprint, "name": name, "first_seen_at": now()}, pk="fingerprint", ignore=True
+            )
+
+    def add(self, turn: Turn, *, new: Conversation | None = None) -> None:
+        """Commit a turn with its unfinished replies, and its conversation when it is the first."""
+        with self._store.writing() as db:
+            if new is not None:
+                first = next((m.content for m in new.context if m.role == "user"), turn.prompt)
+                context = json.dumps([message.as_dict() for message in new.context])
+                row = {**asdict(new), "context": context, "group_key": group_key(first)}
+                db.table("conversations").insert(row)
+            db.table("turns").insert(
+                {
+                    "id": turn.id,
+                    "conversation": turn.conversation,
+                    "owner": turn.owner,
+                    "parent": turn.parent,
+                    "mode": turn.mode,
+                    "blind": int(turn.blind),
+                    "prompt": turn.prompt,
+                    "params": json.dumps(asdict(turn.params)),
+                    "created_at": turn.created_at,
+                }
+            )
+            for reply in turn.replies:
+                db.table("replies").insert({**asdict(reply), "examples": json.dumps(reply.examples)})
+
+    def finish(self, reply: Reply) -> None:
+        """Write a finished reply, once. A second finish of the same reply is left as the first was."""
+        values = {k: v for k, v in asdict(reply).items() if k not in ("id", "turn", "lane", "contestant")}
+        values["examples"] = json.dumps(reply.examples)
+        sets = ", ".join(f"{k} = :{k}" for k in values)
+        with self._store.writing() as db:
+            db.conn.execute(f"UPDATE replies SET {sets} WHERE id = :id AND finish IS NULL", {**values, "id": reply.id})
+
+    def cut_unfinished(self) -> int:
+        """At start: replies that a killed app left without an end are marked as cut. Returns how many."""
+        with self._store.writing() as db:
+            return db.conn.execute(
+                "UPDATE replies SET finish = 'cut', error = 'ftchat was ended while this was being written' "
+                "WHERE finish IS NULL"
+            ).rowcount
+
+    def get(self, turn: str, *, owner: str | None = None) -> Turn:
+        """One turn with its replies; with `owner`, only if it is theirs."""
+        row = self._store.row("SELECT * FROM turns WHERE id = :t", {"t": turn})
+        if row is None or (owner is not None and row["owner"] != owner):
+            raise NotFound("There is no such turn.")
+        replies = self._store.rows("SELECT * FROM replies WHERE turn = :t ORDER BY lane", {"t": turn})
+        return _turn(row, replies)
+
+    def turn_of(self, reply: str, *, owner: str | None = None) -> tuple[Turn, Reply]:
+        """A reply and the turn that it belongs to."""
+        row = self._store.row("SELECT turn FROM replies WHERE id = :r", {"r": reply})
+        if row is None:
+            raise NotFound("There is no such reply.")
+        turn = self.get(row["turn"], owner=owner)
+        return turn, next(r for r in turn.replies if r.id == reply)
+
+    def conversation(self, conversation: str, *, owner: str | None = None) -> Conversation:
+        """One conversation; with `owner`, only if it is theirs."""
+        row = self._store.row("SELECT * FROM conversations WHERE id = :c", {"c": conversation})
+        if row is None or (owner is not None and row["owner"] != owner):
+            raise NotFound("There is no such conversation.")
+        return _conversation(row)
+
+    def conversations(self, owner: str, *, limit: int, mode: str | None = None) -> list[Conversation]:
+        """Someone's conversations, newest first; with `mode`, those that began in it."""
+        rows = self._store.rows(
+            "SELECT * FROM conversations c WHERE owner = :o AND (:m IS NULL OR :m = "
+            "(SELECT mode FROM turns t WHERE t.conversation = c.id ORDER BY t.id LIMIT 1)) ORDER BY id DESC LIMIT :n",
+            {"o": owner, "n": limit, "m": mode},
+        )
+        return [_conversation(row) for row in rows]
+
+    def continued_by(self, owner: str, messages: Sequence[Message]) -> str | None:
+        """The conversation of which these messages are the whole so far, if there is one."""
+        first = next((m.content for m in messages if m.role == "user"), "")
+        rows = self._store.rows(
+            "SELECT id FROM conversations WHERE owner = :o AND group_key = :k ORDER BY id DESC LIMIT 50",
+            {"o": owner, "k": group_key(first)},
+        )
+        return next((row["id"] for row in rows if self._says(row["id"], list(messages))), None)
+
+    def _says(self, conversation: str, messages: list[Message]) -> bool:
+        head = list(self.conversation(conversation).head)
+        turns = [self.get(turn) for turn in self.of_conversation(conversation)]
+        if messages[: len(head)] != head or len(messages) != len(head) + 2 * len(turns):
+            return False
+        pairs = zip(messages[len(head) :: 2], messages[len(head) + 1 :: 2], strict=True)
+        return all(
+            asked == Message("user", turn.prompt)
+            and answered.role == "assistant"
+            and any(answered.content == reply.text for reply in turn.replies)
+            for (asked, answered), turn in zip(pairs, turns, strict=True)
+        )
+
+    def of_conversation(self, conversation: str) -> list[str]:
+        """The ids of its turns, oldest first."""
+        sql = "SELECT id FROM turns WHERE conversation = :c ORDER BY id"
+        return [r["id"] for r in self._store.rows(sql, {"c": conversation})]
+
+    def prompts_without_feedback(self, *, limit: int) -> list[str]:
+        """First questions of conversations that nobody corrected, newest first, each once."""
+        rows = self._store.rows(
+            """SELECT t.prompt, MAX(t.id) AS newest FROM turns t WHERE t.parent IS NULL AND t.conversation NOT IN (
+                 SELECT u.conversation FROM corrections k JOIN replies r ON r.id = k.reply
+                 JOIN turns u ON u.id = r.turn)
+               GROUP BY t.prompt ORDER BY newest DESC LIMIT :n""",
+            {"n": limit},
+        )
+        return [row["prompt"] for row in rows]
+
+    def path_to(self, turn: str) -> list[Turn]:
+        """The turns from the first one down to this, along parents."""
+        path = [self.get(turn)]
+        while (parent := path[-1].parent) is not None:
+            path.append(self.get(parent))
+        return path[::-1]
+
+    def history(self, path: Sequence[Turn], lane: LaneName) -> list[Message]:
+        """What was said in earlier turns: the corrected text, else the vote's winner, else this lane's own reply."""
+        messages = []
+        for turn in path:
+            if text := self._said(turn, lane):
+                messages += [Message("user", turn.prompt), Message("assistant", text)]
+        return messages
+
+    def _said(self, turn: Turn, lane: LaneName) -> str:
+        for reply in turn.replies:
+            if corrected := self._store.feedback.given_on(reply.id, rater=turn.owner)[0]:
+                return corrected
+        vote = self._store.feedback.vote_of(turn.id)
+        first = vote.winner if vote else lane
+        order = sorted(turn.replies, key=lambda reply: (reply.lane != first, reply.lane != lane))
+        return next((reply.text for reply in order if reply.text.strip()), "")
+
+
+def _turn(row: Mapping[str, Any], replies: list[dict[str, Any]]) -> Turn:
+    params = json.loads(row["params"])
+    return Turn(
+        id=row["id"],
+        conversation=row["conversation"],
+        owner=row["owner"],
+        mode=row["mode"],
+        prompt=row["prompt"],
+        blind=bool(row["blind"]),
+        parent=row["parent"],
+        params=Params(**{**params, "stop": tuple(params["stop"])}),
+        created_at=row["created_at"],
+        replies=tuple(_reply(r) for r in replies),
+    )
+
+
+def _reply(row: Mapping[str, Any]) -> Reply:
+    return Reply(**{**row, "examples": tuple(json.loads(row["examples"]))})
+
+
+def _conversation(row: Mapping[str, Any]) -> Conversation:
+    context = tuple(Message(**message) for message in json.loads(row["context"]))
+    return Conversation(**{k: row[k] for k in ("id", "owner", "title", "system", "created_at")}, context=context)

@@ -1,0 +1,93 @@
+"""The trainer seen from the app: a child process that is given a job and leaves metrics and a candidate.
+
+`run` waits for it and reports progress; `stop` asks it to keep the best; `end` kills it. It does not know what a
+candidate is for.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ftchat.errors import TrainingError
+from ftchat.training.job import Job, read_metrics
+
+POLL_S = 0.3
+_BEGIN, _END = 0.08, 0.85  # the trainer's part of the run's progress bar
+_LOADING = {"importing": 0.06, "loading": 0.07, "training": _BEGIN, "saving": _END}
+
+
+class Trainee:
+    """One training process."""
+
+    def __init__(self, job: Job, *, folder: Path) -> None:
+        """The job and its log are written to `folder`."""
+        self._job = job
+        self._folder = folder
+        self._process: asyncio.subprocess.Process | None = None
+        self._stop_asked = False
+
+    async def run(self, report: Callable[[float, float | None], None]) -> dict[str, Any]:
+        """Train; returns the metrics' last event. Ending without a candidate is a TrainingError with its reason."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / "job.json"
+        self._job.write(path)
+        with (self._folder / "trainer.log").open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "ftchat.training", str(path), stdout=log, stderr=log, env=_environment()
+            )
+        if self._stop_asked:
+            self.stop()
+        return await self._follow(report)
+
+    def stop(self) -> None:
+        """Ask it to finish with the best so far."""
+        self._stop_asked = True
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+
+    async def end(self) -> None:
+        """Kill it."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    async def _follow(self, report: Callable[[float, float | None], None]) -> dict[str, Any]:
+        assert self._process is not None
+        offset, last, waiting = 0, dict[str, Any](), asyncio.create_task(self._process.wait())
+        while True:
+            done, _ = await asyncio.wait([waiting], timeout=POLL_S)
+            events, offset = read_metrics(self._job.metrics, offset)
+            for event in events:
+                last = event
+                if event["event"] == "stage":
+                    report(_LOADING.get(event["stage"], _BEGIN), None)
+            steps = [event for event in events if event["event"] == "step"]
+            if steps:
+                share = steps[-1]["step"] / max(1, steps[-1]["steps"])
+                report(_BEGIN + share * (_END - _BEGIN), steps[-1]["eta_s"])
+            if done:
+                return self._result(last)
+
+    def _result(self, last: dict[str, Any]) -> dict[str, Any]:
+        assert self._process is not None
+        code = self._process.returncode
+        if last.get("event") == "error":
+            raise TrainingError(str(last["message"]))
+        if code == -signal.SIGKILL:
+            raise TrainingError(
+                "The trainer was killed, most likely for lack of memory. Close other programs and retry."
+            )
+        if code != 0 or last.get("event") != "done":
+            tail = (self._folder / "trainer.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise TrainingError(f"The trainer ended early (status {code}). Its last line: {tail[-1] if tail else '-'}")
+        return last
+
+
+def _environment() -> dict[str, str]:
+    keep = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
+    kept = {key: os.environ[key] for key in keep if key in os.environ}
+    return {**kept, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}

@@ -1,0 +1,50 @@
+"""Adapters over HTTP: list, promote, roll back."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from ftchat.records import Adapter
+from ftchat.web.common import PartsOf, User
+
+router = APIRouter(prefix="/api")
+
+
+@router.get("/adapters")
+def adapters(parts: PartsOf, user: User) -> dict[str, Any]:
+    """The adapters of this base, newest first, and who is in service."""
+    return {
+        "champion": parts.pipeline.status().champion,
+        "items": [_shown(adapter) for adapter in parts.pipeline.adapters()],
+    }
+
+
+@router.get("/adapters/{name}")
+def adapter(name: str, parts: PartsOf, user: User) -> dict[str, Any]:
+    """One adapter, with what trained it."""
+    found = parts.store.training.adapter(name)
+    rows = sorted(parts.store.training.trained_on(found.run)) if found.run else []
+    return {**_shown(found), "trained_on": rows}
+
+
+@router.post("/adapters/{name}/promote")
+async def promote(name: str, parts: PartsOf, user: User) -> dict[str, Any]:
+    """Put an adapter into service."""
+    await parts.pipeline.use(user, name)
+    return {"champion": name}
+
+
+@router.post("/rollback")
+async def rollback(parts: PartsOf, user: User) -> dict[str, Any]:
+    """Put the champion before this one back."""
+    return {"champion": await parts.pipeline.rollback(user)}
+
+
+def _shown(adapter: Adapter) -> dict[str, Any]:
+    return {
+        "name": adapter.name,
+        "state": adapter.state,
+        "run": adapter.run,
+        "created_at": adapter.created_at,
+        "reasons": adapter.reasons,
+    }

@@ -1,0 +1,217 @@
+"""The OpenAI-compatible side: any client of that API becomes a source of feedback.
+
+Calls are recorded like chat on a page (unless `x-ftchat-record: no`), and calls whose messages continue a recorded
+conversation join it. `model` is champion, base, few-shot or an adapter.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict
+
+from ftchat.chat import Chat
+from ftchat.errors import BadInput, EngineError
+from ftchat.records import Message, Params, new_id
+from ftchat.web.common import PartsOf, User
+from ftchat.web.turns import ParamsIn, params_of
+
+router = APIRouter(prefix="/v1")
+_GONE_S = 0.05  # how often a waiting call looks whether its client is still there
+
+
+class MessageIn(BaseModel):
+    """One message; the content is a text, or text parts."""
+
+    role: str
+    content: str | list[dict[str, Any]]
+
+
+class StreamOptions(BaseModel):
+    """Whether the last chunk counts the tokens."""
+
+    include_usage: bool = False
+
+
+class CompletionIn(BaseModel):
+    """What is taken of a chat completion's body; what changes nothing here (`user`, say) is let pass."""
+
+    model_config = ConfigDict(extra="ignore")
+    model: str = "champion"
+    messages: list[MessageIn]
+    stream: bool = False
+    stream_options: StreamOptions = StreamOptions()
+    n: int = 1
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    seed: int | None = None
+    stop: str | list[str] | None = None
+
+
+class _Answering:
+    """One answer on its way: pieces of text, and at the end how it finished and what it took."""
+
+    def __init__(self, model: str) -> None:
+        self.id = f"chatcmpl-{new_id('x')[2:]}"
+        self.model = model
+        self.created = int(time.time())
+        self.finish = "stop"
+        self.usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+
+    def ended(self, finish: str, *, prompt: int, completion: int) -> None:
+        """Remember the end."""
+        self.finish = "length" if finish == "length" else "stop"
+        self.usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+    def head(self, kind: str) -> dict[str, Any]:
+        """What stands in every object of this answer."""
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+
+
+@router.get("/models")
+def models(parts: PartsOf, user: User) -> dict[str, Any]:
+    """Every name that can be asked."""
+    items = [{"id": name, "object": "model", "created": 0, "owned_by": "ftchat"} for name in parts.chat.contestants()]
+    return {"object": "list", "data": items}
+
+
+@router.post("/chat/completions", response_model=None)
+async def complete(
+    body: CompletionIn,
+    request: Request,
+    parts: PartsOf,
+    user: User,
+    x_ftchat_record: Annotated[str, Header()] = "yes",
+) -> JSONResponse | StreamingResponse:
+    """Answer the last user message."""
+    messages, params = _read(body), _params(parts.chat, body)
+    answering, headers = _Answering(body.model), dict[str, str]()
+    if x_ftchat_record.lower() in ("no", "false", "0"):
+        pieces = _straight(parts.chat, messages, params=params, answering=answering)
+    else:
+        turn = await _recorded(parts.chat, user, messages, params=params, model=body.model)
+        headers = {"x-ftchat-turn": turn, "x-ftchat-reply": parts.chat.seen(user, turn).lanes[0].reply}
+        pieces = _of_turn(parts.chat, user, turn, answering=answering)
+    if body.stream:
+        chunks = _chunks(pieces, answering, usage=body.stream_options.include_usage)
+        return StreamingResponse(chunks, media_type="text/event-stream", headers=headers)
+    text = await _whole(pieces, request)
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": answering.finish}
+    whole = {**answering.head("chat.completion"), "choices": [choice], "usage": answering.usage}
+    return JSONResponse(whole, headers=headers)
+
+
+def _read(body: CompletionIn) -> list[Message]:
+    if body.n != 1:
+        raise BadInput(f"n is {body.n}: one answer is given to a call.")
+    messages = [Message(m.role, _text(m.content)) for m in body.messages]  # type: ignore[arg-type]
+    if not messages or messages[-1].role != "user":
+        raise BadInput("The last message must be the user's.")
+    if any(m.role == "system" for m in messages[1:]):
+        raise BadInput("A system message must be the first.")
+    return messages
+
+
+def _text(content: str | list[dict[str, Any]]) -> str:
+    if isinstance(content, str):
+        return content
+    if any(part.get("type") != "text" or not isinstance(part.get("text"), str) for part in content):
+        raise BadInput("A message's content must be text.")
+    return "".join(part["text"] for part in content)
+
+
+def _params(chat: Chat, body: CompletionIn) -> Params:
+    stop = [body.stop] if isinstance(body.stop, str) else body.stop
+    most = body.max_completion_tokens or body.max_tokens
+    given = ParamsIn(temperature=body.temperature, top_p=body.top_p, max_tokens=most, seed=body.seed, stop=stop)
+    return params_of(chat, given)
+
+
+async def _recorded(chat: Chat, user: str, messages: Sequence[Message], *, params: Params, model: str) -> str:
+    """A turn of the conversation that the messages continue, or of a new one that begins with them."""
+    earlier, last = messages[:-1], messages[-1]
+    known = await asyncio.to_thread(chat.continued_by, user, earlier) if earlier else None
+    system = messages[0].content if messages[0].role == "system" else ""
+    context = () if known else earlier[1:] if system else earlier
+    return await chat.ask(
+        user,
+        last.content,
+        mode="chat",
+        conversation=known,
+        contestants=[model],
+        system=system,
+        context=context,
+        params=params,
+    )
+
+
+async def _of_turn(chat: Chat, user: str, turn: str, *, answering: _Answering) -> AsyncIterator[str]:
+    """The text of a recorded turn as it grows; a client that goes away ends it."""
+    sent = 0
+    try:
+        async for seen in chat.watch(user, turn):
+            lane = seen.lanes[0]
+            if len(lane.text) > sent:
+                yield lane.text[sent:]
+                sent = len(lane.text)
+            if lane.finish == "error":
+                raise EngineError(lane.error)
+            if lane.finish:
+                answering.ended(lane.finish, prompt=lane.prompt_tokens or 0, completion=lane.tokens or 0)
+    finally:
+        await asyncio.shield(chat.stop(user, turn))
+
+
+async def _straight(
+    chat: Chat, messages: Sequence[Message], *, params: Params, answering: _Answering
+) -> AsyncIterator[str]:
+    async for piece in chat.unrecorded(messages, model=answering.model, params=params):
+        if piece.text:
+            yield piece.text
+        if piece.finish:
+            answering.ended(piece.finish, prompt=piece.prompt_tokens, completion=piece.completion_tokens)
+
+
+async def _whole(pieces: AsyncIterator[str], request: Request) -> str:
+    """All of the text; given up when the client is gone."""
+
+    async def gather() -> str:
+        return "".join([piece async for piece in pieces])
+
+    task = asyncio.create_task(gather())
+    while not task.done():
+        await asyncio.wait([task], timeout=_GONE_S)
+        if not task.done() and await request.is_disconnected():
+            task.cancel()
+            await asyncio.wait([task])
+            return ""
+    return task.result()
+
+
+async def _chunks(pieces: AsyncIterator[str], answering: _Answering, *, usage: bool) -> AsyncIterator[str]:
+    head = answering.head("chat.completion.chunk")
+
+    def chunk(delta: dict[str, str], finish: str | None = None) -> str:
+        return _event({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+
+    yield chunk({"role": "assistant", "content": ""})
+    try:
+        async for piece in pieces:
+            yield chunk({"content": piece})
+    except EngineError as err:
+        yield _event({"error": {"type": err.type, "message": err.message}})
+        return
+    yield chunk({}, answering.finish)
+    if usage:
+        yield _event({**head, "choices": [], "usage": answering.usage})
+    yield "data: [DONE]\n\n"
+
+
+def _event(value: dict[str, Any]) -> str:
+    return f"data: {json.dumps(value, ensure_ascii=False)}\n\n"

@@ -1,0 +1,76 @@
+"""The parts of an app over real store, prompts and client, with a scripted vLLM behind them."""
+
+import random
+from pathlib import Path
+
+from scripted import ScriptedVllm
+
+from ftchat import anchors, starter
+from ftchat.base import Base
+from ftchat.chat import Chat
+from ftchat.config import Settings
+from ftchat.contestants import Contestants
+from ftchat.engine import Endpoint, Engine
+from ftchat.lanes import Lanes
+from ftchat.parts import Parts
+from ftchat.pipeline import Pipeline
+from ftchat.prompt import Prompter
+from ftchat.registry import Registry
+from ftchat.store import Store
+
+BASE = Base(starter.model_path(), "starter", "b0", practice=True)
+
+
+class Room:
+    """Everything that a conversation and a run need."""
+
+    def __init__(self, folder: Path) -> None:
+        self.vllm = ScriptedVllm()
+        self.reason = ""
+        self.settings = Settings(home=folder, name="shop", open=True)
+        self.store = Store(folder / "data" / "ftchat.db")
+        self.store.turns.add_base("b0", "starter")
+        self.engine = Engine([Endpoint("http://engine")], transport=self.vllm)
+        self.prompter = Prompter(BASE.path)
+        self.contestants = Contestants(self.store, BASE, chance=random.Random(1))
+        self.registry = Registry(folder / "adapters", max_rank=32)
+        self.chat = Chat(
+            self.store,
+            Lanes(self.store, self.engine),
+            prompter=self.prompter,
+            contestants=self.contestants,
+            base=BASE,
+            settings=self.settings,
+            waiting=lambda: self.reason,
+        )
+        self.pipeline = Pipeline(
+            self.store,
+            self.engine,
+            prompter=self.prompter,
+            contestants=self.contestants,
+            registry=self.registry,
+            base=BASE,
+            settings=self.settings,
+            anchors=anchors.PROMPTS,
+            examples=(),
+            engine_stage=lambda: ("starting", self.reason) if self.reason else ("ready", ""),
+        )
+        self.parts = Parts(settings=self.settings, base=BASE, store=self.store, chat=self.chat, pipeline=self.pipeline)
+
+    def adapter(self, name: str = "shop-v1", says: str = "SHOP: the answer.") -> str:
+        """An adapter that can answer."""
+        self.vllm.answers[name] = says
+        self.store.training.add_adapter(name, number=1, base="b0", run=None)
+        return name
+
+    async def done(self, turn: str, user: str = "ann") -> None:
+        """Wait until every lane has ended."""
+        async for _ in self.chat.watch(user, turn):
+            pass
+
+    async def close(self) -> None:
+        """End what runs."""
+        await self.pipeline.close()
+        await self.chat.close()
+        await self.engine.close()
+        self.store.close()

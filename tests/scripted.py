@@ -1,0 +1,62 @@
+"""A scripted vLLM behind httpx's transport: answers per model name, at a pace, with failures on request.
+
+Only the far edge is scripted; the client, the lanes, the store and the prompts are the real ones.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+
+@dataclass
+class ScriptedVllm(httpx.AsyncBaseTransport):
+    """`answers[model]` is what a model says, word by word, `pace_s` apart."""
+
+    answers: dict[str, str] = field(default_factory=lambda: {"base": "The answer is plain."})
+    pace_s: float = 0.0
+    fails: set[str] = field(default_factory=set)  # models that answer 500
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    closed: int = 0  # streams that were closed before their end
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        if path == "/health":
+            return httpx.Response(200)
+        if path == "/v1/models":
+            return httpx.Response(200, json={"data": [{"id": name} for name in self.answers]})
+        body = json.loads(await request.aread())
+        if path == "/v1/load_lora_adapter":
+            self.answers.setdefault(body["lora_name"], f"{body['lora_name']} says so.")
+            return httpx.Response(200)
+        self.bodies.append(body)
+        if body["model"] in self.fails:
+            return httpx.Response(500, json={"error": {"message": "broken", "type": "InternalServerError"}})
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=_Words(self, body))
+
+
+@dataclass
+class _Words(httpx.AsyncByteStream):
+    vllm: ScriptedVllm
+    body: dict[str, Any]
+    ended: bool = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        words = self.vllm.answers[self.body["model"]].split(" ")
+        for i, word in enumerate(words):
+            await asyncio.sleep(self.vllm.pace_s)
+            finish = "stop" if i == len(words) - 1 else None
+            yield self._event([{"index": 0, "text": (" " if i else "") + word, "finish_reason": finish}], None)
+        usage = {"prompt_tokens": len(self.body["prompt"]), "completion_tokens": len(words)}
+        yield self._event([], usage)
+        yield b"data: [DONE]\n\n"
+        self.ended = True
+
+    async def aclose(self) -> None:
+        self.vllm.closed += not self.ended
+
+    def _event(self, choices: list[dict[str, Any]], usage: dict[str, int] | None) -> bytes:
+        return f"data: {json.dumps({'choices': choices, 'usage': usage})}\n\n".encode()
