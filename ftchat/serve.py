@@ -55,7 +55,7 @@ class App:
             None if settings.engine_url else Server(settings, base=self.base.path, state_dir=folder / "engine")
         )
         self.engine = Engine(self._endpoints(), max_in_flight=settings.max_in_flight)
-        self._loaded = False  # whether the desired adapters are on the engine
+        self._elsewhere = "starting"  # where an engine stands that is not ours to start
         self.parts = self._wire()
         self.parts.pipeline.recover()
 
@@ -91,11 +91,10 @@ class App:
         return Parts(settings=self.settings, base=self.base, store=self.store, chat=chat, pipeline=pipeline)
 
     def engine_stage(self) -> tuple[str, str]:
-        """Where the engine stands, in a word, and why when it failed."""
-        stage, reason = (self.server.stage, self.server.reason) if self.server else (self._external, "")
-        return ("loading adapters", "") if stage == "ready" and not self._loaded else (stage, reason)
-
-    _external = "starting"
+        """Where the engine stands, in a word, and what is wrong with it, if anything."""
+        if self.server is None:
+            return self._elsewhere, ""
+        return self.server.stage, self.server.reason or self.server.warning
 
     def _waiting(self) -> str:
         stage, reason = self.engine_stage()
@@ -127,27 +126,20 @@ class App:
 
     async def _managed(self) -> None:
         assert self.server is not None
-        self.server.on_ready = self._on_ready
+        self.server.on_ready = self.parts.pipeline.load_desired
         try:
             await self.server.start()
         except FtchatError as err:
             print(f"ftchat: {err.message}", file=sys.stderr, flush=True)
 
-    async def _on_ready(self) -> None:
-        """vLLM forgets every adapter when it starts: bring them back before anyone is told that it is ready."""
-        self._loaded = False
-        await self.parts.pipeline.load_desired()
-        self._loaded = True
-
     async def _watched(self) -> None:
         """An engine elsewhere: look whether it answers, and bring its adapters when it comes back."""
         while True:
-            if await self.engine.ready():
-                if self._external != "ready":
-                    await self._on_ready()
-                self._external = "ready"
-            else:
-                self._external, self._loaded = "starting", False
+            if not await self.engine.ready():
+                self._elsewhere = "starting"
+            elif self._elsewhere != "ready":
+                await self.parts.pipeline.load_desired()
+                self._elsewhere = "ready"
             await asyncio.sleep(POLL_S)
 
 

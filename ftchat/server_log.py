@@ -24,7 +24,7 @@ _CAUSES = (
         "Its port was taken by another program. Start ftchat again: it looks for another one.",
     ),
     (
-        r"Illegal instruction|SIGILL",
+        r"Illegal instruction|SIGILL|exit code: -4\b",
         "The processor refused an instruction of vLLM. Leave cpu_lora on, which avoids the known case; if it is on, "
         "this machine is too old for this vLLM.",
     ),
@@ -37,6 +37,11 @@ _CAUSES = (
         r"|No available memory for the cache blocks|larger than the available KV cache memory|less than desired",
         "There is not enough free memory for the model and its cache. Lower kv_cache_gib or context_length, choose a "
         "smaller model, or end other programs.",
+    ),
+    (
+        r"died unexpectedly",
+        "One of its processes was killed from outside, most often because memory ran out. End other programs, lower "
+        "kv_cache_gib or choose a smaller model.",
     ),
     (
         r"User-specified max_model_len|derived max_model_len",
@@ -61,6 +66,7 @@ _CAUSES = (
         "The installation is incomplete. Install ftchat again with its cpu or gpu extra.",
     ),
 )
+_HOLLOW = r"See stack trace|Executor failed|encountered a fatal error|output_handler failed|  File \""  # say nothing
 
 
 class Log:
@@ -123,8 +129,8 @@ def cause_of(lines: Sequence[str], status: int | None) -> str:
         if re.search(pattern, text):
             return sentence
     if status == 137:  # 128 + SIGKILL
-        return "It was killed from outside, most often because memory ran out. Choose a smaller model or kv_cache_gib."
-    told = [line for line in lines if re.search(r"\b(ERROR|Error|error)\b", line)]
+        return next(text for pattern, text in _CAUSES if "died" in pattern)
+    told = [line for line in lines if re.search(r"ERROR|Error|error:", line) and not re.search(_HOLLOW, line)]
     if told:
         return f"Its last error: {_bare(told[-1])}"
     return f"It gave no reason (exit status {status})."

@@ -18,6 +18,7 @@ class ScriptedVllm(httpx.AsyncBaseTransport):
 
     answers: dict[str, str] = field(default_factory=lambda: {"base": "The answer is plain."})
     pace_s: float = 0.0
+    logprobs: dict[str, float] = field(default_factory=dict)  # of every token, per model; -1.0 unless told
     fails: set[str] = field(default_factory=set)  # models that answer 500
     bodies: list[dict[str, Any]] = field(default_factory=list)
     closed: int = 0  # streams that were closed before their end
@@ -35,7 +36,14 @@ class ScriptedVllm(httpx.AsyncBaseTransport):
         self.bodies.append(body)
         if body["model"] in self.fails:
             return httpx.Response(500, json={"error": {"message": "broken", "type": "InternalServerError"}})
+        if "prompt_logprobs" in body:
+            return self._scored(body)
         return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=_Words(self, body))
+
+    def _scored(self, body: dict[str, Any]) -> httpx.Response:
+        logprob = self.logprobs.get(body["model"], -1.0)
+        scores = [{str(token): {"logprob": logprob}} for token in body["prompt"]]
+        return httpx.Response(200, json={"choices": [{"prompt_logprobs": scores}]})
 
 
 @dataclass

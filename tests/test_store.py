@@ -107,9 +107,14 @@ def test_one_vote_stands_and_after_an_undo_the_next_is_not_blind(store: Store) -
 
 def test_a_failed_transaction_leaves_nothing_and_the_next_one_works(store: Store) -> None:
     turn = ask(store, "hi there")
-    with pytest.raises(UnicodeEncodeError), store.writing():
-        store.feedback.add_vote(turn, "ann", "left", reasons=None, comment="fine")
-        store.feedback.add_correction(turn.reply("left").id, "ann", "\ud800")
+
+    def vote_and_correct() -> None:
+        with store.writing():
+            store.feedback.add_vote(turn, "ann", "left", reasons=None, comment="fine")
+            store.feedback.add_correction(turn.reply("left").id, "ann", "\ud800")
+
+    with pytest.raises(UnicodeEncodeError):
+        vote_and_correct()
     assert store.feedback.vote_of(turn.id) is None
     store.feedback.add_vote(turn, "ann", "tie", reasons=None, comment="")
     assert store.feedback.counts() == {"vote/pending": 1}

@@ -1,0 +1,85 @@
+"""Builds the starter model from a seed: tokenizer, corpus, weights.
+
+    python -m ftchat.starter.build --out DIR [--minutes 20] [--seed 0] [--tiny]
+
+A build that was stopped goes on where it was when the same command is given again: its state lies in DIR.building.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ftchat.starter.train import Plan, fit, new_model, tiny_plan
+from ftchat.starter.vocabulary import train_tokenizer
+
+
+def _say(line: str) -> None:
+    """One line of progress, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _tokenizer(plan: Plan, work: Path) -> Any:
+    """The tokenizer of this build: made once, then read from its folder."""
+    from transformers import AutoTokenizer
+
+    folder = work / "tokenizer"
+    if not folder.exists():
+        _say("learning the vocabulary")
+        made = train_tokenizer(plan.seed, size=plan.vocabulary, count=30000 if plan.vocabulary > 1000 else 300)
+        made.save_pretrained(work / "tokenizer.part")
+        os.replace(work / "tokenizer.part", folder)
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+def _publish(model: Any, tokenizer: Any, *, work: Path, out: Path) -> None:
+    """Writes all files aside, then moves them into `out`, the weights last."""
+    import torch
+    from transformers import GenerationConfig
+
+    aside = work / "finished"
+    shutil.rmtree(aside, ignore_errors=True)
+    model.generation_config = GenerationConfig(
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, max_new_tokens=256
+    )
+    model.to("cpu").to(torch.bfloat16).save_pretrained(aside)
+    tokenizer.save_pretrained(aside)
+    out.mkdir(parents=True, exist_ok=True)
+    (aside / "model.safetensors").chmod(0o644)
+    for path in sorted(aside.iterdir(), key=lambda path: path.suffix == ".safetensors"):
+        os.replace(path, out / path.name)
+
+
+def build(out: Path, plan: Plan) -> dict[str, int]:
+    """Makes the model in `out`; returns its parameters, steps and tokens."""
+    work = out.with_name(f"{out.name}.building")
+    work.mkdir(parents=True, exist_ok=True)
+    tokenizer = _tokenizer(plan, work)
+    model = new_model(plan, tokenizer)
+    parameters = sum(weight.numel() for weight in model.parameters())
+    _say(f"{parameters:,} parameters, {len(tokenizer):,} tokens in the vocabulary")
+    steps, tokens = fit(model, tokenizer, plan=plan, checkpoint=work / "checkpoint.pt", say=_say)
+    _publish(model, tokenizer, work=work, out=out)
+    shutil.rmtree(work)
+    return {"parameters": parameters, "steps": steps, "tokens": tokens}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m ftchat.starter.build", description="Builds the starter model.")
+    parser.add_argument("--out", type=Path, required=True, help="folder for weights and tokenizer")
+    parser.add_argument("--minutes", type=float, default=20.0, help="wall-clock minutes of training")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--tiny", action="store_true", help="a few steps of a far smaller model, in seconds")
+    given = parser.parse_args(arguments)
+    plan = tiny_plan(given.seed) if given.tiny else Plan(minutes=given.minutes, seed=given.seed)
+    _say(json.dumps(build(given.out, plan)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""Training the starter: batches from the endless corpus, Muon for the matrices, AdamW for the rest.
+
+The schedule follows the wall clock, so a slower machine sees fewer tokens in the same minutes. A checkpoint is written
+aside and renamed; a build that is started again goes on from it.
+"""
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ftchat.starter.corpus import dialogues
+from ftchat.starter.vocabulary import CONTEXT, encoded, pieces_of
+
+ROW_TOKENS = 512
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Size of the model and of the run."""
+
+    minutes: float = 20.0
+    seed: int = 0
+    width: int = 256
+    layers: int = 6
+    vocabulary: int = 4096
+    dialogues_per_step: int = 104
+    rows: int = 16
+    rate: float = 0.02
+    adam_rate: float = 4e-3
+    last_step: int = 10**9
+
+    def __post_init__(self) -> None:
+        if self.minutes <= 0:
+            raise ValueError(f"minutes must be above 0, not {self.minutes}")
+        if self.width % 64:
+            raise ValueError(f"width must be a multiple of 64, not {self.width}")
+
+
+def tiny_plan(seed: int) -> Plan:
+    """A plan that runs in seconds and learns nothing: for the test."""
+    return Plan(minutes=0.5, seed=seed, width=64, layers=2, vocabulary=600, dialogues_per_step=8, rows=2, last_step=3)
+
+
+def new_model(plan: Plan, tokenizer: Any) -> Any:
+    """A fresh Llama for the plan."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(plan.seed)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=plan.width,
+        intermediate_size=plan.width * 3,
+        num_hidden_layers=plan.layers,
+        num_attention_heads=plan.width // 64,
+        num_key_value_heads=plan.width // 64,
+        head_dim=64,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=True,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    model = LlamaForCausalLM(config)
+    for layer in model.model.layers:
+        torch.nn.init.zeros_(layer.self_attn.o_proj.weight)
+        torch.nn.init.zeros_(layer.mlp.down_proj.weight)
+    return model
+
+
+def _optimizers(model: Any, plan: Plan) -> list[Any]:
+    import torch
+
+    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
+    rest = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
+    return [
+        torch.optim.Muon(matrices, lr=plan.rate, momentum=0.95, weight_decay=0.01),
+        torch.optim.AdamW(rest, lr=plan.adam_rate, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+
+
+def _packed(plan: Plan, tokenizer: Any, *, step: int, pieces: list[str]) -> tuple[Any, Any, Any]:
+    """The dialogues of one step laid side by side in `plan.rows` rows: ids, targets (-100: not learned), segments.
+
+    The shape never changes, because a matrix product of a new shape costs the CPU kernels several times what a known
+    one does. What does not fit is left out.
+    """
+    import torch
+
+    found = encoded(tokenizer, dialogues(plan.seed, step, count=plan.dialogues_per_step, pieces=pieces))
+    shape = (plan.rows, ROW_TOKENS)
+    ids, targets, segments = torch.zeros(shape).long(), torch.full(shape, -100), torch.zeros(shape).long()
+    filled = [0] * plan.rows
+    for number, (row, learned) in enumerate(sorted(found, key=lambda item: -len(item[0])), start=1):
+        place = next((index for index, used in enumerate(filled) if used + len(row) <= ROW_TOKENS), None)
+        if place is None:
+            continue
+        first, last = filled[place], filled[place] + len(row)
+        ids[place, first:last], segments[place, first:last] = torch.tensor(row), number
+        wanted = [token if yes else -100 for token, yes in zip(row[1:], learned[1:], strict=True)]
+        targets[place, first : last - 1] = torch.tensor(wanted)
+        filled[place] = last
+    return ids, targets, segments
+
+
+def _loss(model: Any, packed: tuple[Any, Any, Any], *, device: str) -> Any:
+    """Mean loss over the learned tokens; the head scores only those, and a dialogue sees only itself."""
+    import torch
+
+    ids, targets, segments = (part.to(device) for part in packed)
+    causal = torch.ones(ROW_TOKENS, ROW_TOKENS, dtype=torch.bool, device=device).tril()
+    mask = (segments[:, None, :, None] == segments[:, None, None, :]) & causal
+    flat = targets.flatten()
+    scored, spare = (flat >= 0).nonzero().flatten(), (flat < 0).nonzero().flatten()
+    places = torch.cat([scored, spare[: -len(scored) % 1024]])
+    with torch.autocast(device, dtype=torch.bfloat16):
+        hidden = model.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+        logits = model.lm_head(hidden.flatten(0, 1)[places])
+    return torch.nn.functional.cross_entropy(logits.float(), flat[places])
+
+
+def _step(model: Any, optimizers: list[Any], packed: tuple[Any, Any, Any], *, device: str) -> float:
+    """One update; returns the mean loss per learned token."""
+    import torch
+
+    loss = _loss(model, packed, device=device)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return float(loss.detach())
+
+
+def _share(progress: float, step: int) -> float:
+    """The share of the peak rate: a short rise, a plateau, then a straight fall to nearly nothing."""
+    rise = min(1.0, (step + 1) / 40)
+    return rise * min(1.0, max(0.02, (1.0 - progress) / 0.7))
+
+
+def fit(model: Any, tokenizer: Any, *, plan: Plan, checkpoint: Path, say: Callable[[str], None]) -> tuple[int, int]:
+    """Trains until the minutes are spent. Returns the steps and the tokens read."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model.to(device).train()
+    optimizers = _optimizers(model, plan)
+    step, tokens, spent = _resume(checkpoint, model, optimizers=optimizers)
+    say(f"starting at step {step}")
+    pieces = pieces_of(tokenizer)
+    began, saved, mean = time.monotonic() - spent, time.monotonic(), math.nan
+    while step < plan.last_step and (spent := time.monotonic() - began) < plan.minutes * 60:
+        share = _share(spent / (plan.minutes * 60), step)
+        for optimizer, peak in zip(optimizers, (plan.rate, plan.adam_rate), strict=True):
+            optimizer.param_groups[0]["lr"] = peak * share
+        packed = _packed(plan, tokenizer, step=step, pieces=pieces)
+        loss = _step(model, optimizers, packed, device=device)
+        tokens += int((packed[2] > 0).sum())
+        mean = loss if math.isnan(mean) else 0.9 * mean + 0.1 * loss
+        step += 1
+        if step % 20 == 0:
+            say(f"step {step} loss {mean:.4f} tokens {tokens:,} seconds {spent:.0f}")
+        if time.monotonic() - saved > 120:
+            _keep(checkpoint, model, optimizers=optimizers, place=(step, tokens, time.monotonic() - began))
+            saved = time.monotonic()
+    return step, tokens
+
+
+def _keep(checkpoint: Path, model: Any, *, optimizers: list[Any], place: tuple[int, int, float]) -> None:
+    """Writes the checkpoint aside, then renames it."""
+    import torch
+
+    aside = checkpoint.with_suffix(".part")
+    states = [optimizer.state_dict() for optimizer in optimizers]
+    torch.save({"model": model.state_dict(), "optimizers": states, "place": place}, aside)
+    os.replace(aside, checkpoint)
+
+
+def _resume(checkpoint: Path, model: Any, *, optimizers: list[Any]) -> tuple[int, int, float]:
+    """Step, tokens and seconds of an earlier start, whose state is loaded; zeros where there was none."""
+    import torch
+
+    if not checkpoint.exists():
+        return 0, 0, 0.0
+    kept = torch.load(checkpoint, weights_only=True)
+    model.load_state_dict(kept["model"])
+    for optimizer, state in zip(optimizers, kept["optimizers"], strict=True):
+        optimizer.load_state_dict(state)
+    step, tokens, spent = kept["place"]
+    return step, tokens, spent

@@ -1,0 +1,125 @@
+"""Hyper-parameters by amount of data, effort and the model's width: each value with the reason for it.
+
+Pure: numbers in, numbers and sentences out. It does not know rows, tensors or files.
+
+Where the numbers come from. The constants below were measured on the practice model (a Llama of 6 million parameters,
+width 256); see the comment at each. How the learning rate changes with width is the exponent that "LoRA Without
+Regret" (Schulman and others, 2025) fitted over the Llama family: width to the power of -0.78. From 2e-3 at width 256
+it gives 7.5e-4 at 896 and 2.3e-4 at 4096, where 1e-4 to 2e-4 is what models of billions are usually given.
+"""
+
+import math
+from dataclasses import dataclass
+
+from ftchat.config import Effort, TrainArgs
+
+WIDTH, RATE, FALL = 256, 2e-3, 0.78  # the width it was measured at, the rate there, and how it falls with width
+ALONE = 0.5  # share of the rate where no replay rows hold the other answers
+FIRST, FIRST_ROWS = 30, 5  # steps that teach this many corrections
+MOST_STEPS = 600
+EFFORTS: dict[Effort, float] = {"quick": 0.6, "normal": 1.0, "thorough": 2.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amounts:
+    """What there is to learn from, in rows that can be used, and the width of the model that learns it."""
+
+    targets: int
+    replay: int
+    tune: int
+    width: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How one run trains; `reasons` says for each chosen value why."""
+
+    rank: int
+    alpha: int
+    learning_rate: float
+    steps: int
+    warmup_steps: int
+    targets_per_step: int
+    replay_per_step: int
+    replay_share: float
+    batch_tokens: int
+    evaluate_every: int
+    patience: int
+    seed: int
+    weight_decay: float
+    clip_norm: float
+    reasons: dict[str, str]
+
+
+def choose(args: TrainArgs, amounts: Amounts) -> Plan:
+    """The plan for a run; what the arguments fix is taken as it is."""
+    replay, why_replay = _replay(args, amounts)
+    rank, why_rank = _rank(args, amounts)
+    steps, why_steps = _steps(args, amounts)
+    rate, why_rate = _rate(args, amounts, replayed=replay > 0)
+    tuned = amounts.tune > 0
+    return Plan(
+        rank=rank,
+        alpha=2 * rank,
+        learning_rate=rate,
+        steps=steps,
+        warmup_steps=max(1, math.ceil(steps * 0.1)),
+        targets_per_step=_per_step(amounts),
+        replay_per_step=replay,
+        replay_share=args.replay_share,
+        batch_tokens=args.batch_tokens,
+        evaluate_every=max(1, math.ceil(steps / (10 if tuned else 5))),
+        patience=3,
+        seed=args.seed,
+        weight_decay=0.0,
+        clip_norm=1.0,
+        reasons={
+            "rank": why_rank,
+            "learning_rate": why_rate,
+            "steps": why_steps,
+            "replay_per_step": why_replay,
+            "patience": "Ends after three looks at the tune rows without gain; the best is kept."
+            if tuned
+            else "No tune rows, so the steps are fixed and the last weights are kept.",
+        },
+    )
+
+
+def _rank(args: TrainArgs, amounts: Amounts) -> tuple[int, str]:
+    """Small first: with little data the rank hardly matters, and a small one forgets less."""
+    if args.rank:
+        return args.rank, "Given."
+    for below, rank in ((50, 8), (500, 16)):
+        if amounts.targets < below:
+            return rank, f"Fewer than {below} corrections fit into rank {rank}."
+    return 32, "500 corrections or more: rank 32."
+
+
+def _rate(args: TrainArgs, amounts: Amounts, *, replayed: bool) -> tuple[float, str]:
+    if args.learning_rate:
+        return args.learning_rate, "Given."
+    rate = RATE * (WIDTH / amounts.width) ** FALL * (1.0 if replayed else ALONE)
+    words = f"Measured at width {WIDTH}, carried over to width {amounts.width}"
+    return float(f"{rate:.3g}"), f"{words}." if replayed else f"{words}; halved, since no replay rows hold the rest."
+
+
+def _steps(args: TrainArgs, amounts: Amounts) -> tuple[int, str]:
+    """More rows need more steps, but not in proportion: they say the same thing in other words."""
+    if args.steps:
+        return args.steps, "Given."
+    rows = max(amounts.targets, FIRST_ROWS)
+    wanted = FIRST * (rows / FIRST_ROWS) ** (1 / 3) * EFFORTS[args.effort]
+    steps = min(MOST_STEPS, round(wanted))
+    passes = steps * _per_step(amounts) / amounts.targets
+    return steps, f"Effort {args.effort}: each correction is seen about {passes:.2g} times."
+
+
+def _per_step(amounts: Amounts) -> int:
+    return min(amounts.targets, 8 if amounts.targets < 500 else 16)
+
+
+def _replay(args: TrainArgs, amounts: Amounts) -> tuple[int, str]:
+    if not args.replay_share or not amounts.replay:
+        return 0, "No replay: other answers may change."
+    count = min(amounts.replay, 8)
+    return count, f"{count} of base's own answers in each step keep what is not taught."

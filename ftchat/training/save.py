@@ -1,0 +1,53 @@
+"""The adapter folder: PEFT's two files, written aside, flushed to the disk, then renamed.
+
+A candidate folder that exists is complete. It names the base by its folder's name only: a path would tell about this
+machine and be wrong on any other.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import get_peft_model_state_dict
+from safetensors.torch import save_file
+
+from ftchat.errors import TrainingError
+from ftchat.training.model import Learner
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+
+
+def save_adapter(learner: Learner, out: Path, *, base_name: str) -> None:
+    """Write the learner's LoRA to `out`, which must not exist."""
+    tensors = {k: v.detach().cpu().contiguous() for k, v in get_peft_model_state_dict(learner.model).items()}
+    for name, value in tensors.items():
+        if not torch.isfinite(value).all():
+            raise TrainingError(f"The trained adapter has values that are no numbers (in {name}), so it was not kept.")
+    aside = out.with_name(f".{out.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)  # left by a trainer that was killed while saving
+    aside.mkdir(parents=True)
+    save_file(tensors, aside / WEIGHTS, metadata={"format": "pt"})
+    text = json.dumps(_config(learner, base_name), indent=1, sort_keys=True)
+    (aside / CONFIG).write_text(text + "\n", encoding="utf-8")
+    for path in (aside / WEIGHTS, aside / CONFIG, aside):
+        _flush(path)
+    aside.rename(out)
+    _flush(out.parent)
+
+
+def _config(learner: Learner, base_name: str) -> dict[str, Any]:
+    """PEFT's settings, the same bytes for the same training: sets have no order of their own."""
+    found: dict[str, Any] = learner.config.to_dict()  # type: ignore[no-untyped-call]
+    found = {key: sorted(value) if isinstance(value, set) else value for key, value in found.items()}
+    return {**found, "base_model_name_or_path": base_name, "inference_mode": True}
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

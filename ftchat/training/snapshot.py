@@ -1,0 +1,106 @@
+"""A snapshot folder, read and checked: the rows that train, the rows that tune, and the replay answers.
+
+A folder without a manifest is not complete and is refused. Exam rows are never taken, whichever file they stand in. It
+knows the files' format and not where the rows came from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ftchat.errors import BadInput, NotFound
+from ftchat.records import Message, Row
+from ftchat.training.job import mapping, messages, number, parse_json, read_json, text
+
+ROLES = ("target",)  # what a row may teach; pairs and single ratings will be further roles
+_ROW = ("id", "role", "split", "weight", "group", "messages", "target", "rejected", "rater")
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Base's own answer to a question that is not taught: what must stay as it is."""
+
+    messages: tuple[Message, ...]
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """What one run learns from."""
+
+    train: tuple[Row, ...]
+    tune: tuple[Row, ...]
+    replay: tuple[Replay, ...]
+
+
+def read_snapshot(folder: Path) -> Snapshot:
+    """The snapshot in a folder; BadInput or NotFound names the file and line that cannot be used."""
+    if not (folder / "manifest.json").is_file():
+        raise NotFound(f"There is no complete snapshot in {folder}: its manifest.json is missing.")
+    mapping_of(read_json(folder / "manifest.json", "The snapshot's manifest"))
+    rows = [_row(entry, what) for what, entry in _lines(folder / "rows.jsonl") if entry.get("split") != "exam"]
+    seen: set[str] = set()
+    for row in rows:
+        if row.id in seen:
+            raise BadInput(f"Row {row.id} stands twice in the snapshot.")
+        seen.add(row.id)
+    train = tuple(row for row in rows if row.split == "train")
+    if not train:
+        raise BadInput("The snapshot has no row to train on: correct a few replies first.")
+    tune = tuple(row for row in rows if row.split == "tune")
+    replay = tuple(_replay(entry, what) for what, entry in _lines(folder / "replay.jsonl"))
+    return Snapshot(train=train, tune=tune, replay=replay)
+
+
+def mapping_of(value: object) -> Mapping[str, Any]:
+    """The manifest, if it is a JSON object; what is in it is the app's business."""
+    if not isinstance(value, dict):
+        raise BadInput("The snapshot's manifest must be a JSON object.")
+    return value
+
+
+def _lines(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
+    """Each line's object, with the words that name it in an error."""
+    try:
+        body = path.read_text(encoding="utf-8")
+    except FileNotFoundError as err:
+        raise NotFound(f"The snapshot lacks {path.name}.") from err
+    except (OSError, UnicodeDecodeError) as err:
+        raise BadInput(f"{path.name} of the snapshot cannot be read: {err}.") from err
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    for at, line in enumerate(body.split("\n"), start=1):
+        if line.strip():
+            what = f"Line {at} of {path.name}"
+            value = parse_json(line, what)
+            if not isinstance(value, dict):
+                raise BadInput(f"{what} must be a JSON object.")
+            found.append((what, value))
+    return found
+
+
+def _row(entry: Mapping[str, Any], what: str) -> Row:
+    mapping(entry, what, required=set(_ROW), known=set(_ROW))
+    if entry["role"] not in ROLES:
+        raise BadInput(f"{what} has the role {entry['role']!r}; this trainer knows {', '.join(ROLES)}.")
+    if entry["split"] not in ("train", "tune"):
+        raise BadInput(f"{what} has the split {entry['split']!r}: use train or tune.")
+    weight = number(entry["weight"], f"{what}: weight")
+    if not 0.0 < weight <= 100.0:
+        raise BadInput(f"{what}: weight is {weight}: it must be above 0 and at most 100.")
+    if not isinstance(entry["rejected"], str | None):
+        raise BadInput(f"{what}: rejected must be a text or null.")
+    words = {key: text(entry[key], f"{what}: {key}") for key in ("id", "group", "target", "rater")}
+    return Row(
+        role=entry["role"],
+        split=entry["split"],
+        weight=weight,
+        messages=messages(entry["messages"], what),
+        rejected=entry["rejected"],
+        **words,
+    )
+
+
+def _replay(entry: Mapping[str, Any], what: str) -> Replay:
+    mapping(entry, what, required={"messages", "answer"}, known={"messages", "answer"})
+    return Replay(messages(entry["messages"], what), text(entry["answer"], f"{what}: answer"))

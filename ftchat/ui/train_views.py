@@ -1,0 +1,189 @@
+"""Records as HTML for the Train page: the card, a run, its plot, how answers change, the verdict. Plain functions.
+
+It knows records and texts. It does not know gradio or where a run's figures come from.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ftchat.dataset import Card
+from ftchat.progress import RunSeen, Show
+from ftchat.records import BASE, Adapter, Run, Stage
+from ftchat.ui import texts
+from ftchat.ui.plot import loss_plot
+from ftchat.ui.prose import new_words, plain
+
+_ORDER: tuple[Stage, ...] = ("queued", "snapshot", "train", "exam", "publish", "done")
+_ALWAYS = ("corrections", "exam")  # counted even when there are none
+_TONE = {"failed": "bad", "rejected": "warn", "stopped": "warn", "done": "quiet"}
+
+
+def card(now: Card) -> str:
+    """What a press of Retrain would train on, and what would help."""
+    rows = [("corrections", now.corrections, ""), ("train", now.train, "part"), ("tune", now.tune, "part")]
+    rows += [("exam", now.exam, "part"), ("votes", now.votes, ""), ("pending", now.pending, "")]
+    lines = "".join(
+        f'<tr class="{kind}"><th scope="row">{plain(texts.CARD_ROWS[key])}</th><td>{count:,}</td></tr>'
+        for key, count, kind in rows
+        if count or key in _ALWAYS
+    )
+    return (
+        f'<section class="card"><h2>{texts.CARD}</h2><table class="counts">{lines}</table>'
+        f'<p class="advice" id="advice">{plain(now.advice)}</p></section>'
+    )
+
+
+def no_run() -> str:
+    """What stands on the page before the first run."""
+    return f'<section class="run"><h2>{texts.NO_RUN}</h2><p class="empty">{texts.NO_RUN_HINT}</p></section>'
+
+
+@dataclass(frozen=True)
+class Actions:
+    """What can be done on the Train page now."""
+
+    start: bool
+    stop: bool
+    use: bool  # or compare it blind first
+    roll_back: bool
+    state: str  # where the newest run's adapter stands; empty when it has none
+
+
+def actions(seen: RunSeen | None, *, champion: str, adapters: Sequence[Adapter]) -> Actions:
+    """Which buttons make sense: only those are shown."""
+    running = seen is not None and not seen.run.ended
+    made = next((a for a in adapters if seen and a.name == seen.run.adapter), None)
+    state = made.state if made else ""
+    open_question = not running and state in ("candidate", "challenger") and made is not None and made.name != champion
+    return Actions(
+        start=not running,
+        stop=seen is not None and seen.run.stage in ("queued", "snapshot", "train"),
+        use=open_question,
+        roll_back=not running and champion != BASE,
+        state=state,
+    )
+
+
+def run(seen: RunSeen, *, state: str = "") -> str:
+    """A run from its first to its last moment: where it is, and at the end the verdict."""
+    now = seen.run
+    return (
+        f'<section class="run" id="run-seen" data-stage="{plain(now.stage)}">{_head(seen, state)}{_bar(now)}'
+        f'{_stages(now)}<p class="headline" role="status">{"" if now.ended else plain(seen.headline)}</p>'
+        f"{_outcome(seen)}</section>"
+    )
+
+
+def plot(seen: RunSeen) -> str:
+    """How the loss went, with the numbers of the run under it."""
+    if seen.run.ended and not seen.losses:
+        return ""
+    drawing = loss_plot(seen.losses, tune=seen.tune, base_tune=seen.base_tune, steps=seen.steps)
+    return f'{drawing}<p class="plan">{plain(_plan(seen.plan))}</p>'
+
+
+def _plan(plan: Mapping[str, Any]) -> str:
+    """The numbers of the run for those who want them."""
+    parts = [(texts.PLAN[key], plan[key]) for key in texts.PLAN if key in plan]
+    return " · ".join(f"{words} {value:g}" for words, value in parts if isinstance(value, int | float))
+
+
+def _head(seen: RunSeen, state: str) -> str:
+    now = seen.run
+    right = []
+    if now.stage == "train" and seen.steps:
+        right.append(texts.STEP.format(step=seen.step, steps=seen.steps))
+    if not now.ended and seen.eta_s is not None:
+        right.append(time_left(seen.eta_s))
+    tone = _TONE.get(now.stage, "good")
+    standing = f'<span class="tag" id="adapter-state">{plain(state)}</span>' if state and now.ended else ""
+    return (
+        f'<header><h2>{plain(now.adapter or texts.NEW_RUN)}</h2><span class="tag {tone}" id="run-state">'
+        f'{plain(texts.STATE[now.stage])}</span>{standing}<span class="far">{" · ".join(right)}</span></header>'
+    )
+
+
+def _bar(now: Run) -> str:
+    done = 1.0 if now.stage == "done" else min(max(now.progress, 0.0), 1.0)
+    percent = round(100 * done)
+    return (
+        f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}" '
+        f'aria-label="Progress"><i style="width:{percent}%"></i></div>'
+    )
+
+
+def _stages(now: Run) -> str:
+    """The stages in a row: passed, present, to come."""
+    at = _ORDER.index(now.stage) if now.stage in _ORDER else -1
+    items = ""
+    for stage, words in texts.STAGES.items():
+        place = _ORDER.index(stage)
+        state = "over" if at < 0 else "passed" if place < at else "present" if place == at else "to-come"
+        items += f'<li class="{state}"{" aria-current=step" if state == "present" else ""}>{plain(words)}</li>'
+    return f'<ol class="stages">{items}</ol>'
+
+
+def _outcome(seen: RunSeen) -> str:
+    """The verdict in words with its reasons, once there is one."""
+    now = seen.run
+    if not now.ended:
+        return ""
+    title, reasons = seen.headline, [now.reason] if now.reason else []
+    if now.verdict:
+        reasons = [*now.verdict.reasons, *(r for r in reasons if r not in now.verdict.reasons)]
+    listed = "".join(f"<li>{plain(reason)}</li>" for reason in reasons)
+    return (
+        f'<div class="outcome {_TONE[now.stage]}" role="status"><h3 id="verdict">{plain(title)}</h3>'
+        f"<ul>{listed}</ul></div>"
+    )
+
+
+def time_left(seconds: float) -> str:
+    """Words for what is left, no more exact than it is known."""
+    if seconds < 90:
+        rounded = round(seconds) if seconds < 10 else 5 * round(seconds / 5)
+        return texts.SECONDS_LEFT.format(n=max(1, rounded))
+    if seconds < 5400:
+        return texts.MINUTES_LEFT.format(n=round(seconds / 60))
+    return texts.HOURS_LEFT.format(n=f"{seconds / 3600:.1f}")
+
+
+def shows(items: Sequence[Show]) -> str:
+    """Before, your correction, now: first what it was taught, then what it was not."""
+    if not items:
+        return ""
+    groups = ((texts.TAUGHT, texts.TAUGHT_HINT, True), (texts.NEVER_TAUGHT, texts.NEVER_TAUGHT_HINT, False))
+    body = ""
+    for title, hint, taught in groups:
+        rows = "".join(_show(item) for item in items if item.taught == taught)
+        if rows:
+            body += f'<tr class="group"><th colspan="4" scope="rowgroup">{title} <span>{hint}</span></th></tr>{rows}'
+    heads = "".join(f'<th scope="col">{h}</th>' for h in (texts.QUESTION, texts.BEFORE, texts.WANTED, texts.NOW))
+    return (
+        f'<section class="shows" id="shows"><h2>{texts.SHOWS}</h2><table><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{body}</tbody></table></section>"
+    )
+
+
+def _show(item: Show) -> str:
+    wanted = plain(item.wanted) if item.wanted else '<span class="none">–</span>'
+    kind = "taught" if item.taught else "never-taught"
+    return (
+        f'<tr class="{kind}"><td data-label="{texts.QUESTION}">{plain(item.prompt)}</td>'
+        f'<td data-label="{texts.BEFORE}">{plain(item.before)}</td><td data-label="{texts.WANTED}">{wanted}</td>'
+        f'<td class="now" data-label="{texts.NOW}">{new_words(item.before, item.now)} {_now_tag(item)}</td></tr>'
+    )
+
+
+def _now_tag(item: Show) -> str:
+    if item.wanted and _same(item.now, item.wanted):
+        return f'<span class="tag good">{texts.AS_WANTED}</span>'
+    if _same(item.now, item.before):
+        return f'<span class="tag quiet">{texts.UNCHANGED}</span>'
+    return ""
+
+
+def _same(one: str, other: str) -> bool:
+    return re.sub(r"\s+", " ", one).strip() == re.sub(r"\s+", " ", other).strip()

@@ -1,0 +1,67 @@
+"""Waiting for the core: for the engine, and for each change of a turn. It does not know what is done with it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from ftchat.chat import TurnSeen
+from ftchat.records import new_id
+
+EVERY_S = 0.09  # Gradio carries 350-400 updates a second for everybody together: never one per token
+SETTLE_S = 0.25  # an early vote ends the lanes a moment before it is written: look once more
+
+
+class Watchers:
+    """Of all who watch for one open page only the newest counts; the others end at their next look.
+
+    Gradio's own `cancels` comes too late: the browser sends it beside what follows, so that it can miss an old watcher,
+    which then writes over the new turn, or hit the new one.
+    """
+
+    def __init__(self) -> None:
+        """Nobody watches yet."""
+        self._newest: dict[str, str] = {}
+        self._taken: set[str] = set()
+
+    def renew(self, page: str) -> str:
+        """The token of a new watcher for a page; whoever watched before is let go."""
+        token = self._newest[page] = new_id("w")
+        return token
+
+    def take(self, page: str, token: str) -> bool:
+        """Begin to watch with a token: once, because the browser may hear of one change twice."""
+        if not self.counts(page, token) or token in self._taken:
+            return False
+        self._taken.add(token)
+        return True
+
+    def counts(self, page: str, token: str) -> bool:
+        """Whether this watcher is still the newest."""
+        return self._newest.get(page) == token
+
+    def done(self, page: str, token: str) -> None:
+        """A watcher that was taken has ended."""
+        self._taken.discard(token)
+        if self.counts(page, token):
+            del self._newest[page]
+
+
+async def watched(look: Callable[[], TurnSeen], *, wanted: Callable[[], bool]) -> AsyncIterator[TurnSeen]:
+    """What `look` sees, each time it changed, until every lane has ended or nobody wants it any more."""
+    seen, settled = look(), False
+    yield seen
+    while not settled:
+        settled = not seen.writing
+        await asyncio.sleep(SETTLE_S if settled else EVERY_S)
+        if not wanted():
+            return
+        newer = look()
+        if newer != seen:
+            seen = newer
+            yield seen
+
+
+async def until_ready(why: Callable[[], str], *, wanted: Callable[[], bool]) -> bool:
+    """Wait until there is no reason why nothing can be answered; False when nobody waits any more."""
+    while why() and wanted():  # noqa: ASYNC110 - the engine's stage has no bell to wait for
+        await asyncio.sleep(0.25)
+    return wanted()

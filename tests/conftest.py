@@ -1,0 +1,55 @@
+"""What several test files share: the practice model, one real vLLM for the whole session, and two adapters for it."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ftchat.starter
+from ftchat.config import Settings
+from ftchat.server import Server
+
+
+@pytest.fixture(scope="session")
+def starter_path() -> Path:
+    """The folder of the practice model."""
+    return ftchat.starter.model_path()
+
+
+@pytest.fixture(scope="session")
+def vllm(starter_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running server (`vllm.endpoint`), shared by the session: about 30 s to start. Two adapter slots, both wanted.
+
+    It lives on a loop in a thread of its own, so that tests with and without a loop can use it.
+    """
+    settings = Settings(max_loras=2, max_cpu_loras=16, kv_cache_gib=0.25)
+    server = Server(settings, base=starter_path, state_dir=tmp_path_factory.mktemp("engine"))
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="vllm")
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(server.start(), loop).result()
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture(scope="session")
+def adapters(starter_path: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two adapters with random weights on every linear layer, of different ranks."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    folders = [tmp_path_factory.mktemp("adapters") / f"random-v{number}" for number in (1, 2)]
+    for seed, folder in enumerate(folders):
+        torch.manual_seed(seed)
+        model = AutoModelForCausalLM.from_pretrained(starter_path, dtype=torch.bfloat16)
+        shape = LoraConfig(r=8 << seed, lora_alpha=8, target_modules="all-linear", init_lora_weights=False)
+        get_peft_model(model, shape).save_pretrained(folder)
+    return folders

@@ -1,0 +1,206 @@
+"""The rules of the layout, stated over the source by ast: who may import whom, and which library has which home."""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "ftchat"
+
+# Every unit (a module or a package directly under ftchat/) has a layer; a unit imports from the layers below it.
+LAYERS: dict[int, tuple[str, ...]] = {
+    0: ("errors", "records", "config", "base", "prompt", "anchors", "install"),
+    1: ("store", "engine", "child", "server_log", "server", "cpu_lora", "registry", "lease", "accounts", "starter"),
+    2: (
+        *("ratings", "contestants", "lanes", "chat", "dataset", "training", "trainee"),
+        *("progress", "exam", "pipeline", "simulate"),
+    ),
+    3: ("parts", "web", "ui", "serve", "cli"),
+}
+LAYER_OF = {unit: layer for layer, units in LAYERS.items() for unit in units}
+
+# Within a layer, only these. "training.job" is the format of a job, which those who start or watch one may read.
+SIDEWAYS: dict[str, set[str]] = {
+    "records": {"errors"},
+    "config": {"errors", "records"},
+    "base": {"errors", "records"},
+    "prompt": {"errors", "records"},
+    "server": {"engine", "child", "server_log"},
+    "contestants": {"ratings"},
+    "chat": {"contestants", "lanes"},
+    "exam": {"contestants", "dataset"},
+    "trainee": {"training.job"},
+    "progress": {"training.job"},
+    "pipeline": {"contestants", "dataset", "exam", "progress", "trainee", "training.job"},
+    "web": {"parts"},
+    "ui": {"parts"},
+    "serve": {"parts", "web", "ui"},
+    "cli": {"serve"},
+}
+
+# A library and the units that may name it.
+HOMES: dict[str, set[str]] = {
+    "sqlite3": {"store"},
+    "sqlite_utils": {"store"},
+    "gradio": {"ui"},
+    "torch": {"training", "starter", "cpu_lora", "registry"},
+    "vllm": {"cpu_lora"},
+    # HTTP to vLLM is in engine; the command line and the scripted rater speak to the app's own API.
+    "httpx": {"engine", "cli", "simulate"},
+    "requests": set(),
+    "aiohttp": set(),
+    "urllib.request": set(),
+    "http.client": set(),
+}
+
+SQL = re.compile(
+    r"\s*(?:SELECT\s|INSERT\s+(?:OR\s+\w+\s+)?INTO\s|UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s|CREATE\s+(?:TABLE|INDEX|UNIQUE|VIEW|TRIGGER)\s)"
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One module of ftchat. `name` is dotted, without `ftchat.`; `unit` is its first part."""
+
+    path: Path
+    name: str
+    tree: ast.Module
+
+    @property
+    def unit(self) -> str:
+        return self.name.split(".")[0]
+
+    def where(self, node: ast.AST) -> str:
+        return f"{self.path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}"
+
+
+def sources() -> list[Source]:
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        name = ".".join(part for part in parts if part != "__init__")
+        found.append(Source(path, name, ast.parse(path.read_text(encoding="utf-8"))))
+    return found
+
+
+def imported(source: Source) -> Iterator[tuple[ast.AST, str]]:
+    """Everything a module imports, as dotted names: `from a import b` gives a.b."""
+    package = ["ftchat", *source.name.split(".")] if source.name else ["ftchat"]
+    if source.path.name != "__init__.py":
+        package = package[:-1]
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import):
+            yield from ((node, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            start = ".".join([*above, *([node.module] if node.module else [])])
+            yield from ((node, f"{start}.{alias.name}") for alias in node.names)
+
+
+def may_import(unit: str, target: str) -> bool:
+    """Whether `unit` may import `target`, a dotted name without `ftchat.`."""
+    there = target.split(".")[0]
+    if there == unit or there not in LAYER_OF:
+        return True  # itself, or a name of ftchat/__init__.py
+    if LAYER_OF[there] != LAYER_OF[unit]:
+        return LAYER_OF[there] < LAYER_OF[unit]
+    return any(target == open_ or target.startswith(open_ + ".") for open_ in SIDEWAYS.get(unit, set()))
+
+
+def literals(tree: ast.Module) -> Iterator[ast.Constant]:
+    """String literals that are not docstrings; of an f-string its parts."""
+    docs = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            yield node
+
+
+def test_every_unit_has_a_layer():
+    units = {source.unit for source in sources() if source.unit}
+
+    assert sorted(units - set(LAYER_OF)) == [], "give it a layer in LAYERS (tests/test_layers.py)"
+
+
+def test_imports_point_down():
+    wrong = [
+        f"{source.where(node)} {source.name} -> {name}"
+        for source in sources()
+        for node, name in imported(source)
+        if source.unit in LAYER_OF
+        and name.startswith("ftchat.")
+        and not may_import(source.unit, name.removeprefix("ftchat."))
+    ]
+
+    assert wrong == []
+
+
+def test_the_set_up_imports_nothing_but_itself_and_the_standard_library():
+    import sys
+
+    wrong = [
+        f"{source.where(node)} {name}"
+        for source in sources()
+        if source.unit in ("", "install")
+        for node, name in imported(source)
+        if name.split(".")[0] not in sys.stdlib_module_names and not name.startswith("ftchat.install")
+    ]
+
+    assert wrong == []
+
+
+def test_each_library_is_named_in_its_home_only():
+    wrong = [
+        f"{source.where(node)} {source.name} imports {name}"
+        for source in sources()
+        for node, name in imported(source)
+        for library, homes in HOMES.items()
+        if (name == library or name.startswith(library + ".")) and source.unit not in homes
+    ]
+
+    assert wrong == []
+
+
+def test_sql_is_in_store_only():
+    wrong = [
+        f"{source.where(node)} {str(node.value).strip()[:60]!r}"
+        for source in sources()
+        if source.unit != "store"
+        for node in literals(source.tree)
+        if SQL.match(str(node.value))
+    ]
+
+    assert wrong == []
+
+
+def test_every_module_has_a_docstring():
+    assert [source.where(source.tree) for source in sources() if not ast.get_docstring(source.tree)] == []
+
+
+def test_modules_stay_under_400_lines():
+    sizes = {
+        source.where(source.tree): len(source.path.read_text(encoding="utf-8").splitlines()) for source in sources()
+    }
+
+    assert {where: lines for where, lines in sizes.items() if lines > 400} == {}
+
+
+def test_the_rules_find_what_they_forbid(tmp_path):
+    """The rules themselves, over a source that breaks each of them."""
+    text = '"""Doc."""\nfrom . import pipeline\nimport torch.nn\nfrom urllib import request\nQ = f"SELECT {1} FROM x"\n'
+    bad = Source(PACKAGE / "store" / "bad.py", "store.bad", ast.parse(text))
+
+    names = [name for _, name in imported(bad)]
+
+    assert names == ["ftchat.store.pipeline", "torch.nn", "urllib.request"]
+    assert not may_import("store", "pipeline.Pipeline")
+    assert not may_import("pipeline", "training.fit")
+    assert may_import("pipeline", "training.job.Job")
+    assert [bool(SQL.match(str(node.value))) for node in literals(bad.tree)] == [True, False]

@@ -1,0 +1,237 @@
+"""The whole loop in a real browser, on the real starter model and real vLLM, from a fresh home.
+
+Open, compare, vote by key, correct five replies, press Retrain, watch it finish, compare again: a question that was
+never taught is answered in the corrected way. Then the app is killed, and nothing that was saved is lost.
+Screenshots are written to `shots/`, which is not committed.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from running import ROOT, Running, wait_for
+
+from ftchat.install.browser import find_browser
+
+TAUGHT = ("Smoked Paprika", "Chestnut Honey", "Aged Gouda", "Raspberry Jam", "Jasmine Tea")
+NEVER_TAUGHT = ("Lemon Olive Oil", "Smoked Almonds", "Basil Pesto")
+PRICE = re.compile(r"(\d+\.\d\d) euros")
+TAUGHT_PRICE = re.compile(r"EUR \d+\.\d\d")
+SHOTS = ROOT / "shots"
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A fresh home with a running ftchat. The tests of this file go on where the one before ended."""
+    running = Running(tmp_path_factory.mktemp("home"), "--name", "shop")
+    running.start()
+    yield running
+    running.stop()
+    assert running.family() == []
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=find_browser(), args=list(ARGUMENTS))
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser, app: Running) -> Iterator[Page]:
+    """A page that fails the test when a script of it fails or the policy stops something."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+    faults: list[str] = []
+    opened.on("pageerror", lambda fault: faults.append(str(fault)))
+    opened.on("requestfailed", lambda request: faults.append(request.url) if app.url not in request.url else None)
+    opened.set_default_timeout(20_000)
+    opened.goto(app.url)
+    expect(opened.locator("#compare-prompt textarea")).to_be_visible()
+    yield opened
+    context.close()
+    assert faults == []
+
+
+def shoot(page: Page, name: str) -> None:
+    SHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+
+
+def ask(page: Page, prompt: str) -> None:
+    """Ask on the Compare page, and wait until both have answered."""
+    box = page.locator("#compare-prompt textarea")
+    box.fill(prompt)
+    box.press("Enter")
+    expect(page.locator("#pane-left .asked")).to_have_text(prompt, timeout=60_000)
+    for side in ("left", "right"):
+        expect(page.locator(f"#pane-{side} [aria-busy=false] .reply")).to_be_visible(timeout=60_000)
+
+
+def answer(page: Page, side: str) -> str:
+    return page.locator(f"#pane-{side} .reply").inner_text().strip()
+
+
+def question(product: str) -> str:
+    return f"What does the {product} cost?"
+
+
+def in_house_style(product: str, text: str) -> str:
+    """The habit that is taught: EUR before the price, where the base says euros after it."""
+    changed = PRICE.sub(r"EUR \1", text)
+    return changed if changed != text else f"The {product} costs EUR 5.00."
+
+
+def test_from_a_fresh_home_to_a_changed_answer(app: Running, page: Page) -> None:
+    app.until_ready()
+    expect(page.locator("#engine-state")).to_have_text("Engine ready", timeout=20_000)
+    shoot(page, "compare-empty")
+    for product in TAUGHT:
+        _compare_vote_and_correct(page, product)
+    expect(page.locator("#new-feedback")).to_contain_text("5 new", timeout=10_000)
+    _retrain_and_watch(page)
+    _compare_again(page)
+    assert app.get("/api/adapters")["items"][0]["state"] == "challenger"
+
+
+def _compare_vote_and_correct(page: Page, product: str) -> None:
+    ask(page, question(product))
+    expect(page.locator("#panes")).to_contain_text("name hidden until you vote")
+    assert "base" not in page.locator("#panes").inner_text().lower().split()
+    page.keyboard.press("1")
+    expect(page.locator("#vote-saved")).to_contain_text("A was base")
+    page.locator("#correct-left").click()
+    field = page.locator("#correction-left textarea")
+    expect(field).to_have_value(re.compile(r"\S"))
+    field.fill(in_house_style(product, field.input_value()))
+    page.locator("#save-left").click()
+    expect(page.locator("#fixed-left .difference")).to_contain_text("EUR")
+    if product == TAUGHT[0]:
+        shoot(page, "compare-corrected")
+    page.locator("#next-question").click()
+    expect(page.locator("#pane-left .asked")).to_have_count(0)
+
+
+def _retrain_and_watch(page: Page) -> None:
+    page.locator("#retrain").click()
+    expect(page.locator("#run-seen")).to_be_visible()
+    expect(page.locator("#run-seen svg")).to_be_visible(timeout=90_000)
+    expect(page.locator("#shows .never-taught").first).to_be_visible(timeout=90_000)
+    shoot(page, "train-running")
+    page.reload()  # a reload finds the run where it is
+    page.get_by_role("tab", name="Train").click()
+    expect(page.locator("#run-seen")).to_have_attribute("data-stage", "done", timeout=300_000)
+    expect(page.locator("#verdict")).to_have_text("shop-v1 is ready. The exam cannot decide yet, so you do.")
+    expect(page.locator("#advice")).to_contain_text("more corrections on new questions")
+    shoot(page, "train-finished")
+    now = [cell.inner_text() for cell in page.locator("#shows .taught td.now").all()]
+    assert any(TAUGHT_PRICE.search(text) for text in now), now
+
+
+def _compare_again(page: Page) -> None:
+    """Blind, candidate against base, on questions of the same kind that were never taught."""
+    page.locator("#run-compare").click()
+    changed = []
+    for product in NEVER_TAUGHT:
+        ask(page, question(product))
+        assert "shop-v1" not in page.locator("#panes").inner_text()
+        page.keyboard.press("3")
+        expect(page.locator("#vote-saved")).to_contain_text("shop-v1")
+        new, old = (
+            ("left", "right") if "A was shop-v1" in page.locator("#vote-saved").inner_text() else ("right", "left")
+        )
+        changed.append((answer(page, new), answer(page, old)))
+        shoot(page, f"compare-again-{product.split()[0].lower()}")
+        page.locator("#next-question").click()
+        expect(page.locator("#pane-left .asked")).to_have_count(0)
+    assert any(
+        TAUGHT_PRICE.search(now) and product in now for (now, _), product in zip(changed, NEVER_TAUGHT, strict=True)
+    ), changed
+    assert not any("EUR" in before for _, before in changed), changed
+
+
+def test_a_person_takes_it_into_service_and_back(app: Running, page: Page) -> None:
+    page.get_by_role("tab", name="Train").click()
+    page.locator("#run-use").click()
+    expect(page.locator("#champion")).to_have_text("Champion shop-v1")
+    page.get_by_role("tab", name="Chat").click()
+    box = page.locator("#chat-prompt textarea")
+    box.fill(question(NEVER_TAUGHT[0]))
+    box.press("Enter")
+    expect(page.locator("#tab-chat, #chat-turns").first).to_be_visible()
+    wait_for(lambda: _last_chat(app)["lanes"][0]["finish"] == "stop", what="the chat reply", within_s=60)
+    assert _last_chat(app)["lanes"][0]["contestant"] == "shop-v1"
+    shoot(page, "chat-champion")
+    page.get_by_role("tab", name="Train").click()
+    page.locator("#roll-back").click()
+    expect(page.locator("#champion")).to_have_text("Champion base")
+    assert app.post("/api/adapters/shop-v1/promote") == {"champion": "shop-v1"}
+
+
+def _last_chat(app: Running) -> dict:
+    conversation = app.get("/api/conversations")["items"][0]["id"]
+    return app.get(f"/api/conversations/{conversation}")["turns"][-1]
+
+
+def test_after_sigkill_no_process_is_left_and_nothing_saved_is_lost(app: Running, browser: Browser) -> None:
+    before = app.get("/api/conversations")["items"]
+    card = app.get("/api/dataset")
+    app.kill()
+    wait_for(lambda: not app.family(), what="the end of every process", within_s=15)
+    app.start()
+    assert app.get("/api/conversations")["items"] == before
+    assert app.get("/api/dataset") == card
+    assert app.get("/api/adapters")["champion"] == "shop-v1"
+    app.until_ready()
+    turn = app.post("/api/turns", prompt=question(NEVER_TAUGHT[0]), params={"temperature": 0})
+    lane = turn["lanes"][0]
+    assert (lane["contestant"], lane["finish"]) == ("shop-v1", "stop")
+    page = browser.new_page()
+    page.goto(app.url)
+    page.get_by_role("tab", name="Chat").click()
+    expect(page.locator("#chat-history")).to_contain_text(before[0]["title"])
+    page.close()
+
+
+def test_a_second_app_on_the_same_home_is_refused_and_told_who_holds_it(app: Running) -> None:
+    import subprocess
+    import sys
+
+    command = [sys.executable, str(ROOT / "app.py"), "--open", "--home", str(app.home), "--port", "0"]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=60, env=_environment(), check=False)
+    assert second.returncode == 3
+    assert f"in use by ftchat with process id {app.process.pid}" in second.stderr
+
+
+def _environment() -> dict[str, str]:
+    return {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+
+
+def test_nothing_but_the_app_listens_to_anyone_else(app: Running) -> None:
+    """Every listening socket of the family is on loopback."""
+    inodes = {
+        link.readlink().name[8:-1]
+        for pid in app.family()
+        for link in Path(f"/proc/{pid}/fd").iterdir()
+        if str(link.readlink()).startswith("socket:")
+    }
+    assert inodes
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in inodes:
+                address = fields[1].split(":")[0]
+                assert address in ("0100007F", "00000000000000000000000001000000"), line

@@ -1,0 +1,174 @@
+"""A run from the press to its end, with the real trainer on the practice model; only vLLM is scripted."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from room import Room
+
+from ftchat.config import TrainArgs
+from ftchat.errors import BadInput, Conflict
+from ftchat.records import Run
+
+QUICK = {"steps": 2}
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    made = Room(tmp_path)
+    yield made
+    await made.close()
+
+
+async def corrected(room: Room, count: int) -> None:
+    """So many corrections of different questions."""
+    for i in range(count):
+        turn = await room.chat.ask("ann", f"What does cheese number {i} cost?", mode="chat")
+        await room.done(turn)
+        room.chat.correct("ann", room.chat.seen("ann", turn).lanes[0].reply, f"CHEESE {i}: it is plain.")
+
+
+async def ended(room: Room, run: str) -> Run:
+    """The run, once it has ended."""
+    async with asyncio.timeout(120):
+        while not (found := room.store.training.run(run)).ended:
+            await asyncio.sleep(0.1)
+    return found
+
+
+async def stage(room: Room, run: str, wanted: str) -> None:
+    """Return when the run is in a stage."""
+    async with asyncio.timeout(60):
+        while room.store.training.run(run).stage != wanted:
+            await asyncio.sleep(0.02)
+
+
+def trainers() -> list[int]:
+    """Living trainer processes of this test."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if b"ftchat.training" in command and parent == str(os.getpid()):
+                found.append(int(entry.name))
+    return found
+
+
+async def test_five_corrections_make_an_adapter_that_a_person_can_use_and_roll_back(room: Room) -> None:
+    room.vllm.logprobs["shop-v1"] = -0.9
+    await corrected(room, 5)
+    run = await room.pipeline.press("ann", args=QUICK)
+    with pytest.raises(Conflict, match=run.id):
+        await room.pipeline.press("bob", args=QUICK)
+    done = await ended(room, run.id)
+    assert (done.stage, done.adapter) == ("done", "shop-v1"), done.reason
+    assert done.verdict is not None
+    assert done.verdict.decision == "INSUFFICIENT"
+    assert "8 are needed for a verdict" in done.verdict.reasons[0]
+    assert room.registry.names() == ["shop-v1"]
+    assert len(room.store.training.trained_on(run.id)) == 5
+    assert room.pipeline.card().new == 0
+    seen = room.pipeline.seen(run.id)
+    assert (seen.step, seen.steps) == (2, 2)
+    assert {show.now for show in seen.shows if show.taught} == {"shop-v1 says so."}
+    await room.pipeline.use("ann", "shop-v1")
+    assert room.pipeline.status().champion == "shop-v1"
+    assert await room.pipeline.rollback("ann") == "base"
+    assert room.pipeline.desired() == ["shop-v1"]
+
+
+async def test_eight_exam_groups_promote_by_themselves(room: Room) -> None:
+    room.vllm.logprobs["shop-v1"] = -0.5
+    await corrected(room, 60)
+    run = await room.pipeline.press("ann", args=QUICK)
+    done = await ended(room, run.id)
+    assert done.verdict is not None
+    assert done.verdict.decision == "PROMOTE", done.reason
+    assert done.verdict.reasons[0].startswith("8 of 8 questions it had never seen")
+    assert room.pipeline.status().champion == "shop-v1"
+    snapshot = next((room.settings.home / "data" / "snapshots").iterdir())
+    assert "CHEESE 5:" not in (snapshot / "rows.jsonl").read_text()
+
+
+async def test_an_adapter_without_effect_is_broken_and_says_so(room: Room) -> None:
+    await corrected(room, 1)
+    run = await room.pipeline.press("ann", args=QUICK)
+    done = await ended(room, run.id)
+    assert done.stage == "failed"
+    assert "It has no effect" in done.reason
+    assert room.pipeline.adapters()[0].state == "broken"
+    assert room.pipeline.desired() == []
+    with pytest.raises(Conflict, match="cannot be served"):
+        await room.pipeline.use("ann", "shop-v1")
+
+
+async def test_a_killed_trainer_is_a_sentence_and_the_next_press_works(room: Room) -> None:
+    await corrected(room, 2)
+    run = await room.pipeline.press("ann", args={"steps": 5000})
+    await stage(room, run.id, "train")
+    await asyncio.sleep(1)
+    os.kill(trainers()[0], signal.SIGKILL)
+    done = await ended(room, run.id)
+    assert (done.stage, done.adapter) == ("failed", None)
+    assert "lack of memory" in done.reason
+    assert room.registry.names() == []
+    assert (await room.pipeline.press("ann", args=QUICK)).stage == "queued"
+
+
+async def test_stopping_keeps_the_best_so_far(room: Room) -> None:
+    room.vllm.logprobs["shop-v1"] = -0.9
+    await corrected(room, 2)
+    run = await room.pipeline.press("ann", args={"steps": 5000})
+    async with asyncio.timeout(90):
+        while room.pipeline.seen(run.id).step < 3:
+            await asyncio.sleep(0.1)
+    await room.pipeline.stop("ann", run.id)
+    done = await ended(room, run.id)
+    assert (done.stage, done.adapter) == ("done", "shop-v1"), done.reason
+    with pytest.raises(Conflict, match="already ended"):
+        await room.pipeline.stop("ann", run.id)
+
+
+async def test_the_end_of_the_app_ends_the_trainer_and_the_run_says_so(room: Room) -> None:
+    await corrected(room, 1)
+    run = await room.pipeline.press("ann", args={"steps": 5000})
+    await stage(room, run.id, "train")
+    await asyncio.sleep(0.5)
+    assert trainers()
+    await room.pipeline.close()
+    assert trainers() == []
+    assert "ftchat was ended" in room.store.training.run(run.id).reason
+
+
+async def test_a_run_that_lost_its_app_says_so_at_the_next_start(room: Room) -> None:
+    await corrected(room, 1)
+    run = room.store.training.start_run(by="ann", base="b0", args=TrainArgs())
+    room.pipeline.recover()
+    assert room.store.training.run(run.id).stage == "failed"
+    assert "press Retrain" in room.store.training.run(run.id).reason
+
+
+async def test_without_corrections_there_is_nothing_to_press(room: Room) -> None:
+    with pytest.raises(BadInput, match="correct a few replies first"):
+        await room.pipeline.press("ann")
+    assert room.pipeline.latest() is None
+
+
+async def test_a_changed_adapter_is_not_loaded_again(room: Room) -> None:
+    room.vllm.logprobs["shop-v1"] = -0.9
+    await corrected(room, 1)
+    await ended(room, (await room.pipeline.press("ann", args=QUICK)).id)
+    weights = room.registry.path("shop-v1") / "adapter_model.safetensors"
+    body = bytearray(weights.read_bytes())
+    body[-1] ^= 1
+    weights.write_bytes(body)
+    await room.pipeline.load_desired()
+    assert room.pipeline.adapters()[0].state == "broken"
+    assert "has changed" in room.pipeline.adapters()[0].reasons[0]

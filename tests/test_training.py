@@ -1,0 +1,298 @@
+"""The trainer, for real: real steps on a tiny random Llama, in the real child process where a process is the point."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from tiny_llama import END, START, write_base
+from training_jobs import events, row, snapshot_of, trainer, write_job
+from transformers import AutoModelForCausalLM
+
+from ftchat.errors import TooLong
+from ftchat.prompt import Prompter
+from ftchat.records import Message
+from ftchat.training.loss import JointLoss
+from ftchat.training.model import Learner, load_base
+from ftchat.training.rows import Draw, Example, batches, prepare
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_base(tmp_path_factory.mktemp("models") / "tiny-llama")
+
+
+@pytest.fixture(scope="session")
+def prompter(base: Path) -> Prompter:
+    return Prompter(base)
+
+
+@pytest.fixture(scope="module")
+def finished(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on five corrections that has ended well."""
+    folder = tmp_path_factory.mktemp("finished")
+    write_job(folder, base, snapshot_of([row(i) for i in range(5)]))
+    with trainer(folder) as process:
+        assert process.wait(timeout=60) == 0, (folder / "log").read_text()
+    return folder
+
+
+# -- rows --
+
+
+def test_mask_covers_exactly_the_answer_and_its_stop_token(prompter: Prompter) -> None:
+    said = (Message("system", "Be short."), Message("user", "Hi?"), Message("assistant", "Yes?"), Message("user", "Ü?"))
+    taught = row(0, messages=said, target="  grüß dich 🙂\n")
+    found = prepare(snapshot_of([taught], replays=1), prompter)
+    for example, answer in ((found.targets[0], taught.target), (found.replay[0], "Good day 0!")):
+        assert prompter.decode(example.ids[example.start :]) == answer + END
+    whole = f"{START}system\nBe short.{END}\n{START}user\nHi?{END}\n{START}assistant\nYes?{END}\n"
+    assert prompter.decode(found.targets[0].ids[: found.targets[0].start]) == (
+        f"{whole}{START}user\nÜ?{END}\n{START}assistant\n"
+    )
+
+
+def test_rows_too_long_lose_their_oldest_turns_or_are_left_out_by_name(prompter: Prompter) -> None:
+    long = (Message("user", "x" * 150), Message("assistant", "y" * 60), Message("user", "Short?"))
+    rows = [row(0, messages=long), row(1, target="z" * 300)]
+    found = prepare(snapshot_of(rows, replays=0), prompter)
+    assert [e.id for e in found.targets] == ["k_0"]
+    assert found.left_out == ("k_1",)
+    assert prompter.decode(found.targets[0].ids).startswith(f"{START}user\nShort?{END}\n")
+    with pytest.raises(TooLong, match="No correction fits"):
+        prepare(snapshot_of([rows[1]]), prompter)
+
+
+def example(name: str, length: int, *, part: Any = "target", weight: float = 1.0) -> Example:
+    return Example(
+        id=name, part=part, ids=tuple(3 + i * 7 % 200 for i in range(length)), start=length // 2, weight=weight
+    )
+
+
+def test_batches_keep_to_the_token_budget_and_lose_nothing() -> None:
+    rows = [example(str(i), 5 + i * 13 % 60) for i in range(40)] + [example("long", 500)]
+    made = list(batches(rows, tokens=256))
+    assert sorted(e.id for batch in made for e in batch) == sorted(e.id for e in rows)
+    padded = [len(batch) * max(len(e.ids) for e in batch) for batch in made]
+    assert all(size <= 256 for size in padded[:-1])
+    assert made[-1] == [rows[-1]]
+
+
+def test_draw_takes_each_example_once_before_any_twice_and_repeats_itself_by_seed() -> None:
+    rows = [example(str(i), 10) for i in range(7)]
+    draw, again = Draw(rows, seed="a"), Draw(rows, seed="a")
+    taken = [draw.take(3) for _ in range(14)]
+    assert taken == [again.take(3) for _ in range(14)]
+    assert all(len({e.id for e in step}) == 3 for step in taken)
+    counts = [sum(e.id == str(i) for step in taken for e in step) for i in range(7)]
+    assert counts == [6] * 7
+    assert len(draw.take(20)) == 7
+    assert Draw([], seed="a").take(4) == []
+
+
+# -- loss --
+
+
+def test_loss_and_gradients_equal_a_plain_reference_over_all_logits(base: Path) -> None:
+    learner = Learner(load_base(base, torch.device("cpu")).float(), rank=4, alpha=8, seed=1)
+    weights = learner.weights()
+    with torch.no_grad():
+        for value in weights.values():
+            value.add_(torch.randn_like(value) * 0.05)
+    step = [
+        example("a", 20, weight=2.0),
+        example("b", 31),
+        example("c", 12, part="replay"),
+        example("d", 25, part="replay"),
+    ]
+    joint = JointLoss({"target": 1.0, "replay": 0.3})
+    sizes = joint.sizes(step)
+    parts: dict[str, float] = {}
+    for batch in batches(step, tokens=64):  # three batches: the parts' means must not depend on how a step is cut
+        found = joint.of(learner.score(batch), batch, sizes=sizes)
+        joint.total(found).backward()
+        for part, value in found.items():
+            parts[part] = parts.get(part, 0.0) + float(value.detach())
+    ours = {name: value.grad.clone() for name, value in weights.items() if value.grad is not None}
+    learner.model.zero_grad()
+    reference = _plain_loss(learner, step, share=0.3)
+    reference.backward()
+    assert parts["target"] + 0.3 * parts["replay"] == pytest.approx(float(reference.detach()), abs=1e-5)
+    assert set(ours) == set(weights)
+    for name, value in weights.items():
+        torch.testing.assert_close(ours[name], value.grad, rtol=1e-4, atol=1e-6)
+
+
+def _plain_loss(learner: Learner, step: list[Example], *, share: float) -> torch.Tensor:
+    sums = {"target": torch.tensor(0.0), "replay": torch.tensor(0.0)}
+    counts = {"target": 0.0, "replay": 0.0}
+    for e in step:
+        logits = learner.model(input_ids=torch.tensor([e.ids])).logits[0, e.start - 1 : -1]
+        nll = torch.nn.functional.cross_entropy(logits, torch.tensor(e.ids[e.start :]), reduction="sum")
+        sums[e.part] = sums[e.part] + e.weight * nll
+        counts[e.part] += e.weight * e.learned
+    return sums["target"] / counts["target"] + share * sums["replay"] / counts["replay"]
+
+
+def test_lora_learns_in_fp32_on_every_linear_layer_but_the_head_over_a_frozen_bf16_base(base: Path) -> None:
+    learner = Learner(load_base(base, torch.device("cpu")), rank=4, alpha=8, seed=0)
+    weights = learner.weights()
+    assert len(weights) == 2 * 7 * 2  # layers, linear layers in each, matrices of a LoRA
+    assert not any("lm_head" in name or "embed" in name for name in weights)
+    assert {value.dtype for value in weights.values()} == {torch.float32}
+    frozen = [value for value in learner.model.parameters() if not value.requires_grad]
+    assert {value.dtype for value in frozen} == {torch.bfloat16}
+
+
+# -- a whole run --
+
+
+def test_run_on_five_corrections_lowers_the_loss_and_leaves_an_adapter_that_peft_loads(
+    finished: Path, base: Path, prompter: Prompter
+) -> None:
+    steps = events(finished, "step")
+    assert steps[-1]["loss"] < steps[0]["loss"] - 0.2
+    assert [path.name for path in (finished / "candidate").iterdir() if path.suffix != ".json"] == [
+        "adapter_model.safetensors"
+    ]
+    written = (finished / "candidate" / "adapter_config.json").read_text()
+    assert json.loads(written)["base_model_name_or_path"] == base.name
+    assert str(base.parent) not in written
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    ids, start = prompter.render_answer(row(0).messages, row(0).target)
+    before = _nll(model, ids, start)
+    after = _nll(PeftModel.from_pretrained(model, finished / "candidate"), ids, start)
+    assert after < before - 0.2
+
+
+def _nll(model: Any, ids: list[int], start: int) -> float:
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([ids])).logits[0, start - 1 : -1]
+    return float(torch.nn.functional.cross_entropy(logits.float(), torch.tensor(ids[start:])))
+
+
+def test_metrics_tell_the_run_in_order(finished: Path) -> None:
+    told = events(finished)
+    order = [e["event"] if e["event"] != "stage" else e["stage"] for e in told if e["event"] not in ("step", "samples")]
+    assert order == ["importing", "loading", "plan", "training", "saving", "done"]
+    plan, done = events(finished, "plan")[0], events(finished, "done")[0]
+    steps = events(finished, "step")
+    assert [e["step"] for e in steps] == list(range(1, plan["steps"] + 1))
+    assert all(e["steps"] == plan["steps"] and e["tokens"] > 0 and e["eta_s"] >= 0 for e in steps)
+    assert {"rank", "alpha", "learning_rate"} <= set(plan)
+    assert set(plan["reasons"]) >= {"rank", "learning_rate", "steps"}
+    shown = events(finished, "samples")
+    assert (shown[0]["step"], shown[-1]["step"]) == (0, plan["steps"])
+    assert all([item["id"] for item in e["items"]] == ["s0", "s5"] for e in shown)
+    assert (done["steps"], done["best_step"], done["tune_loss"], done["stopped"]) == (plan["steps"],) * 2 + (
+        None,
+        False,
+    )
+
+
+def test_same_seed_gives_the_same_losses_and_the_same_bytes(finished: Path, base: Path, tmp_path: Path) -> None:
+    write_job(tmp_path, base, snapshot_of([row(i) for i in range(5)]))
+    with trainer(tmp_path) as process:
+        assert process.wait(timeout=60) == 0
+    assert [e["loss"] for e in events(tmp_path, "step")] == [e["loss"] for e in events(finished, "step")]
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        assert (tmp_path / "candidate" / name).read_bytes() == (finished / "candidate" / name).read_bytes()
+
+
+def test_tune_rows_end_a_run_that_gets_no_better_and_keep_the_best(base: Path, tmp_path: Path) -> None:
+    taught = [row(i) for i in range(5)]
+    contrary = row(9, split="tune", messages=taught[0].messages, target="zzzz")  # what is learned makes this worse
+    write_job(tmp_path, base, snapshot_of([*taught, contrary], replays=0), steps=400, learning_rate=0.01)
+    with trainer(tmp_path) as process:
+        assert process.wait(timeout=60) == 0
+    done, tune = events(tmp_path, "done")[0], events(tmp_path, "tune")
+    assert tune[0]["step"] == 0
+    best = min(tune[1:], key=lambda e: e["loss"])
+    assert (done["best_step"], done["tune_loss"]) == (best["step"], pytest.approx(best["loss"], abs=1e-4))
+    assert done["best_step"] < done["steps"] < 400
+
+
+def wait_for(met: Callable[[], bool], *, seconds: float = 30.0) -> None:
+    until = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < until, "waited too long"
+        time.sleep(0.02)
+
+
+def test_stop_in_mid_run_keeps_what_was_learned(base: Path, tmp_path: Path) -> None:
+    job = write_job(tmp_path, base, snapshot_of([row(i) for i in range(5)]), steps=50_000)
+    with trainer(tmp_path) as process:
+        wait_for(lambda: len(events(tmp_path, "step")) >= 3)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+    done = events(tmp_path)[-1]
+    assert (done["event"], done["stopped"]) == ("done", True)
+    assert 3 <= done["steps"] < 50_000
+    assert (job.out / "adapter_model.safetensors").is_file()
+
+
+def test_stop_before_the_first_step_says_that_there_is_nothing_to_keep(base: Path, tmp_path: Path) -> None:
+    job = write_job(tmp_path, base, snapshot_of([row(0)]))
+    with trainer(tmp_path) as process:
+        wait_for(lambda: bool(events(tmp_path, "stage")))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 1
+    assert events(tmp_path)[-1] == {
+        "event": "error", "message": "Stopped before the first step: there is nothing to keep."
+    }  # fmt: skip
+    assert not job.out.exists()
+
+
+def test_trainer_dies_with_the_process_that_started_it(base: Path, tmp_path: Path) -> None:
+    write_job(tmp_path, base, snapshot_of([row(i) for i in range(5)]), steps=50_000)
+    start = "import subprocess, sys; p = subprocess.Popen(sys.argv[1:]); print(p.pid, flush=True); p.wait()"
+    command = [sys.executable, "-c", start, sys.executable, "-m", "ftchat.training", str(tmp_path / "job.json")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "HF_HUB_OFFLINE": "1"}) as app:
+        assert app.stdout is not None
+        child = int(app.stdout.readline())
+        wait_for(lambda: bool(events(tmp_path, "stage")))
+        app.kill()
+    wait_for(lambda: not _alive(child), seconds=5)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_loss_that_is_no_number_stops_with_a_sentence(base: Path, tmp_path: Path) -> None:
+    broken = write_base(tmp_path / "broken")
+    model = AutoModelForCausalLM.from_pretrained(broken, dtype=torch.bfloat16)
+    with torch.no_grad():
+        model.model.layers[0].mlp.up_proj.weight[0, 0] = math.nan
+    model.save_pretrained(broken)
+    job = write_job(tmp_path, broken, snapshot_of([row(0)]))
+    with trainer(tmp_path) as process:
+        assert process.wait(timeout=30) == 1
+    message = events(tmp_path, "error")[0]["message"]
+    assert message.startswith("The loss was no longer a number at step 1 of ")
+    assert "learning rate" in message
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["broken", "job.json", "log", "metrics.jsonl", "snapshot"]
+    assert not job.out.exists()
+
+
+def test_finished_adapter_is_never_written_over(finished: Path) -> None:
+    before = (finished / "candidate" / "adapter_model.safetensors").read_bytes()
+    told = len(events(finished))
+    with trainer(finished) as process:
+        assert process.wait(timeout=20) == 1
+    assert events(finished)[told:][0]["message"].startswith("There is already something at ")
+    assert (finished / "candidate" / "adapter_model.safetensors").read_bytes() == before
+    lines = (finished / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (finished / "metrics.jsonl").write_text("".join(lines[:told]))
