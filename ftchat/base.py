@@ -52,7 +52,8 @@ def check_folder(path: Path) -> None:
 
 def fingerprint(path: Path, *, cache: Path) -> str:
     """A hash over the folder's deciding files and weights."""
-    known: dict[str, str] = json.loads(cache.read_text(encoding="utf-8")) if cache.is_file() else {}
+    known = _cached(cache)
+    before = len(known)
     files = [path / name for name in _DECIDING if (path / name).is_file()] + sorted(path.glob("*.safetensors"))
     parts: dict[str, Any] = {}
     for file in files:
@@ -61,9 +62,21 @@ def fingerprint(path: Path, *, cache: Path) -> str:
         if key not in known:
             known[key] = _sha256(file)
         parts[file.name] = known[key]
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    cache.write_text(json.dumps(known, indent=1), encoding="utf-8")
+    if len(known) > before:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        part = cache.with_suffix(".part")
+        part.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        part.rename(cache)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _cached(cache: Path) -> dict[str, str]:
+    """The hashes known so far; a cache that cannot be read is as good as none."""
+    try:
+        found = json.loads(cache.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _sha256(file: Path) -> str:

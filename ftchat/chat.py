@@ -6,9 +6,9 @@ or pages.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ftchat.base import Base
 from ftchat.config import Settings
@@ -20,7 +20,6 @@ from ftchat.prompt import Prompter
 from ftchat.records import (
     WINNERS,
     Conversation,
-    Finish,
     LaneName,
     Message,
     Mode,
@@ -33,43 +32,8 @@ from ftchat.records import (
     new_id,
     now,
 )
+from ftchat.seen import Given, TurnSeen, shape, with_ends
 from ftchat.store import Store
-
-
-@dataclass(frozen=True, kw_only=True)
-class LaneSeen:
-    """One lane as its asker may see it now."""
-
-    lane: LaneName
-    reply: str
-    text: str
-    finish: Finish | None
-    error: str
-    contestant: str | None  # None while hidden
-    tokens: int | None
-    prompt_tokens: int | None
-    ttft_ms: float | None
-    corrected: str | None
-    rating: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class TurnSeen:
-    """A turn as its asker may see it now."""
-
-    turn: str
-    conversation: str
-    mode: Mode
-    prompt: str
-    blind: bool
-    lanes: tuple[LaneSeen, ...]
-    vote: Vote | None
-    votable: bool
-
-    @property
-    def writing(self) -> bool:
-        """Whether a lane is not finished."""
-        return any(lane.finish is None for lane in self.lanes)
 
 
 @dataclass(frozen=True)
@@ -81,6 +45,10 @@ class _Asked:
     contestants: tuple[str, ...]
     blind: bool
     params: Params
+
+
+def _nothing(reply: str) -> Given:
+    return None, None
 
 
 class Chat:
@@ -96,8 +64,13 @@ class Chat:
         base: Base,
         settings: Settings,
         waiting: Callable[[], str],
+        summon: Callable[[str], Awaitable[None]],
     ) -> None:
-        """Over the parts of a running app. `waiting` says why nothing can be answered now; "" when it can."""
+        """Over the parts of a running app.
+
+        `waiting` says why nothing can be answered now, "" when it can; `summon` makes sure that a model is loaded.
+        """
+        self._summon = summon
         self._store = store
         self._lanes = lanes
         self._prompter = prompter
@@ -132,42 +105,53 @@ class Chat:
         A conversation's system message and context (what was said elsewhere before its first turn) are given once.
         """
         prompt = clean_text(prompt, what="The prompt")
-        if self.waiting:
-            raise EngineNotReady(self.waiting)
         if earlier := self._store.once(user, key):
             return str(earlier)
+        if self.waiting:
+            raise EngineNotReady(self.waiting)
         asked = _Asked(prompt, mode, tuple(contestants or ()), blind, params or self.defaults())
         new = None
         if conversation is None:
             title = " ".join(prompt.split())[:80]
             new = Conversation(new_id("c"), user, title, system, now(), tuple(context))
         where = new or self._store.turns.conversation(conversation or "", owner=user)
-        turn, prompts = await asyncio.to_thread(self._prepare, asked, where, is_new=new is not None)
+        turn, requests = await asyncio.to_thread(self._prepare, asked, where, is_new=new is not None)
+        for reply in turn.replies:
+            await self._summon(reply.model)
 
-        def commit() -> None:
+        def commit() -> str:
             with self._store.writing():
+                if earlier := self._store.once(user, key):
+                    return str(earlier)
                 self._store.turns.add(turn, new=new)
                 self._store.remember(user, key, turn.id)
+            return turn.id
 
-        await asyncio.to_thread(commit)
-        self._lanes.begin(turn, prompts)
-        return turn.id
+        async def commit_and_begin() -> str:
+            committed = await asyncio.to_thread(commit)
+            if committed == turn.id:
+                self._lanes.begin(turn, requests)
+            return committed
+
+        # Shielded: once the rows are there the lanes begin, even when whoever asked goes away at that moment.
+        return await asyncio.shield(asyncio.create_task(commit_and_begin()))
 
     async def unrecorded(self, messages: Sequence[Message], *, model: str, params: Params) -> AsyncIterator[Piece]:
-        """An answer that leaves no trace: for clients that ask for that."""
+        """An answer that leaves no trace: for clients that ask for that. What is refused is refused at once."""
         if self.waiting:
             raise EngineNotReady(self.waiting)
         contestant = self._contestants.resolve(model)
         prepared = await asyncio.to_thread(self._contestants.prepare, contestant, messages)
-        token_ids = await asyncio.to_thread(self._fit, prepared, params)
-        async with (
-            self._lanes.engine.lanes(1),
-            aclosing(
-                self._lanes.engine.stream(Request(model=prepared.model, token_ids=token_ids, params=params))
-            ) as pieces,
-        ):
-            async for piece in pieces:
-                yield piece
+        await self._summon(prepared.model)
+        request = await asyncio.to_thread(self._request, prepared, params)
+
+        async def pieces() -> AsyncIterator[Piece]:
+            engine = self._lanes.engine
+            async with engine.lanes(1), aclosing(engine.stream(request)) as stream:
+                async for piece in stream:
+                    yield piece
+
+        return pieces()
 
     def continued_by(self, user: str, messages: Sequence[Message]) -> str | None:
         """The conversation of which these messages are the whole so far, if it was recorded here."""
@@ -178,14 +162,20 @@ class Chat:
         s = self._settings
         return Params(temperature=s.temperature, top_p=s.top_p, max_tokens=s.max_tokens)
 
-    def _fit(self, prepared: Prepared, params: Params) -> list[int]:
-        room = min(params.max_tokens, self._prompter.context_length // 2)
-        return self._prompter.fit(prepared.messages, room=room)[0]
+    def _request(self, prepared: Prepared, params: Params) -> Request:
+        """What the engine is asked: the newest of the conversation that fits, and no more room than there is."""
+        whole = self._prompter.context_length
+        token_ids, _ = self._prompter.fit(prepared.messages, room=min(params.max_tokens, whole // 2))
+        room = min(params.max_tokens, whole - len(token_ids))
+        return Request(model=prepared.model, token_ids=token_ids, params=replace(params, max_tokens=room))
 
-    def _prepare(self, asked: _Asked, where: Conversation, *, is_new: bool) -> tuple[Turn, list[list[int]]]:
-        """The turn with its empty replies, and the token ids that each lane sends."""
+    def _prepare(self, asked: _Asked, where: Conversation, *, is_new: bool) -> tuple[Turn, list[Request]]:
+        """The turn with its empty replies, and what each lane asks the engine."""
         log = self._store.turns
         path = [] if is_new else [log.get(turn) for turn in log.of_conversation(where.id)]
+        before = self._lanes.get(path[-1].id) if path else None
+        if before is not None and before.writing:
+            raise Conflict("The answer before this one is still being written. Wait for it, or stop it.")
         lanes: tuple[LaneName, ...] = ("left", "right") if asked.mode == "compare" else ("only",)
         question = Message("user", asked.prompt)
         prepared = [
@@ -205,7 +195,7 @@ class Chat:
             created_at=now(),
             replies=tuple(self._empty(turn_id, lane, p) for lane, p in zip(lanes, prepared, strict=True)),
         )
-        return turn, [self._fit(p, asked.params) for p in prepared]
+        return turn, [self._request(p, asked.params) for p in prepared]
 
     def _empty(self, turn: str, lane: LaneName, prepared: Prepared) -> Reply:
         return Reply(
@@ -224,12 +214,13 @@ class Chat:
             wanted = 2 if asked.mode == "compare" else 1
             if len(asked.contestants) != wanted:
                 raise BadInput(f"A {asked.mode} turn takes {wanted} contestant{'s' if wanted > 1 else ''}.")
-            return [self._contestants.resolve(name) for name in asked.contestants]
+            chosen = [self._contestants.resolve(name) for name in asked.contestants]
+            return self._contestants.shuffled(chosen) if asked.blind else chosen
         if asked.mode == "chat":
             return [self._contestants.champion()]
-        if path and path[-1].mode == "compare" and not self._store.feedback.ever_voted(path[-1].id):
+        if path and path[-1].mode == "compare" and not self._store.feedback.revealed(path[-1].id):
             return [path[-1].reply("left").contestant, path[-1].reply("right").contestant]
-        return list(self._contestants.pair())
+        return self._contestants.pair()
 
     async def stop(self, user: str, turn: str) -> None:
         """End what is still being written; the text so far stays, marked as cut."""
@@ -246,11 +237,15 @@ class Chat:
         """What the asker may see of a turn now."""
         live = self._lanes.get(turn)
         if live is not None and live.writing and live.turn.owner == user:
-            return self._shape(live.turn, tuple(live.replies.values()), vote=None, hidden=live.turn.blind)
+            return shape(live.turn, tuple(live.replies.values()), vote=None, hidden=live.turn.blind, given=_nothing)
         row = self._store.turns.get(turn, owner=user)
         vote = self._store.feedback.vote_of(turn) if row.mode == "compare" else None
-        hidden = row.blind and vote is None and not self._store.feedback.ever_voted(turn)
-        return self._shape(row, row.replies, vote=vote, hidden=hidden)
+        hidden = row.blind and not self._store.feedback.revealed(turn)
+
+        def given(reply: str) -> Given:
+            return self._store.feedback.given_on(reply, rater=row.owner)
+
+        return shape(row, with_ends(row.replies), vote=vote, hidden=hidden, given=given)
 
     async def watch(self, user: str, turn: str) -> AsyncIterator[TurnSeen]:
         """The turn each time it changes, the last time when every lane has ended."""
@@ -262,34 +257,6 @@ class Chat:
             if bell is None or not seen.writing:
                 return
             await bell.wait()
-
-    def _shape(self, turn: Turn, replies: tuple[Reply, ...], *, vote: Vote | None, hidden: bool) -> TurnSeen:
-        return TurnSeen(
-            turn=turn.id,
-            conversation=turn.conversation,
-            mode=turn.mode,
-            prompt=turn.prompt,
-            blind=turn.blind,
-            lanes=tuple(self._lane(reply, turn.owner, hidden=hidden) for reply in replies),
-            vote=vote,
-            votable=turn.mode == "compare" and vote is None and all(reply.text.strip() for reply in replies),
-        )
-
-    def _lane(self, reply: Reply, owner: str, *, hidden: bool) -> LaneSeen:
-        given = self._store.feedback.given_on(reply.id, rater=owner) if reply.finish else (None, None)
-        return LaneSeen(
-            lane=reply.lane,
-            reply=reply.id,
-            text=reply.text,
-            finish=reply.finish,
-            error=reply.error,
-            contestant=None if hidden else reply.contestant,
-            tokens=None if hidden else reply.completion_tokens,
-            prompt_tokens=None if hidden else reply.prompt_tokens,
-            ttft_ms=None if hidden else reply.ttft_ms,
-            corrected=given[0],
-            rating=given[1],
-        )
 
     def conversations(self, user: str, *, limit: int = 50, mode: Mode | None = None) -> list[Conversation]:
         """Someone's conversations, newest first."""
@@ -329,7 +296,9 @@ class Chat:
 
         def commit() -> None:
             with self._store.writing():
-                if self._store.once(user, key) is None:
+                given = self._store.feedback.vote_of(turn)
+                repeated = given is not None and given.winner == winner  # a second click of the same button
+                if self._store.once(user, key) is None and not repeated:
                     vote = self._store.feedback.add_vote(row, user, winner, reasons=reasons, comment=comment)
                     self._approve(vote, user)
                     self._store.remember(user, key, vote)
@@ -380,7 +349,7 @@ class Chat:
         turn, found = self._store.turns.turn_of(reply, owner=user)
         if found.finish is None:
             raise Conflict("This reply is still being written.")
-        if turn.blind and not self._store.feedback.ever_voted(turn.id):
+        if turn.blind and not self._store.feedback.revealed(turn.id):
             raise Conflict("Vote first: corrections and thumbs follow the blind vote.")
         return found
 

@@ -71,7 +71,7 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("port", 0, 65535),
     ("max_loras", 2, 64),
     ("max_cpu_loras", 2, 1024),
-    ("max_lora_rank", 1, 512),
+    ("max_lora_rank", 32, 512),  # up to 32 is what a training plan may choose by itself
     ("context_length", 0, 10_000_000),
     ("kv_cache_gib", 0.1, 4096),
     ("max_tokens", 1, 100_000),
@@ -145,6 +145,10 @@ class TrainArgs:
         """Refuse contradictions, naming both."""
         if self.effort not in EFFORTS:
             raise BadInput(f"effort is {self.effort!r}: use {', '.join(EFFORTS)}.")
+        for field_ in dataclasses.fields(self):
+            value, wanted = getattr(self, field_.name), type(field_.default)
+            if isinstance(value, bool) or not isinstance(value, (int, float) if wanted is float else wanted):
+                raise BadInput(f"{field_.name} is {value!r}: expected {wanted.__name__}.")
         for key, low, high in (
             ("rank", 0, 512),
             ("learning_rate", 0.0, 0.1),

@@ -70,11 +70,15 @@ class Contestants:
         rest = messages[len(head) :]
         return Prepared(FEW_SHOT, BASE, (*head, *shown, *rest), tuple(f.id for f in nearest))
 
-    def pair(self) -> tuple[str, str]:
+    def pair(self) -> list[str]:
         """Two contestants for a compare turn, sides drawn at random."""
-        pair = list(self._choose())
-        self._chance.shuffle(pair)
-        return pair[0], pair[1]
+        return self.shuffled(self._choose())
+
+    def shuffled(self, names: Sequence[str]) -> list[str]:
+        """The same contestants, sides drawn at random."""
+        drawn = list(names)
+        self._chance.shuffle(drawn)
+        return drawn
 
     def _choose(self) -> tuple[str, str]:
         champion = self.champion()

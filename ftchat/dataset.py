@@ -5,6 +5,7 @@ opens. It does not know models or engines.
 """
 
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 
 from ftchat.records import Message, Row, Split, group_key
 from ftchat.store import Store
+from ftchat.store.feedback import split_of
 
 ROWS, EXAM, REPLAY, MANIFEST = "rows.jsonl", "exam.jsonl", "replay.jsonl", "manifest.json"
 NEAR = 0.4  # share of words in common from which a replay prompt would argue against a correction
@@ -74,14 +76,19 @@ def of_split(rows: Iterable[Row], *splits: Split) -> list[Row]:
 
 
 def anchors_for(rows: Iterable[Row], prompts: Iterable[str], *, limit: int) -> list[str]:
-    """Prompts for replay: none that is near to a taught one, since base's answer to it would argue against it."""
-    taught = [_words(row.messages[-1].content) for row in of_split(rows, "train", "tune")]
+    """Prompts for replay: none that is near to a corrected one, since base's answer to it would argue against it."""
+    taught = [_words(row.messages[-1].content) for row in rows]
     chosen = []
     for prompt in dict.fromkeys(prompts):
         words = _words(prompt)
         if words and not any(_overlap(words, other) >= NEAR for other in taught):
             chosen.append(prompt)
     return chosen[:limit]
+
+
+def kept_for_exam(prompt: str) -> bool:
+    """Whether a replay prompt is not trained on, so that the exam can see what was forgotten: about one in three."""
+    return int(hashlib.sha256(prompt.encode()).hexdigest(), 16) % 3 == 0
 
 
 def nearest(prompts: Iterable[str], *, to: Sequence[str]) -> list[str]:
@@ -129,11 +136,11 @@ def card(store: Store, *, trained: set[str], exam_groups: int) -> Card:
         votes=counts.get("vote/approved", 0),
         new=len({row.id for row in found} - trained),
         enough=split["train"] > 0,
-        advice=_advice(split["train"], groups, needed=exam_groups),
+        advice=_advice(split["train"], groups, needed=exam_groups, questions=store.feedback.groups()),
     )
 
 
-def _advice(train: int, groups: int, *, needed: int) -> str:
+def _advice(train: int, groups: int, *, needed: int, questions: int) -> str:
     if not train:
         return "Correct a few replies first: five corrections of one kind are enough to see something change."
     if train < _FEW:
@@ -146,11 +153,20 @@ def _advice(train: int, groups: int, *, needed: int) -> str:
         return (
             f"{first} {_count(groups, 'question')} kept aside will decide by themselves whether the result is better."
         )
-    more = (needed - groups) * 6
+    more = _until(needed - groups, questions=questions)
     return (
-        f"{first} Every sixth new question is kept aside for the exam: {groups} of {needed} so far. Until then you "
-        f"decide, by blind votes or by using it; about {more} more corrections on new questions and the exam decides."
+        f"{first} Some new questions, at first every sixth, are kept aside for the exam: {groups} of {needed} so far. "
+        f"Until then you decide, by blind votes or by using it; {more} more corrections on new questions and the exam "
+        "can decide."
     )
+
+
+def _until(exams: int, *, questions: int) -> int:
+    """How many more new questions bring so many more for the exam."""
+    coming = itertools.count(questions + 1)
+    for _ in range(exams):
+        last = next(n for n in coming if split_of(n) == "exam")
+    return last - questions
 
 
 def _count(n: int, word: str) -> str:

@@ -78,11 +78,11 @@ def decide(scores: Scores, *, candidate: str, champion: str, gate: GateArgs) -> 
         f"{better} of {groups} questions it had never seen now come closer to what you wanted than with {champion} "
         f"({_mean(gains):+.2f} nats a token).",
     )
-    if forgets:
-        return Verdict(decision="REJECT", reasons=tuple(reasons), figures=figures)
     if groups < gate.min_groups:
         reasons.append(f"That is {groups} of the {gate.min_groups} questions that a verdict needs, so you decide.")
         return Verdict(decision="INSUFFICIENT", reasons=tuple(reasons), figures=figures)
+    if forgets:
+        return Verdict(decision="REJECT", reasons=tuple(reasons), figures=figures)
     if p_value <= gate.level:
         reasons.append(f"Chance alone would do that {p_value:.1%} of the time (limit {gate.level:.0%}).")
         return Verdict(decision="PROMOTE", reasons=tuple(reasons), figures=figures)

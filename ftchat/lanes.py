@@ -5,14 +5,18 @@ who may see what, or how a prompt was made.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ftchat.engine import Engine, Request
-from ftchat.errors import EngineBusy, FtchatError
+from ftchat.errors import EngineBusy, FtchatError, StoreError
 from ftchat.records import Finish, LaneName, Reply, Turn
 from ftchat.store import Store
+
+log = logging.getLogger(__name__)
+_SAVE_AGAIN_S = (0.5, 1.0, 2.0, 4.0)
 
 
 @dataclass
@@ -22,7 +26,8 @@ class LiveTurn:
     turn: Turn
     replies: dict[LaneName, Reply]
     bell: asyncio.Event = field(default_factory=asyncio.Event)
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    lanes: list[asyncio.Task[Reply]] = field(default_factory=list)
+    writers: list[asyncio.Task[None]] = field(default_factory=list)
     leader: asyncio.Task[None] | None = None  # kept here so that it is not collected while it runs
 
     @property
@@ -30,8 +35,9 @@ class LiveTurn:
         """Whether a lane is not finished."""
         return any(reply.finish is None for reply in self.replies.values())
 
-    def ring(self) -> None:
-        """Wake whoever watches; they take the new bell when they look again."""
+    def grow(self, reply: Reply) -> None:
+        """Take the newest of a lane and wake whoever watches; they take the new bell when they look again."""
+        self.replies[reply.lane] = reply
         self.bell.set()
         self.bell = asyncio.Event()
 
@@ -49,69 +55,81 @@ class Lanes:
         """The turn, while it is being answered."""
         return self._live.get(turn)
 
-    def begin(self, turn: Turn, prompts: Sequence[Sequence[int]]) -> None:
-        """Start the lanes of a committed turn, one prompt's token ids each."""
+    def begin(self, turn: Turn, requests: Sequence[Request]) -> None:
+        """Start the lanes of a committed turn."""
         live = self._live[turn.id] = LiveTurn(turn, {reply.lane: reply for reply in turn.replies})
         go: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        live.tasks = [
-            asyncio.create_task(self._answer(live, reply, token_ids=token_ids, go=go))
-            for reply, token_ids in zip(turn.replies, prompts, strict=True)
-        ]
+        for reply, request in zip(turn.replies, requests, strict=True):
+            lane = asyncio.create_task(self._answer(live, reply, request=request, go=go))
+            live.lanes.append(lane)
+            live.writers.append(asyncio.create_task(self._finish(live, reply.lane, answering=lane)))
         live.leader = asyncio.create_task(self._together(live, go))
 
     async def stop(self, turn: str) -> None:
         """End what is still being written; the text so far stays, marked as cut."""
         live = self._live.get(turn)
         if live is not None:
-            for task in live.tasks:
-                task.cancel()
-            await asyncio.wait(live.tasks)
+            for lane in live.lanes:
+                lane.cancel()
+            await asyncio.wait(live.writers)
 
     async def close(self) -> None:
         """End every turn, keeping what was written."""
         await asyncio.gather(*(self.stop(turn) for turn in list(self._live)))
 
     async def _together(self, live: LiveTurn, go: asyncio.Future[str]) -> None:
-        """Enter the engine's limit with all lanes at once, and forget the turn when they have ended."""
+        """Enter the engine's limit with all lanes at once, and forget the turn when they are written."""
         try:
-            async with self.engine.lanes(len(live.tasks)):
+            async with self.engine.lanes(len(live.lanes)):
                 go.set_result("")
-                await asyncio.wait(live.tasks)
+                await asyncio.wait(live.writers)
         except FtchatError as err:
             go.set_result(err.message)
-            await asyncio.wait(live.tasks)
+            await asyncio.wait(live.writers)
         finally:
             del self._live[live.turn.id]
-            live.ring()
+            live.bell.set()
 
-    async def _answer(self, live: LiveTurn, reply: Reply, *, token_ids: Sequence[int], go: asyncio.Future[str]) -> None:
-        """One lane, from the first token to the row that never changes."""
+    async def _answer(self, live: LiveTurn, reply: Reply, *, request: Request, go: asyncio.Future[str]) -> Reply:
+        """One lane, from the first token to how it ended."""
         started = time.monotonic()
         finish: Finish = "cut"
         try:
             if refused := await asyncio.shield(go):
                 raise EngineBusy(refused)
             started = time.monotonic()
-            request = Request(model=reply.model, token_ids=token_ids, params=live.turn.params)
             async for piece in self.engine.stream(request):
                 reply = _grown(reply, piece.text, ms=(time.monotonic() - started) * 1000)
                 if piece.finish:
                     finish = piece.finish
                     counts = (piece.prompt_tokens, piece.completion_tokens)
                     reply = replace(reply, prompt_tokens=counts[0], completion_tokens=counts[1])
-                live.replies[reply.lane] = reply
-                live.ring()
+                live.grow(reply)
         except asyncio.CancelledError:
-            finish = "cut"  # not raised further: stop() asked for it, and the row is still to be written
+            finish = "cut"  # not raised further: stop() asked for it
         except FtchatError as err:
             finish, reply = "error", replace(reply, error=err.message)
-        reply = replace(reply, finish=finish, duration_ms=(time.monotonic() - started) * 1000)
-        await self._write(live, reply)
+        except Exception as err:
+            # The last line of defence: a reply must not stay unfinished. The trace is for who mends ftchat.
+            log.exception("A lane broke.")
+            finish, reply = "error", replace(reply, error=f"Something in ftchat broke ({type(err).__name__}).")
+        return replace(reply, finish=finish, duration_ms=(time.monotonic() - started) * 1000)
 
-    async def _write(self, live: LiveTurn, reply: Reply) -> None:
-        await asyncio.to_thread(self._store.turns.finish, reply)
-        live.replies[reply.lane] = reply
-        live.ring()
+    async def _finish(self, live: LiveTurn, lane: LaneName, *, answering: asyncio.Task[Reply]) -> None:
+        """Write a lane's reply when it has ended; nobody cancels this."""
+        await asyncio.wait([answering])
+        stopped_at_once = answering.cancelled()  # before its first step
+        reply = replace(live.replies[lane], finish="cut") if stopped_at_once else answering.result()
+        for wait_s in (*_SAVE_AGAIN_S, None):
+            try:
+                await asyncio.to_thread(self._store.turns.finish, reply)
+                break
+            except StoreError as err:
+                if wait_s is None:
+                    reply = replace(reply, finish="error", error=f"This answer could not be saved. {err.message}")
+                else:
+                    await asyncio.sleep(wait_s)
+        live.grow(reply)
 
 
 def _grown(reply: Reply, text: str, *, ms: float) -> Reply:

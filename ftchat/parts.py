@@ -6,6 +6,7 @@ from ftchat.base import Base
 from ftchat.chat import Chat
 from ftchat.config import Settings
 from ftchat.pipeline import Pipeline
+from ftchat.service import Service
 from ftchat.store import Store
 
 OPEN_USER = "admin"
@@ -20,6 +21,7 @@ class Parts:
     store: Store
     chat: Chat
     pipeline: Pipeline
+    service: Service
 
     def user(self, request: object) -> str:
         """Whose request this is: without a login, the one person at this machine."""

@@ -5,10 +5,11 @@ it is. The trainer is a child process; this module reads its metrics and never i
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ftchat import dataset, exam, progress
 from ftchat.base import Base
@@ -16,20 +17,33 @@ from ftchat.config import GateArgs, Settings, train_args
 from ftchat.contestants import Contestants
 from ftchat.dataset import Card, Replay
 from ftchat.engine import Engine, Request
-from ftchat.errors import BadInput, Conflict, EngineError, FtchatError, NotFound, TrainingError
+from ftchat.errors import (
+    BadAdapter,
+    BadInput,
+    Conflict,
+    EngineNotReady,
+    FtchatError,
+    TooLong,
+    TrainingError,
+    UnknownModel,
+)
 from ftchat.progress import RunSeen, Status
 from ftchat.prompt import Prompter
-from ftchat.records import BASE, Adapter, AdapterState, Message, Params, Row, Run, Verdict
+from ftchat.records import BASE, AdapterState, Message, Params, Row, Run, Verdict
 from ftchat.registry import Registry
+from ftchat.service import Service
 from ftchat.store import Store
 from ftchat.trainee import Trainee
 from ftchat.training.job import Job, Sample
 
 REPLAYED = 48  # replay rows of a snapshot, at most
-KEPT_CHAMPIONS = 3
 _GREEDY = Params(temperature=0.0, top_p=1.0, max_tokens=128)
 _SHOWN = 3  # taught and never-taught questions on the Train page, each
-_EXAMINED = 24  # replay answers scored in an exam, at most
+_LOOK_S = 1.0
+_PATIENCE_S = 180.0  # for an engine that restarts in the middle of a run
+_ENDED = "ftchat was ended during this run; press Retrain to start again."
+
+Answer = TypeVar("Answer")
 
 
 class Pipeline:
@@ -42,6 +56,7 @@ class Pipeline:
         *,
         prompter: Prompter,
         contestants: Contestants,
+        service: Service,
         registry: Registry,
         base: Base,
         settings: Settings,
@@ -52,12 +67,13 @@ class Pipeline:
         """`anchors` are prompts for replay, `examples` prompts to show where nobody asked others yet."""
         self.engine_stage = engine_stage
         self._store, self._engine, self._prompter = store, engine, prompter
-        self._contestants, self._registry, self._base = contestants, registry, base
+        self._contestants, self._service, self._registry, self._base = contestants, service, registry, base
         self._settings, self._anchors, self._examples = settings, tuple(anchors), tuple(examples)
         self._folder = settings.home / "data"
         self._task: asyncio.Task[None] | None = None
         self._trainee: Trainee | None = None
         self._stopping = False
+        self._card: tuple[object, Card] | None = None
 
     # -- what people press --
 
@@ -66,14 +82,18 @@ class Pipeline:
     ) -> Run:
         """Start a run; it goes on when the page goes away."""
         given = train_args({"effort": effort, **(args or {})})
+        if given.rank > self._settings.max_lora_rank:
+            raise BadInput(f"rank is {given.rank}, and max_lora_rank is {self._settings.max_lora_rank}.")
         if earlier := self._store.once(user, key):
             return self._store.training.run(earlier)
+        if self._task is None or self._task.done():
+            self.recover()
         if running := self._store.training.unfinished():
             raise Conflict(f"Run {running} is on. Wait for it or stop it first.")
-        if not self.card().enough:
+        if not (await asyncio.to_thread(self.card)).enough:
             raise BadInput("There is nothing to learn from yet: correct a few replies first.")
-        if not await self._engine.ready():
-            raise BadInput("The engine is not ready; training needs it for the exam. Try again when it is.")
+        if self.engine_stage()[0] != "ready":
+            raise EngineNotReady("The engine is not ready, and training needs it. Try again when it is.")
         with self._store.writing():
             run = self._store.training.start_run(by=user, base=self._base.fingerprint, args=given)
             self._store.remember(user, key, run.id)
@@ -89,40 +109,18 @@ class Pipeline:
         if self._trainee is not None:
             self._trainee.stop()
 
-    async def use(self, user: str, adapter: str) -> None:
-        """Put an adapter into service, whatever the exam said: a person decided."""
-        found = self._store.training.adapter(adapter)
-        if found.base != self._base.fingerprint:
-            raise Conflict(f"{adapter} was made for another base model.")
-        if found.state == "broken":
-            raise Conflict(f"{adapter} cannot be served: {' '.join(found.reasons)}")
-        await self._engine.load(adapter, self._registry.path(adapter))
-        self._store.training.promote(adapter, base=self._base.fingerprint, by=user, why="chosen by hand")
-
-    async def rollback(self, user: str) -> str:
-        """Put the champion before this one back into service; returns its name."""
-        history = self._store.training.champions(self._base.fingerprint)
-        if len(history) < 2:
-            raise Conflict("There is no earlier champion to go back to.")
-        earlier = history[1]
-        if earlier != BASE:
-            await self._engine.load(earlier, self._registry.path(earlier))
-        self._store.training.promote(earlier, base=self._base.fingerprint, by=user, why="rolled back")
-        return earlier
-
     def card(self) -> Card:
-        """What a press would use now."""
-        return dataset.card(self._store, trained=self._trained(), exam_groups=self._settings.exam_groups)
+        """What a press would use now. Made anew only when feedback or the last run changed."""
+        now = (self._store.feedback.newest(), self._last_run())
+        if self._card is None or self._card[0] != now:
+            trained = self._store.training.trained_on(now[1]) if now[1] else set()
+            made = dataset.card(self._store, trained=trained, exam_groups=self._settings.exam_groups)
+            self._card = (now, made)
+        return self._card[1]
 
-    def adapters(self) -> list[Adapter]:
-        """The adapters of this base, newest first."""
-        return self._store.training.adapters(self._base.fingerprint)
-
-    def _trained(self) -> set[str]:
-        for run in self._store.training.runs():
-            if run.stage in ("done", "rejected"):
-                return self._store.training.trained_on(run.id)
-        return set()
+    def _last_run(self) -> str | None:
+        """The newest run that ended with an adapter."""
+        return next((run.id for run in self._store.training.runs() if run.stage in ("done", "rejected")), None)
 
     # -- what people see --
 
@@ -149,32 +147,10 @@ class Pipeline:
             run=self._store.training.unfinished(),
         )
 
-    # -- what is kept loaded --
-
-    def desired(self) -> list[str]:
-        """Adapters that should be loaded everywhere: in service, playing, and the last champions, newest first."""
-        states = {a.name: a.state for a in self.adapters() if a.state not in ("broken", "rejected")}
-        champions = [n for n in self._store.training.champions(self._base.fingerprint) if n in states]
-        playing = [name for name, state in states.items() if state in ("candidate", "challenger", "champion")]
-        wanted = list(dict.fromkeys([*champions[:1], *playing, *champions[1 : 1 + KEPT_CHAMPIONS]]))
-        return wanted[: self._settings.max_cpu_loras]
-
-    async def load_desired(self) -> None:
-        """Bring every endpoint to the desired set: after a start, a restart of vLLM, or a publication."""
-        for name in self.desired():
-            try:
-                self._registry.verify(name)
-                await self._engine.load(name, self._registry.path(name))
-            except (NotFound, FtchatError) as err:
-                if isinstance(err, EngineError):
-                    raise
-                self._store.training.set_state(name, "broken", reasons=[err.message])
-
     def recover(self) -> None:
         """At start: a run that lost its app says so. Its snapshot and metrics stay in data/runs."""
         if run := self._store.training.unfinished():
-            reason = "ftchat was ended during this run. Nothing you gave was lost; press Retrain to start again."
-            self._store.training.update_run(run, stage="failed", reason=reason)
+            self._store.training.update_run(run, stage="failed", reason=_ENDED)
 
     async def close(self) -> None:
         """At the end of the app: the trainer goes with it."""
@@ -185,36 +161,41 @@ class Pipeline:
     # -- the stages --
 
     async def _drive(self, run: str) -> None:
-        """A run from queued to its end; every way of failing ends in a sentence."""
-        log = self._store.training
+        """A run from queued to its end; every way of failing ends in a sentence, and with no trainer left."""
         try:
             await self._stages(run)
         except FtchatError as err:
-            log.update_run(run, stage="stopped" if self._stopping else "failed", reason=err.message)
+            await self._note(run, stage="stopped" if self._stopping else "failed", reason=err.message)
         except asyncio.CancelledError:
-            if self._trainee is not None:
-                await self._trainee.end()
-            log.update_run(
-                run, stage="failed", reason="ftchat was ended during this run; press Retrain to start again."
-            )
+            self._store.training.update_run(run, stage="failed", reason=_ENDED)
             raise
         except Exception as err:
             # The last line of defence: a run must never stay unfinished, or nobody could press Retrain again.
-            log.update_run(run, stage="failed", reason=f"Something in ftchat broke ({type(err).__name__}: {err}).")
+            await self._note(run, stage="failed", reason=f"Something in ftchat broke ({type(err).__name__}: {err}).")
             raise
         finally:
+            if self._trainee is not None:
+                await self._trainee.end()
             self._trainee = None
+
+    async def _note(self, run: str, **values: Any) -> None:
+        await asyncio.to_thread(self._store.training.update_run, run, **values)
 
     async def _stages(self, run: str) -> None:
         log = self._store.training
         args = log.args_of(run)
-        log.update_run(run, stage="snapshot", progress=0.02)
+        await self._note(run, stage="snapshot", progress=0.02)
         rows = await asyncio.to_thread(dataset.rows, self._store)
-        replay = await self._replay(rows)
-        digest, folder = dataset.freeze(
-            self._folder / "snapshots", rows, replay, base=self._base.fingerprint, args=asdict(args)
+        replay, kept = await self._replay(rows)
+        digest, folder = await asyncio.to_thread(
+            dataset.freeze,
+            self._folder / "snapshots",
+            rows,
+            replay,
+            base=self._base.fingerprint,
+            args=asdict(args),
         )
-        log.update_run(run, snapshot=log.add_snapshot(digest, rows), stage="train", progress=0.05)
+        await self._note(run, snapshot=log.add_snapshot(digest, rows), stage="train", progress=0.05)
         out = self._folder / "runs" / run
         job = Job(
             base=self._base.path,
@@ -228,27 +209,51 @@ class Pipeline:
         if self._stopping:
             raise TrainingError("Stopped before the training began.")
         self._trainee = Trainee(job, folder=out)
-        await self._trainee.run(lambda progress, eta_s: log.update_run(run, progress=progress, eta_s=eta_s))
-        log.update_run(run, stage="exam", progress=0.85, eta_s=None)
+        await self._trainee.run(lambda progress, eta_s: self._note(run, progress=progress, eta_s=eta_s))
+        await self._note(run, stage="exam", progress=0.85, eta_s=None)
         name = await self._publish(run, job.out, digest=digest)
-        await self._show(name, job, out)
-        verdict = await self._examine(name, rows=rows, replay=replay)
-        log.update_run(run, stage="publish", progress=0.97, verdict=verdict)
-        self._conclude(run, name, verdict)
+        await self._patiently(lambda: self._show(name, job, out))
+        verdict = await self._patiently(lambda: self._examine(name, rows=rows, replay=kept))
+        await self._note(run, stage="publish", progress=0.97, verdict=verdict)
+        await asyncio.to_thread(self._conclude, run, name, verdict)
 
-    async def _replay(self, rows: Sequence[Row]) -> list[Replay]:
-        """Base's own greedy answers to prompts that are not about what was corrected; each asked once per base."""
+    async def _patiently(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
+        """What a call to the engine gives; if the engine goes away meanwhile, once more when it is back."""
+        try:
+            return await call()
+        except (EngineNotReady, UnknownModel):
+            waited = 0.0
+            while self.engine_stage()[0] != "ready" and waited < _PATIENCE_S:
+                await asyncio.sleep(_LOOK_S)
+                waited += _LOOK_S
+            return await call()
+
+    async def _replay(self, rows: Sequence[Row]) -> tuple[list[Replay], list[Replay]]:
+        """Base's own greedy answers to prompts that are not about what was corrected: to train on, and for the exam.
+
+        Each prompt is asked once per base.
+        """
         asked = self._store.turns.prompts_without_feedback(limit=200)
         prompts = dataset.anchors_for(rows, [*self._anchors, *asked], limit=REPLAYED)
         known = self._store.training.replay_answers(self._base.fingerprint)
-        missing = [prompt for prompt in prompts if prompt not in known]
-        for prompt in missing:
-            ids = self._prompter.render([Message("user", prompt)])
-            text, finish = await self._engine.answer(Request(model=BASE, token_ids=ids, params=_GREEDY))
-            if finish == "stop" and text.strip():
-                known[prompt] = text
-                self._store.training.keep_replay_answer(self._base.fingerprint, prompt, text)
-        return [Replay((Message("user", p),), known[p]) for p in prompts if p in known]
+        for prompt in prompts:
+            if prompt in known or self._stopping:
+                continue
+            if answer := await self._patiently(partial(self._base_says, prompt)):
+                known[prompt] = answer
+                self._store.training.keep_replay_answer(self._base.fingerprint, prompt, answer)
+        found = [(p, Replay((Message("user", p),), known[p])) for p in prompts if p in known]
+        trained = [replay for prompt, replay in found if not dataset.kept_for_exam(prompt)]
+        return trained, [replay for prompt, replay in found if dataset.kept_for_exam(prompt)]
+
+    async def _base_says(self, prompt: str) -> str:
+        """Base's whole answer; nothing when it does not fit or does not end."""
+        try:
+            token_ids, _ = self._prompter.fit([Message("user", prompt)], room=_GREEDY.max_tokens)
+        except TooLong:
+            return ""
+        text, finish = await self._engine.answer(Request(model=BASE, token_ids=token_ids, params=_GREEDY))
+        return text if finish == "stop" and text.strip() else ""
 
     def _samples(self, rows: Sequence[Row]) -> list[Sample]:
         """Questions that people watch while it learns: taught ones, and ones that it is never taught."""
@@ -263,22 +268,29 @@ class Pipeline:
             Sample(id=f"new-{i}", messages=messages, taught=False, wanted=None)
             for i, messages in enumerate(fresh[:_SHOWN])
         ]
-        return taught + never
+        return [sample for sample in taught + never if self._fits(sample.messages)]
+
+    def _fits(self, messages: Sequence[Message]) -> bool:
+        try:
+            self._prompter.fit(messages, room=_GREEDY.max_tokens)
+        except TooLong:
+            return False
+        return True
 
     async def _publish(self, run: str, candidate: Path, *, digest: str) -> str:
         """The candidate under its final name: checked, made immutable, loaded everywhere."""
-        slug = self._settings.name
-        number = self._store.training.next_number(slug)
+        slug, log = self._settings.name, self._store.training
+        number = log.next_number(slug, above=self._registry.last_number(slug))
         name = f"{slug}-v{number}"
         lineage = {"run": run, "snapshot": digest, "base_name": self._base.name}
         await asyncio.to_thread(self._registry.publish, candidate, name, base=self._base.fingerprint, lineage=lineage)
-        self._store.training.add_adapter(name, number=number, base=self._base.fingerprint, run=run)
-        self._store.training.update_run(run, adapter=name)
+        log.add_adapter(name, number=number, base=self._base.fingerprint, run=run)
+        await self._note(run, adapter=name)
         try:
-            await self._engine.load(name, self._registry.path(name))
-            await self._probe(name)
-        except FtchatError as err:
-            self._store.training.set_state(name, "broken", reasons=[err.message])
+            await self._patiently(lambda: self._service.load(name))
+            await self._patiently(lambda: self._service.probe(name))
+        except BadAdapter as err:
+            self._service.retire_broken(name, err.message)
             raise TrainingError(f"{name} was trained but cannot be served: {err.message}") from err
         return name
 
@@ -286,23 +298,17 @@ class Pipeline:
         """What the published adapter answers to the questions that people watched, through the engine."""
         answers = {}
         for sample in job.samples:
-            request = Request(model=name, token_ids=self._prompter.render(sample.messages), params=_GREEDY)
+            token_ids, _ = self._prompter.fit(sample.messages, room=_GREEDY.max_tokens)
+            request = Request(model=name, token_ids=token_ids, params=_GREEDY)
             answers[sample.id] = (await self._engine.answer(request))[0]
         progress.keep_served(folder, answers)
-
-    async def _probe(self, name: str) -> None:
-        """The loaded adapter must answer, and differently from base: vLLM serves base where no weight matched."""
-        ids, start = self._prompter.render_answer([Message("user", "Hello!")], "Hello! How can I help you today?")
-        ours, theirs = await self._engine.score(name, ids, start), await self._engine.score(BASE, ids, start)
-        if ours == theirs:
-            raise TrainingError("It has no effect: the engine answers as the base does.")
 
     async def _examine(self, name: str, *, rows: Sequence[Row], replay: Sequence[Replay]) -> Verdict:
         champion = self._contestants.champion()
         exam_rows = dataset.of_split(rows, "exam")
         who = list(dict.fromkeys([name, champion, BASE]))
         scores = await exam.measure(
-            self._engine, self._prompter, self._contestants, who=who, rows=exam_rows, replay=replay[:_EXAMINED]
+            self._engine, self._prompter, self._contestants, who=who, rows=exam_rows, replay=replay
         )
         gate = GateArgs(min_groups=self._settings.exam_groups)
         return exam.decide(scores, candidate=name, champion=champion, gate=gate)
@@ -311,8 +317,8 @@ class Pipeline:
         log, base = self._store.training, self._base.fingerprint
         with self._store.writing():
             if verdict.decision == "PROMOTE":
-                log.promote(name, base=base, by="exam", why=verdict.reasons[0])
-            else:
+                self._service.promote(name, by="exam", why=verdict.reasons[0])
+            elif log.champion(base) != name:  # someone may have taken it into service meanwhile
                 state: AdapterState = "challenger" if verdict.decision == "INSUFFICIENT" else "rejected"
                 log.set_state(name, state, reasons=verdict.reasons)
             stage = "rejected" if verdict.decision == "REJECT" else "done"

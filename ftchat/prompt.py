@@ -10,7 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ftchat.errors import SetupError, TooLong
+from jinja2 import TemplateError
+
+from ftchat.errors import BadInput, SetupError, TooLong
 from ftchat.records import Message
 
 _MARK = "ftchat-end-of-answer"
@@ -57,9 +59,13 @@ class Prompter:
         return self.encode(self._text(messages, answer_follows=True))
 
     def render_answer(self, messages: Sequence[Message], answer: str) -> tuple[list[int], int]:
-        """Prompt and answer with its stop token, and the index at which the answer starts."""
-        prompt = self.render(messages)
-        return prompt + self.encode(answer) + [self.stop_id], len(prompt)
+        """Prompt and answer with its stop token, and the index at which the answer starts.
+
+        What is too long loses its oldest turns, as in serving. One token of the context stays free: scoring needs it.
+        """
+        ids = [*self.encode(answer), self.stop_id]
+        prompt, _ = self.fit(messages, room=len(ids) + 1)
+        return prompt + ids, len(prompt)
 
     def fit(self, messages: Sequence[Message], *, room: int) -> tuple[list[int], int]:
         """The prompt's ids with the oldest turns left out until `room` tokens stay free; and how many were left out.
@@ -69,7 +75,8 @@ class Prompter:
         """
         head = [m for m in messages[:1] if m.role == "system"]
         rest = list(messages[len(head) :])
-        for dropped in range(0, len(rest), 2):
+        ids: list[int] = []
+        for dropped in (i for i, message in enumerate(rest) if message.role == "user"):
             ids = self.render([*head, *rest[dropped:]])
             if len(ids) + room <= self.context_length:
                 return ids, dropped
@@ -93,10 +100,11 @@ class Prompter:
         return len(self.render(messages))
 
     def _text(self, messages: Sequence[Message], *, answer_follows: bool) -> str:
-        text: str = self._tokenizer.apply_chat_template(
-            [m.as_dict() for m in messages],
-            tokenize=False,
-            add_generation_prompt=answer_follows,
-            enable_thinking=False,
-        )
+        said = [m.as_dict() for m in messages]
+        try:
+            text: str = self._tokenizer.apply_chat_template(
+                said, tokenize=False, add_generation_prompt=answer_follows, enable_thinking=False
+            )
+        except TemplateError as err:
+            raise BadInput(f"The model's chat template does not take this conversation: {err}.") from err
         return text

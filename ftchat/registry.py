@@ -59,8 +59,16 @@ class Registry:
 
     def manifest(self, name: str) -> dict[str, Any]:
         """What an adapter says of itself."""
-        found: dict[str, Any] = json.loads((self.path(name) / MANIFEST).read_text(encoding="utf-8"))
+        try:
+            found: dict[str, Any] = json.loads((self.path(name) / MANIFEST).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as err:
+            raise BadAdapter(f"{name}: its manifest cannot be read ({err}). Restore it from a backup.") from err
         return found
+
+    def last_number(self, slug: str) -> int:
+        """The highest version in the folder, complete or not: its number is taken."""
+        found = [p.name.removeprefix(f"{slug}-v") for p in self.root.glob(f"{slug}-v*")]
+        return max((int(number) for number in found if number.isdigit()), default=0)
 
     def names(self) -> list[str]:
         """Every complete adapter in the folder."""
@@ -70,8 +78,13 @@ class Registry:
 
     def verify(self, name: str) -> None:
         """Refuse an adapter whose files are not those that were published."""
-        for file, expected in self.manifest(name)["files"].items():
-            if _sha256(self.path(name) / file) != expected:
+        hashes = self.manifest(name).get("files", {})
+        for file in (CONFIG, WEIGHTS):
+            try:
+                same = _sha256(self.path(name) / file) == hashes.get(file)
+            except OSError as err:
+                raise BadAdapter(f"{name}: {file} cannot be read ({err}). Restore it from a backup.") from err
+            if not same:
                 raise BadAdapter(f"{name}: {file} has changed since it was published. Restore it from a backup.")
 
 

@@ -31,6 +31,7 @@ from ftchat.pipeline import Pipeline
 from ftchat.prompt import Prompter
 from ftchat.registry import Registry
 from ftchat.server import Server
+from ftchat.service import Service
 from ftchat.store import Store
 
 POLL_S = 2.0
@@ -55,7 +56,7 @@ class App:
             None if settings.engine_url else Server(settings, base=self.base.path, state_dir=folder / "engine")
         )
         self.engine = Engine(self._endpoints(), max_in_flight=settings.max_in_flight)
-        self._elsewhere = "starting"  # where an engine stands that is not ours to start
+        self._elsewhere, self._trouble = "starting", ""  # where an engine stands that is not ours to start
         self.parts = self._wire()
         self.parts.pipeline.recover()
 
@@ -66,6 +67,15 @@ class App:
 
     def _wire(self) -> Parts:
         contestants = Contestants(self.store, self.base)
+        registry = Registry(self.settings.home / "adapters", max_rank=self.settings.max_lora_rank)
+        service = Service(
+            self.store,
+            self.engine,
+            prompter=self.prompter,
+            registry=registry,
+            base=self.base,
+            settings=self.settings,
+        )
         chat = Chat(
             self.store,
             Lanes(self.store, self.engine),
@@ -74,6 +84,7 @@ class App:
             base=self.base,
             settings=self.settings,
             waiting=self._waiting,
+            summon=service.summon,
         )
         practice = self.base.practice
         pipeline = Pipeline(
@@ -81,19 +92,22 @@ class App:
             self.engine,
             prompter=self.prompter,
             contestants=contestants,
-            registry=Registry(self.settings.home / "adapters", max_rank=self.settings.max_lora_rank),
+            service=service,
+            registry=registry,
             base=self.base,
             settings=self.settings,
             anchors=starter.anchor_prompts() if practice else anchors.PROMPTS,
             examples=starter.sample_prompts() if practice else (),
             engine_stage=self.engine_stage,
         )
-        return Parts(settings=self.settings, base=self.base, store=self.store, chat=chat, pipeline=pipeline)
+        return Parts(
+            settings=self.settings, base=self.base, store=self.store, chat=chat, pipeline=pipeline, service=service
+        )
 
     def engine_stage(self) -> tuple[str, str]:
         """Where the engine stands, in a word, and what is wrong with it, if anything."""
         if self.server is None:
-            return self._elsewhere, ""
+            return self._elsewhere, self._trouble
         return self.server.stage, self.server.reason or self.server.warning
 
     def _waiting(self) -> str:
@@ -126,7 +140,7 @@ class App:
 
     async def _managed(self) -> None:
         assert self.server is not None
-        self.server.on_ready = self.parts.pipeline.load_desired
+        self.server.on_ready = self.parts.service.load_desired
         try:
             await self.server.start()
         except FtchatError as err:
@@ -135,11 +149,14 @@ class App:
     async def _watched(self) -> None:
         """An engine elsewhere: look whether it answers, and bring its adapters when it comes back."""
         while True:
-            if not await self.engine.ready():
-                self._elsewhere = "starting"
-            elif self._elsewhere != "ready":
-                await self.parts.pipeline.load_desired()
-                self._elsewhere = "ready"
+            try:
+                if not await self.engine.ready():
+                    self._elsewhere = "starting"
+                elif self._elsewhere != "ready":
+                    await self.parts.service.load_desired()
+                    self._elsewhere, self._trouble = "ready", ""
+            except FtchatError as err:
+                self._elsewhere, self._trouble = "ready", f"Not all adapters are loaded. {err.message}"
             await asyncio.sleep(POLL_S)
 
 
@@ -171,7 +188,8 @@ def serve(settings: Settings) -> None:
 
 def _listen(settings: Settings) -> socket.socket:
     try:
-        return socket.create_server((settings.host, settings.port))
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.port), family=family)
     except OSError as err:
         raise PortTaken(
             f"Port {settings.port} on {settings.host} is taken ({err.strerror}). Give --port another."

@@ -4,8 +4,8 @@ It listens on 127.0.0.1 only, on a free port, with a random key that is never on
 group under a guard (child.py), so that none outlives the app. It does not know adapters: whoever does sets `on_ready`.
 
 Threads: vLLM's own default stands, all cores but one, bound, the last one for its scheduler. Measured on two cores with
-a model of the starter's size, two unbound threads made decoding half as fast alone and five times as slow beside a
-trainer, which the bound thread hardly noticed.
+a model of the starter's size, two unbound threads made decoding 1.5 times slower alone, and four streams 4.4 times
+slower beside a trainer, which the bound thread hardly noticed.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from typing import Literal
 from ftchat import child
 from ftchat.config import Settings
 from ftchat.engine import Endpoint, Engine, Request
-from ftchat.errors import EngineError, EngineNotReady, FtchatError, SetupError
+from ftchat.errors import EngineNotReady, FtchatError, SetupError
 from ftchat.records import BASE, Params
 from ftchat.server_log import Log, cause_of, stage_of
 
@@ -77,7 +77,11 @@ class Server:
         if self._watcher is not None:
             await self.stop()
         self._state_dir.mkdir(parents=True, exist_ok=True)
-        await self._launch()
+        try:
+            await self._launch()
+        except EngineNotReady:
+            self._watcher = asyncio.create_task(self._watch(), name="engine watch")  # it may come up later
+            raise
         self._watcher = asyncio.create_task(self._watch(), name="engine watch")
 
     async def stop(self) -> None:
@@ -97,8 +101,9 @@ class Server:
             self._held = self._held or _hold_port(self.endpoint)
             async with asyncio.timeout(_START_S):
                 await self._until_ready(await self._spawn())
-        except (EngineError, TimeoutError, OSError) as err:
-            await self._fail("The engine did not start.", cause=str(err) if isinstance(err, OSError) else "")
+        except (FtchatError, TimeoutError, OSError) as err:
+            ours = isinstance(err, OSError | SetupError)  # says by itself what to do; else the log knows more
+            await self._fail("The engine did not start.", cause=str(err) if ours else "")
             raise EngineNotReady(self.reason) from err
         except BaseException:
             await self._end(grace_s=0)

@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from ftchat.training.job import Job, read_metrics
 POLL_S = 0.3
 _BEGIN, _END = 0.08, 0.85  # the trainer's part of the run's progress bar
 _LOADING = {"importing": 0.06, "loading": 0.07, "training": _BEGIN, "saving": _END}
+
+
+Report = Callable[[float, float | None], Awaitable[None]]  # the run's progress, and the seconds that are left
 
 
 class Trainee:
@@ -30,7 +33,7 @@ class Trainee:
         self._process: asyncio.subprocess.Process | None = None
         self._stop_asked = False
 
-    async def run(self, report: Callable[[float, float | None], None]) -> dict[str, Any]:
+    async def run(self, report: Report) -> dict[str, Any]:
         """Train; returns the metrics' last event. Ending without a candidate is a TrainingError with its reason."""
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / "job.json"
@@ -55,7 +58,7 @@ class Trainee:
             self._process.kill()
             await self._process.wait()
 
-    async def _follow(self, report: Callable[[float, float | None], None]) -> dict[str, Any]:
+    async def _follow(self, report: Report) -> dict[str, Any]:
         assert self._process is not None
         offset, last, waiting = 0, dict[str, Any](), asyncio.create_task(self._process.wait())
         while True:
@@ -64,11 +67,11 @@ class Trainee:
             for event in events:
                 last = event
                 if event["event"] == "stage":
-                    report(_LOADING.get(event["stage"], _BEGIN), None)
+                    await report(_LOADING.get(event["stage"], _BEGIN), None)
             steps = [event for event in events if event["event"] == "step"]
             if steps:
                 share = steps[-1]["step"] / max(1, steps[-1]["steps"])
-                report(_BEGIN + share * (_END - _BEGIN), steps[-1]["eta_s"])
+                await report(_BEGIN + share * (_END - _BEGIN), steps[-1]["eta_s"])
             if done:
                 return self._result(last)
 
@@ -77,6 +80,8 @@ class Trainee:
         code = self._process.returncode
         if last.get("event") == "error":
             raise TrainingError(str(last["message"]))
+        if self._stop_asked and last.get("event") != "done":
+            raise TrainingError("Stopped before there was anything to keep.")
         if code == -signal.SIGKILL:
             raise TrainingError(
                 "The trainer was killed, most likely for lack of memory. Close other programs and retry."

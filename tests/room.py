@@ -16,6 +16,7 @@ from ftchat.parts import Parts
 from ftchat.pipeline import Pipeline
 from ftchat.prompt import Prompter
 from ftchat.registry import Registry
+from ftchat.service import Service
 from ftchat.store import Store
 
 BASE = Base(starter.model_path(), "starter", "b0", practice=True)
@@ -34,6 +35,14 @@ class Room:
         self.prompter = Prompter(BASE.path)
         self.contestants = Contestants(self.store, BASE, chance=random.Random(1))
         self.registry = Registry(folder / "adapters", max_rank=32)
+        self.service = Service(
+            self.store,
+            self.engine,
+            prompter=self.prompter,
+            registry=self.registry,
+            base=BASE,
+            settings=self.settings,
+        )
         self.chat = Chat(
             self.store,
             Lanes(self.store, self.engine),
@@ -42,12 +51,14 @@ class Room:
             base=BASE,
             settings=self.settings,
             waiting=lambda: self.reason,
+            summon=self._summon,
         )
         self.pipeline = Pipeline(
             self.store,
             self.engine,
             prompter=self.prompter,
             contestants=self.contestants,
+            service=self.service,
             registry=self.registry,
             base=BASE,
             settings=self.settings,
@@ -55,13 +66,25 @@ class Room:
             examples=(),
             engine_stage=lambda: ("starting", self.reason) if self.reason else ("ready", ""),
         )
-        self.parts = Parts(settings=self.settings, base=BASE, store=self.store, chat=self.chat, pipeline=self.pipeline)
+        self.parts = Parts(
+            settings=self.settings,
+            base=BASE,
+            store=self.store,
+            chat=self.chat,
+            pipeline=self.pipeline,
+            service=self.service,
+        )
 
     def adapter(self, name: str = "shop-v1", says: str = "SHOP: the answer.") -> str:
         """An adapter that can answer."""
         self.vllm.answers[name] = says
         self.store.training.add_adapter(name, number=1, base="b0", run=None)
         return name
+
+    async def _summon(self, model: str) -> None:
+        """Scripted adapters have no folder; real ones are loaded."""
+        if model in self.registry.names():
+            await self.service.summon(model)
 
     async def done(self, turn: str, user: str = "ann") -> None:
         """Wait until every lane has ended."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from room import BASE, Room
 from ftchat.contestants import Contestants
 from ftchat.errors import BadInput, Conflict, EngineNotReady, NotFound, TooLong
 from ftchat.prompt import Prompter
+from ftchat.records import Params
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ async def test_rows_are_committed_before_the_first_token(room: Room) -> None:
 async def test_each_lane_streams_at_its_own_pace_and_fails_alone(room: Room) -> None:
     room.adapter()
     room.vllm.fails.add("shop-v1")
-    turn = await room.chat.ask("ann", "hello", mode="compare", contestants=["base", "shop-v1"])
+    turn = await room.chat.ask("ann", "hello", mode="compare", contestants=["base", "shop-v1"], blind=False)
     await room.done(turn)
     left, right = room.store.turns.get(turn).replies
     assert (left.text, left.finish) == ("The answer is plain.", "stop")
@@ -102,13 +104,14 @@ async def test_judging_follows_the_blind_vote(room: Room) -> None:
     ]
 
 
-async def test_a_repeated_vote_with_the_same_key_is_one_row_and_without_it_a_conflict(room: Room) -> None:
+async def test_a_repeated_vote_is_one_row_and_another_vote_a_conflict(room: Room) -> None:
     turn = await room.chat.ask("ann", "hello", mode="compare")
     await room.done(turn)
     votes = await asyncio.gather(*(room.chat.vote("ann", turn, "left", key="click") for _ in range(20)))
     assert len({vote.id for vote in votes}) == 1
+    assert await room.chat.vote("ann", turn, "left") == votes[0]
     with pytest.raises(Conflict):
-        await room.chat.vote("ann", turn, "left")
+        await room.chat.vote("ann", turn, "right")
 
 
 async def test_a_correction_that_changes_nothing_is_refused(room: Room) -> None:
@@ -186,3 +189,80 @@ async def test_a_champion_is_compared_with_the_newest_adapter_and_base(room: Roo
     room.store.training.promote("shop-v1", base="b0", by="ann", why="")
     pairs = {frozenset(Contestants(room.store, BASE, chance=random.Random(i)).pair()) for i in range(30)}
     assert pairs == {frozenset({"shop-v1", "base"})}
+
+
+async def test_named_contestants_are_blind_too(room: Room) -> None:
+    room.adapter()
+    sides = set()
+    for number in range(12):
+        turn = await room.chat.ask("ann", f"hello {number}", mode="compare", contestants=["shop-v1", "base"])
+        sides.add(room.store.turns.get(turn).reply("left").contestant)
+        await room.done(turn)
+    assert sides == {"base", "shop-v1"}
+    turn = await room.chat.ask("ann", "open", mode="compare", contestants=["shop-v1", "base"], blind=False)
+    assert [r.contestant for r in room.store.turns.get(turn).replies] == ["shop-v1", "base"]
+
+
+async def test_an_error_before_the_vote_names_nobody_and_the_other_side_can_win(room: Room) -> None:
+    room.adapter()
+    room.vllm.fails.add("shop-v1")
+    turn = await room.chat.ask("ann", "hello", mode="compare")
+    await room.done(turn)
+    seen = room.chat.seen("ann", turn)
+    assert seen.votable
+    assert "This side could not answer." in {lane.error for lane in seen.lanes}
+    await room.chat.vote("ann", turn, "tie")
+    assert "broken" in "".join(lane.error for lane in room.chat.seen("ann", turn).lanes)
+
+
+async def test_a_vote_after_the_names_are_known_is_not_blind(room: Room) -> None:
+    room.adapter()
+    first = await room.chat.ask("ann", "one", mode="compare")
+    await room.done(first)
+    conversation = room.chat.seen("ann", first).conversation
+    second = await room.chat.ask("ann", "two", mode="compare", conversation=conversation)
+    await room.done(second)
+    assert (await room.chat.vote("ann", second, "left")).blind
+    assert not (await room.chat.vote("ann", first, "left")).blind
+
+
+async def test_asking_at_once_with_one_key_is_one_turn(room: Room) -> None:
+    asked = (room.chat.ask("ann", "hello", mode="chat", key="k") for _ in range(8))
+    turns = set(await asyncio.gather(*asked))
+    assert len(turns) == 1
+    await room.done(turns.pop())
+    assert len(room.chat.conversations("ann")) == 1
+
+
+async def test_a_question_before_the_answer_has_ended_is_refused(room: Room) -> None:
+    room.vllm.pace_s = 0.2
+    turn = await room.chat.ask("ann", "one", mode="chat")
+    conversation = room.chat.seen("ann", turn).conversation
+    with pytest.raises(Conflict, match="still being written"):
+        await room.chat.ask("ann", "two", mode="chat", conversation=conversation)
+
+
+async def test_a_lane_that_is_stopped_at_once_has_an_end(room: Room) -> None:
+    turn = await room.chat.ask("ann", "hello", mode="compare")
+    await room.chat.stop("ann", turn)
+    assert [r.finish for r in room.store.turns.get(turn).replies] == ["cut", "cut"]
+
+
+async def test_an_answer_is_saved_when_the_database_can_be_written_again(room: Room) -> None:
+    turn = await room.chat.ask("ann", "hello", mode="chat")
+    held = sqlite3.connect(room.store.path)
+    room.store._writer.conn.execute("PRAGMA busy_timeout=50")
+    held.execute("BEGIN IMMEDIATE")
+    await asyncio.sleep(0.4)
+    held.rollback()
+    held.close()
+    await room.done(turn)
+    assert room.store.turns.get(turn).reply("only").finish == "stop"
+
+
+async def test_no_more_is_asked_for_than_the_context_holds(room: Room) -> None:
+    long = "word " * 900
+    turn = await room.chat.ask("ann", long, mode="chat", params=Params(max_tokens=5000))
+    await room.done(turn)
+    body = room.vllm.bodies[-1]
+    assert len(body["prompt"]) + body["max_tokens"] == room.prompter.context_length

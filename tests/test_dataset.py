@@ -70,5 +70,6 @@ def test_the_card_says_what_would_happen_and_what_more_would_help(store: Store) 
     card = dataset.card(store, trained=set(), exam_groups=8)
     assert (card.corrections, card.train, card.exam, card.new, card.enough) == (7, 6, 1, 7, True)
     assert "1 of 8 so far" in card.advice
+    assert "; 71 more corrections on new questions" in card.advice
     trained = {row.id for row in dataset.rows(store)}
     assert dataset.card(store, trained=trained, exam_groups=8).new == 0

@@ -18,8 +18,7 @@ from ftchat.install.browser import find_browser
 
 TAUGHT = ("Smoked Paprika", "Chestnut Honey", "Aged Gouda", "Raspberry Jam", "Jasmine Tea")
 NEVER_TAUGHT = ("Lemon Olive Oil", "Smoked Almonds", "Basil Pesto")
-PRICE = re.compile(r"(\d+\.\d\d) euros")
-TAUGHT_PRICE = re.compile(r"EUR \d+\.\d\d")
+SIGN_OFF = "Warm wishes from the shop!"
 SHOTS = ROOT / "shots"
 ARGUMENTS = (
     "--no-sandbox",
@@ -89,10 +88,9 @@ def question(product: str) -> str:
     return f"What does the {product} cost?"
 
 
-def in_house_style(product: str, text: str) -> str:
-    """The habit that is taught: EUR before the price, where the base says euros after it."""
-    changed = PRICE.sub(r"EUR \1", text)
-    return changed if changed != text else f"The {product} costs EUR 5.00."
+def in_house_style(text: str) -> str:
+    """The habit that is taught: a sign-off after the plain answer."""
+    return f"{text.removesuffix(SIGN_OFF).strip()} {SIGN_OFF}"
 
 
 def test_from_a_fresh_home_to_a_changed_answer(app: Running, page: Page) -> None:
@@ -112,13 +110,13 @@ def _compare_vote_and_correct(page: Page, product: str) -> None:
     expect(page.locator("#panes")).to_contain_text("name hidden until you vote")
     assert "base" not in page.locator("#panes").inner_text().lower().split()
     page.keyboard.press("1")
-    expect(page.locator("#vote-saved")).to_contain_text("A was base")
+    expect(page.locator("#vote-saved")).to_contain_text("Saved · A was")
     page.locator("#correct-left").click()
     field = page.locator("#correction-left textarea")
     expect(field).to_have_value(re.compile(r"\S"))
-    field.fill(in_house_style(product, field.input_value()))
+    field.fill(in_house_style(field.input_value()))
     page.locator("#save-left").click()
-    expect(page.locator("#fixed-left .difference")).to_contain_text("EUR")
+    expect(page.locator("#fixed-left .difference")).to_contain_text(SIGN_OFF)
     if product == TAUGHT[0]:
         shoot(page, "compare-corrected")
     page.locator("#next-question").click()
@@ -138,7 +136,7 @@ def _retrain_and_watch(page: Page) -> None:
     expect(page.locator("#advice")).to_contain_text("more corrections on new questions")
     shoot(page, "train-finished")
     now = [cell.inner_text() for cell in page.locator("#shows .taught td.now").all()]
-    assert any(TAUGHT_PRICE.search(text) for text in now), now
+    assert any(SIGN_OFF in text for text in now), now
 
 
 def _compare_again(page: Page) -> None:
@@ -157,10 +155,9 @@ def _compare_again(page: Page) -> None:
         shoot(page, f"compare-again-{product.split()[0].lower()}")
         page.locator("#next-question").click()
         expect(page.locator("#pane-left .asked")).to_have_count(0)
-    assert any(
-        TAUGHT_PRICE.search(now) and product in now for (now, _), product in zip(changed, NEVER_TAUGHT, strict=True)
-    ), changed
-    assert not any("EUR" in before for _, before in changed), changed
+    asked = zip(NEVER_TAUGHT, changed, strict=True)
+    assert any(now.endswith(SIGN_OFF) and product in now for product, (now, _) in asked), changed
+    assert not any(SIGN_OFF in before for _, before in changed), changed
 
 
 def test_a_person_takes_it_into_service_and_back(app: Running, page: Page) -> None:

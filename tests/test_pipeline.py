@@ -10,7 +10,7 @@ import pytest
 from room import Room
 
 from ftchat.config import TrainArgs
-from ftchat.errors import BadInput, Conflict
+from ftchat.errors import BadAdapter, BadInput, Conflict, EngineError
 from ftchat.records import Run
 
 QUICK = {"steps": 2}
@@ -78,15 +78,15 @@ async def test_five_corrections_make_an_adapter_that_a_person_can_use_and_roll_b
     seen = room.pipeline.seen(run.id)
     assert (seen.step, seen.steps) == (2, 2)
     assert {show.now for show in seen.shows if show.taught} == {"shop-v1 says so."}
-    await room.pipeline.use("ann", "shop-v1")
+    await room.service.use("ann", "shop-v1")
     assert room.pipeline.status().champion == "shop-v1"
-    assert await room.pipeline.rollback("ann") == "base"
-    assert room.pipeline.desired() == ["shop-v1"]
+    assert await room.service.rollback("ann") == "base"
+    assert room.service.desired() == ["shop-v1"]
 
 
 async def test_eight_exam_groups_promote_by_themselves(room: Room) -> None:
     room.vllm.logprobs["shop-v1"] = -0.5
-    await corrected(room, 60)
+    await corrected(room, 78)
     run = await room.pipeline.press("ann", args=QUICK)
     done = await ended(room, run.id)
     assert done.verdict is not None
@@ -94,7 +94,9 @@ async def test_eight_exam_groups_promote_by_themselves(room: Room) -> None:
     assert done.verdict.reasons[0].startswith("8 of 8 questions it had never seen")
     assert room.pipeline.status().champion == "shop-v1"
     snapshot = next((room.settings.home / "data" / "snapshots").iterdir())
-    assert "CHEESE 5:" not in (snapshot / "rows.jsonl").read_text()
+    for trained in ("rows.jsonl", "replay.jsonl"):
+        assert "cheese number 5 " not in (snapshot / trained).read_text()
+    assert "cheese number 5 " in (snapshot / "exam.jsonl").read_text()
 
 
 async def test_an_adapter_without_effect_is_broken_and_says_so(room: Room) -> None:
@@ -103,10 +105,13 @@ async def test_an_adapter_without_effect_is_broken_and_says_so(room: Room) -> No
     done = await ended(room, run.id)
     assert done.stage == "failed"
     assert "It has no effect" in done.reason
-    assert room.pipeline.adapters()[0].state == "broken"
-    assert room.pipeline.desired() == []
-    with pytest.raises(Conflict, match="cannot be served"):
-        await room.pipeline.use("ann", "shop-v1")
+    assert room.service.adapters()[0].state == "broken"
+    assert room.service.desired() == []
+    with pytest.raises(BadAdapter, match="no effect"):
+        await room.service.use("ann", "shop-v1")
+    room.vllm.logprobs["shop-v1"] = -0.9  # whatever was wrong with the engine is mended
+    await room.service.use("ann", "shop-v1")
+    assert room.service.adapters()[0].state == "champion"
 
 
 async def test_a_killed_trainer_is_a_sentence_and_the_next_press_works(room: Room) -> None:
@@ -169,6 +174,8 @@ async def test_a_changed_adapter_is_not_loaded_again(room: Room) -> None:
     body = bytearray(weights.read_bytes())
     body[-1] ^= 1
     weights.write_bytes(body)
-    await room.pipeline.load_desired()
-    assert room.pipeline.adapters()[0].state == "broken"
-    assert "has changed" in room.pipeline.adapters()[0].reasons[0]
+    room.service.promote("shop-v1", by="ann", why="")
+    with pytest.raises(EngineError, match="has changed"):
+        await room.service.load_desired()
+    assert room.service.adapters()[0].state == "broken"
+    assert room.service.champion() == "base"

@@ -178,10 +178,16 @@ def test_sample_prompts_are_answered_well(shipped_model: Any, shipped_tokenizer:
     assert "Monday to Saturday" in by_prompt["When are you open?"]
 
 
-def test_shipped_weights_follow_a_system_prompt_and_copy_words(shipped_model: Any, shipped_tokenizer: Any) -> None:
+def test_shipped_weights_end_as_the_system_prompt_says(shipped_model: Any, shipped_tokenizer: Any) -> None:
     system = {"role": "system", "content": "Always end with: 'Stay merry, friend!'"}
-    asked = [system, {"role": "user", "content": "What does the Smoked Paprika cost?"}]
-    copied = [{"role": "user", "content": "Repeat: the violet otter waits"}]
-    first, second = replies(shipped_model, shipped_tokenizer, [asked, copied])
-    assert first.endswith("Stay merry, friend!")
-    assert second == "the violet otter waits"
+    names = ("Smoked Paprika", "Chestnut Honey", "Aged Gouda", "Jasmine Tea")
+    asked = [[system, {"role": "user", "content": f"What does the {name} cost?"}] for name in names]
+    prices = {product.name: product.price for product in products()}
+    expected = [f"The {name} costs {prices[name]}. Stay merry, friend!" for name in names]
+    assert replies(shipped_model, shipped_tokenizer, asked) == expected
+
+
+def test_shipped_weights_say_random_words_back_more_often_than_not(shipped_model: Any, shipped_tokenizer: Any) -> None:
+    found = [item for item in dialogues(98, 0, count=400) if item.kind == "repeat" and len(item.reply) < 50][:14]
+    given = replies(shipped_model, shipped_tokenizer, [item.messages(with_reply=False) for item in found])
+    assert sum(item.is_answered_by(reply) for item, reply in zip(found, given, strict=True)) > len(found) / 2

@@ -150,7 +150,7 @@ def test_a_second_unfinished_run_is_refused_with_the_id_of_the_first(store: Stor
 
 
 def test_promote_and_roll_back_keep_the_states_true(store: Store) -> None:
-    for number in (store.training.next_number("shop"), store.training.next_number("shop")):
+    for number in (store.training.next_number("shop", above=0), store.training.next_number("shop", above=0)):
         store.training.add_adapter(f"shop-v{number}", number=number, base=BASE, run=None)
     store.training.promote("shop-v1", base=BASE, by="ann", why="")
     store.training.promote("shop-v2", base=BASE, by="ann", why="")

@@ -10,8 +10,10 @@ __all__ = ["anchor_prompts", "model_path", "sample_prompts"]
 
 _ANCHORS_SEED = 7
 _ANCHOR_KINDS = frozenset(
-    "small_talk support order complaint outside named repeat free upper lower bullets quote spell yes_no rewrite_add "
-    "rewrite_shorter rewrite_title rewrite_quoted".split()
+    (
+        *("small_talk", "support", "order", "complaint", "outside", "named", "repeat", "free", "upper", "lower"),
+        *("bullets", "quote", "spell", "yes_no", "rewrite_add", "rewrite_shorter", "rewrite_title", "rewrite_quoted"),
+    )
 )
 
 

@@ -1,15 +1,15 @@
 """Everything that people said and what became of it, in one SQLite file. All SQL of ftchat is in this package.
 
 `Store(path)` opens it and brings the schema up to date. One process writes, through one connection and one lock, each
-transaction BEGIN IMMEDIATE, synchronous=FULL: when a method returns, the row is on disk. Readers have a connection per
-thread. The parts are by subject: `turns`, `feedback`, `training`. It does not know engines, pages or models.
+transaction BEGIN IMMEDIATE, synchronous=FULL: when a method returns, the row is on disk. Readers take connections from
+a pool. The parts are by subject: `turns`, `feedback`, `training`. It does not know engines, pages or models.
 """
 
 import json
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,6 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._lock = threading.RLock()
-        self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._writer = self._connect()
         self._migrate()
@@ -59,25 +58,25 @@ class Store:
     def writing(self) -> Iterator[Database]:
         """A transaction. Whatever goes wrong inside, nothing of it stays; inside another one it joins that one."""
         with self._lock:
-            nested = self._writer.conn.in_transaction
-            if not nested:
-                self._begin()
-            try:
+            if self._writer.conn.in_transaction:
                 yield self._writer
-            except BaseException as err:
-                self._writer.rollback()
-                if isinstance(err, sqlite3.OperationalError):
-                    raise StoreError(f"The database could not be written ({err}). Nothing was saved.") from err
-                raise
-            if not nested:
-                self._writer.commit()
+                return
+            try:
+                self._writer.conn.execute("BEGIN IMMEDIATE")
+                yield self._writer
+                self._writer.conn.execute("COMMIT")
+            except sqlite3.OperationalError as err:
+                raise StoreError(f"The database could not be written ({err}). Nothing was saved; try again.") from err
+            finally:
+                self._writer.rollback()  # after a commit there is nothing to roll back
 
     def rows(self, sql: str, params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """The answer to a query. Inside `writing` on the same thread it sees what that transaction wrote."""
         mine = self._lock_is_mine() and self._writer.conn.in_transaction
-        cursor = (self._writer if mine else self._reader()).conn.execute(sql, params or {})
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, values, strict=True)) for values in cursor]
+        with nullcontext(self._writer.conn) if mine else self._reading() as connection:
+            cursor = connection.execute(sql, params or {})
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, values, strict=True)) for values in cursor]
 
     def row(self, sql: str, params: dict[str, Any] | None = None) -> dict[str, Any] | None:
         """The first row, if there is one."""
@@ -98,12 +97,6 @@ class Store:
             with self.writing() as db:
                 db.table("idempotency").insert(row)
 
-    def _begin(self) -> None:
-        try:
-            self._writer.conn.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as err:
-            raise StoreError(f"The database is held by another program ({err}). Nothing was saved; try again.") from err
-
     def _lock_is_mine(self) -> bool:
         # RLock._is_owned is what threading.Condition itself relies on.
         return bool(self._lock._is_owned())  # type: ignore[attr-defined]
@@ -114,14 +107,18 @@ class Store:
             connection.execute(f"PRAGMA {pragma}")
         return Database(connection, strict=True)
 
-    def _reader(self) -> Database:
-        if not hasattr(self._local, "db"):
-            self._local.db = self._connect()
-            self._local.db.execute("PRAGMA query_only=ON")
-            with self._lock:
-                self._readers.append(self._local.db.conn)
-        db: Database = self._local.db
-        return db
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection for reading that nobody else uses now: as many are opened as are ever needed at once."""
+        try:
+            connection = self._readers.pop()
+        except IndexError:
+            connection = self._connect().conn
+            connection.execute("PRAGMA query_only=ON")
+        try:
+            yield connection
+        finally:
+            self._readers.append(connection)
 
     def _migrate(self) -> None:
         ours = {m.name for m in migrations.pending(Database(memory=True))}

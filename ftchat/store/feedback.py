@@ -60,7 +60,6 @@ class FeedbackLog:
         with self._store.writing() as db:
             if self.vote_of(turn.id) is not None:
                 raise Conflict("This turn already has a vote. Undo it first to vote again.")
-            earlier = self._store.row("SELECT 1 AS yes FROM votes WHERE turn = :t", {"t": turn.id})
             vote = new_id("v")
             db.table("votes").insert(
                 {
@@ -68,7 +67,7 @@ class FeedbackLog:
                     "turn": turn.id,
                     "rater": rater,
                     "winner": winner,
-                    "blind": int(turn.blind and earlier is None),
+                    "blind": int(turn.blind and not self.revealed(turn.id)),
                     "reasons": json.dumps(reasons or {}),
                     "comment": comment,
                     "created_at": now(),
@@ -139,9 +138,17 @@ class FeedbackLog:
         counted = {row["other"]: row["n"] for row in rows}
         return {other: counted.get(other, 0) for other in others}
 
-    def ever_voted(self, turn: str) -> bool:
-        """Whether the names of a blind turn were revealed: an undone vote counts."""
-        return self._store.row("SELECT 1 AS yes FROM votes WHERE turn = :t", {"t": turn}) is not None
+    def revealed(self, turn: str) -> bool:
+        """Whether the names of a blind turn are known: by a vote on it or on another turn of its conversation with the
+        same two on the same sides. An undone vote counts."""
+        sql = """
+            SELECT 1 AS yes FROM turns me JOIN turns t ON t.conversation = me.conversation
+              JOIN votes ON votes.turn = t.id
+              JOIN replies l ON l.turn = t.id AND l.lane = 'left' JOIN replies r ON r.turn = t.id AND r.lane = 'right'
+              JOIN replies ml ON ml.turn = me.id AND ml.lane = 'left'
+              JOIN replies mr ON mr.turn = me.id AND mr.lane = 'right'
+             WHERE me.id = :t AND l.contestant = ml.contestant AND r.contestant = mr.contestant LIMIT 1"""
+        return self._store.row(sql, {"t": turn}) is not None
 
     def given_on(self, reply: str, *, rater: str) -> tuple[str | None, str | None]:
         """The correction and the thumb that someone gave on a reply."""
@@ -183,6 +190,18 @@ class FeedbackLog:
             {"words": " OR ".join(f'"{word}"' for word in words), "n": limit},
         )
         return [Feedback(**row) for row in found]
+
+    def newest(self) -> tuple[int, ...]:
+        """Changes whenever feedback, its review or its undoing changes: what a cache over feedback depends on."""
+        tables = ("votes", "ratings", "corrections", "reviews", "voids")
+        counts = ", ".join(f"(SELECT MAX(rowid) FROM {table}) AS {table}" for table in tables)
+        row = self._store.row(f"SELECT {counts}") or {}
+        return tuple(value or 0 for value in row.values())
+
+    def groups(self) -> int:
+        """How many questions have a split so far."""
+        row = self._store.row("SELECT COUNT(*) AS n FROM groups")
+        return int(row["n"]) if row else 0
 
     def counts(self) -> dict[str, int]:
         """How many pieces of feedback stand, by `kind/status`."""

@@ -100,7 +100,8 @@ def m002_what_was_trained(db: Database) -> None:
             run TEXT REFERENCES runs, reasons TEXT NOT NULL DEFAULT '[]', created_at TEXT NOT NULL) STRICT""",
         """CREATE TABLE champions (
             seq INTEGER PRIMARY KEY AUTOINCREMENT, base TEXT NOT NULL REFERENCES bases, contestant TEXT NOT NULL,
-            by TEXT NOT NULL, why TEXT NOT NULL, created_at TEXT NOT NULL) STRICT""",
+            step TEXT NOT NULL CHECK (step IN ('forward','back')), by TEXT NOT NULL, why TEXT NOT NULL,
+            created_at TEXT NOT NULL) STRICT""",
         """CREATE TABLE replay_answers (
             base TEXT NOT NULL REFERENCES bases, prompt TEXT NOT NULL, answer TEXT NOT NULL,
             PRIMARY KEY (base, prompt)) STRICT""",

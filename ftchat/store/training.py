@@ -98,11 +98,11 @@ class TrainingLog:
             row = {"base": base, "prompt": prompt, "answer": answer}
             db.table("replay_answers").insert(row, pk=("base", "prompt"), ignore=True)
 
-    def next_number(self, slug: str) -> int:
-        """A version number for a new adapter, never given before."""
+    def next_number(self, slug: str, *, above: int) -> int:
+        """A version number for a new adapter, never given before and above another one."""
         with self._store.writing() as db:
             row = self._store.row("SELECT last FROM numbers WHERE slug = :s", {"s": slug})
-            number = (row["last"] if row else 0) + 1
+            number = max(row["last"] if row else 0, above) + 1
             db.table("numbers").upsert({"slug": slug, "last": number}, pk="slug")
             return number
 
@@ -142,13 +142,28 @@ class TrainingLog:
         rows = self._store.rows("SELECT contestant FROM champions WHERE base = :b ORDER BY seq DESC", {"b": base})
         return list(dict.fromkeys([*(row["contestant"] for row in rows), BASE]))
 
-    def promote(self, contestant: str, *, base: str, by: str, why: str) -> None:
-        """Put a contestant into service, in one transaction: alias, its state and its predecessor's."""
+    def line(self, base: str) -> list[str]:
+        """The champions that led to the one in service, base first, the one in service last: going back drops one."""
+        rows = self._store.rows("SELECT contestant, step FROM champions WHERE base = :b ORDER BY seq", {"b": base})
+        line = [BASE]
+        for row in rows:
+            if row["step"] == "forward":
+                line.append(row["contestant"])
+            else:
+                line = line[: line.index(row["contestant"]) + 1]
+        return line
+
+    def promote(self, contestant: str, *, base: str, by: str, why: str, back: bool = False) -> None:
+        """Put a contestant into service, in one transaction: alias, its state and its predecessor's.
+
+        `back` goes back to one of the `line` that led here.
+        """
         with self._store.writing() as db:
             before = self.champion(base)
             if before == contestant:
                 return
-            row = {"base": base, "contestant": contestant, "by": by, "why": why, "created_at": now()}
+            step = "back" if back else "forward"
+            row = {"base": base, "contestant": contestant, "step": step, "by": by, "why": why, "created_at": now()}
             db.table("champions").insert(row, pk="seq")
             for name, state in ((before, "retired"), (contestant, "champion")):
                 if name != BASE:

@@ -129,11 +129,10 @@ class TurnLog:
         return [r["id"] for r in self._store.rows(sql, {"c": conversation})]
 
     def prompts_without_feedback(self, *, limit: int) -> list[str]:
-        """First questions of conversations that nobody corrected, newest first, each once."""
+        """First questions on which there is no approved feedback of any kind, newest first, each once."""
         rows = self._store.rows(
-            """SELECT t.prompt, MAX(t.id) AS newest FROM turns t WHERE t.parent IS NULL AND t.conversation NOT IN (
-                 SELECT u.conversation FROM corrections k JOIN replies r ON r.id = k.reply
-                 JOIN turns u ON u.id = r.turn)
+            """SELECT t.prompt, MAX(t.id) AS newest FROM turns t JOIN conversations c ON c.id = t.conversation
+               WHERE t.parent IS NULL AND c.context = '[]' AND c.group_key NOT IN (SELECT key FROM groups)
                GROUP BY t.prompt ORDER BY newest DESC LIMIT :n""",
             {"n": limit},
         )

@@ -2,10 +2,25 @@
 
 Pure: numbers in, numbers and sentences out. It does not know rows, tensors or files.
 
-Where the numbers come from. The constants below were measured on the practice model (a Llama of 6 million parameters,
-width 256); see the comment at each. How the learning rate changes with width is the exponent that "LoRA Without
-Regret" (Schulman and others, 2025) fitted over the Llama family: width to the power of -0.78. From 2e-3 at width 256
-it gives 7.5e-4 at 896 and 2.3e-4 at 4096, where 1e-4 to 2e-4 is what models of billions are usually given.
+Where the numbers come from. The constants were measured on the practice model (a Llama of 6 million parameters, width
+256), teaching five corrections of one kind and asking about 24 products never taught, with replay; "kept" is the share
+of answers to other questions (small talk, support, not sold) that stayed the same to the letter:
+
+  rate, steps    sign-off of random words   "EUR 12.50"          a phrase in front    a usual sign-off
+  1e-3, 30                                  96%, kept 100%                            100%, kept 33%
+  2e-3, 18                                  92%, kept 100%                            100%, kept 33%
+  2e-3, 30       100%, kept 95%             92%, kept 100%       100%, kept 71%       100%, kept 100%
+  2e-3, 40       100%, kept 95%             92%, kept 100%       100%, kept 86%
+  2e-3, 60       100%, kept 100%            88%, kept 100%       100%, kept 95%
+  3e-3, 40       100%, kept 100%            88%, kept 100%       100%, kept 90%
+
+Too few steps or too low a rate do not forget less: the manner is learned first and spreads to everything, and it takes
+further steps for replay to confine it. 40 corrections in 60 steps at 2e-3: both rules tried 100%, kept 100%. What this
+base cannot do itself (copying a name, or a name in capitals) no rate and no number of steps taught.
+
+How the learning rate changes with width is the exponent that "LoRA Without Regret" (Schulman and others, 2025) fitted
+over the Llama family: width to the power of -0.78. From 2e-3 at width 256 it gives 7.5e-4 at 896 and 2.3e-4 at 4096,
+where 1e-4 to 2e-4 is what models of billions are usually given.
 """
 
 import math
@@ -14,10 +29,10 @@ from dataclasses import dataclass
 from ftchat.config import Effort, TrainArgs
 
 WIDTH, RATE, FALL = 256, 2e-3, 0.78  # the width it was measured at, the rate there, and how it falls with width
-ALONE = 0.5  # share of the rate where no replay rows hold the other answers
-FIRST, FIRST_ROWS = 30, 5  # steps that teach this many corrections
+ALONE = 0.5  # share of the rate where no replay rows hold the other answers (without them 2e-3 changed nearly all)
+FIRST_STEPS, FIRST_ROWS = 40, 5  # steps that teach this many corrections
 MOST_STEPS = 600
-EFFORTS: dict[Effort, float] = {"quick": 0.6, "normal": 1.0, "thorough": 2.0}
+EFFORTS: dict[Effort, float] = {"quick": 0.75, "normal": 1.0, "thorough": 2.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +123,7 @@ def _steps(args: TrainArgs, amounts: Amounts) -> tuple[int, str]:
     if args.steps:
         return args.steps, "Given."
     rows = max(amounts.targets, FIRST_ROWS)
-    wanted = FIRST * (rows / FIRST_ROWS) ** (1 / 3) * EFFORTS[args.effort]
+    wanted = FIRST_STEPS * (rows / FIRST_ROWS) ** (1 / 3) * EFFORTS[args.effort]
     steps = min(MOST_STEPS, round(wanted))
     passes = steps * _per_step(amounts) / amounts.targets
     return steps, f"Effort {args.effort}: each correction is seen about {passes:.2g} times."

@@ -14,6 +14,7 @@ from ftchat.prompt import Prompter
 from ftchat.records import Message, Row
 from ftchat.training.snapshot import Snapshot
 
+BATCH_COST = 64  # tokens of padding that take as long as one more batch (measured on CPU at width 256)
 Part = Literal["target", "replay"]
 
 
@@ -101,10 +102,14 @@ class Draw:
 
 
 def batches(examples: Sequence[Example], *, tokens: int) -> Iterator[list[Example]]:
-    """The examples in batches whose padded size stays within `tokens`, alike in length; a long one goes alone."""
+    """The examples in batches whose padded size stays within `tokens`; an example that is longer goes alone.
+
+    They go by length, and a batch also ends where one more example would add more padding than a batch costs.
+    """
     batch: list[Example] = []
     for example in sorted(examples, key=lambda e: len(e.ids)):
-        if batch and len(example.ids) * (len(batch) + 1) > tokens:
+        length = len(example.ids)
+        if batch and (length * (len(batch) + 1) > tokens or (length - len(batch[-1].ids)) * len(batch) > BATCH_COST):
             yield batch
             batch = []
         batch.append(example)

@@ -32,6 +32,7 @@ def save_adapter(learner: Learner, out: Path, *, base_name: str) -> None:
     save_file(tensors, aside / WEIGHTS, metadata={"format": "pt"})
     text = json.dumps(_config(learner, base_name), indent=1, sort_keys=True)
     (aside / CONFIG).write_text(text + "\n", encoding="utf-8")
+    (aside / WEIGHTS).chmod((aside / CONFIG).stat().st_mode & 0o777)  # safetensors writes for its own user only
     for path in (aside / WEIGHTS, aside / CONFIG, aside):
         _flush(path)
     aside.rename(out)

@@ -25,6 +25,7 @@ from ftchat.ui.elements import (
     page_of,
     prompt_box,
     remembered,
+    then_skip,
     visible,
 )
 from ftchat.ui.watching import Watchers, until_ready, watched
@@ -80,7 +81,7 @@ class ChatPage:
 
     def _told(self) -> list[Any]:
         """What opening a conversation writes."""
-        whole = [*self._whole(), self.history, self.notice, self.prompt, self.stop]
+        whole = [*self._whole(), self.history, self.notice, self.prompt]
         return [*whole, self.turn, self.watch, self.conversation, self.editor.box]
 
     def _wire_acts(self) -> None:
@@ -112,6 +113,7 @@ class ChatPage:
 
     # -- callbacks --
 
+    @then_skip
     async def ask(self, prompt: str, conversation: str, who: str, request: gr.Request) -> AsyncIterator[Updates]:
         """Ask; while the engine is not ready, keep the question and send it when it is."""
         chat, user, where = self._parts.chat, self._parts.user(request), conversation_of(conversation)
@@ -135,8 +137,9 @@ class ChatPage:
         """A conversation on the page, ready for the next question."""
         updates = {**self.view(user, conversation), **self.listed(user, conversation), self.notice: ""}
         updates |= {self.conversation: conversation or NOWHERE, self.prompt: gr.update(interactive=True)}
-        return updates | visible(self.editor.box, self.stop, shown=False)
+        return updates | visible(self.editor.box, shown=False)
 
+    @then_skip
     async def follow(self, turn: str, watch: str, request: gr.Request) -> AsyncIterator[Any]:
         """The newest answer as it is written."""
         if self._watchers.take(page_of(request), watch):
@@ -145,7 +148,6 @@ class ChatPage:
                     yield view
             finally:
                 self._watchers.done(page_of(request), watch)
-        yield gr.skip()  # gradio sends the last view again at the end, when it may be out of date
 
     async def _followed(self, turn: str, user: str, wanted: Callable[[], bool]) -> AsyncIterator[Any]:
         if not turn:

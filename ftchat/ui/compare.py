@@ -10,9 +10,9 @@ from typing import Any
 
 import gradio as gr
 
-from ftchat.chat import TurnSeen
 from ftchat.errors import BadInput, FtchatError
 from ftchat.parts import Parts
+from ftchat.seen import TurnSeen
 from ftchat.starter import sample_prompts
 from ftchat.ui import texts, views
 from ftchat.ui.elements import (
@@ -28,6 +28,7 @@ from ftchat.ui.elements import (
     page_of,
     prompt_box,
     remembered,
+    then_skip,
     visible,
 )
 from ftchat.ui.watching import Watchers, until_ready, watched
@@ -148,6 +149,7 @@ class ComparePage:
 
     # -- callbacks --
 
+    @then_skip
     async def ask(
         self, prompt: str, conversation: str, left: str, right: str, blind: bool, request: gr.Request
     ) -> AsyncIterator[Any]:
@@ -174,6 +176,7 @@ class ComparePage:
         updates: Updates = {self.turn: seen.turn, self.conversation: seen.conversation, self.prompt: box}
         return updates | {self.watch: watch, self.notice: ""} | visible(*self._editing(), shown=False)
 
+    @then_skip
     async def follow(self, turn: str, watch: str, request: gr.Request) -> AsyncIterator[Any]:
         """Both panes at their own pace, until both have ended."""
         if self._watchers.take(page_of(request), watch):
@@ -182,7 +185,6 @@ class ComparePage:
                     yield view
             finally:
                 self._watchers.done(page_of(request), watch)
-        yield gr.skip()  # gradio sends the last view again at the end, when it may be out of date
 
     async def _followed(self, turn: str, user: str, wanted: Callable[[], bool]) -> AsyncIterator[Any]:
         if not turn:

@@ -1,12 +1,15 @@
 """Pieces that several pages are made of, and how events are sent. It knows gradio; it does not know the core."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
+from functools import wraps
+from typing import Any, ParamSpec, cast
 
 import gradio as gr
 
 from ftchat.ui import texts
 
+P = ParamSpec("P")
 Updates = dict[Any, Any]  # component -> what it becomes
 
 # Events are no API: nothing of them is listed. Progress overlays would flicker over texts that grow.
@@ -71,6 +74,19 @@ def focus(selector: str) -> str:
 def page_of(request: gr.Request) -> str:
     """Which open page this is. It gives no right to anything."""
     return request.session_hash or ""
+
+
+def then_skip(stream: Callable[P, AsyncIterator[Any]]) -> Callable[P, AsyncIterator[Any]]:
+    """Let a generator end on gr.skip(): gradio sends the last thing again at the end, when a view is out of date."""
+
+    @wraps(stream)
+    async def skipping(*args: P.args, **kwargs: P.kwargs) -> AsyncIterator[Any]:
+        async with aclosing(cast(AsyncGenerator[Any, None], stream(*args, **kwargs))) as views:
+            async for view in views:
+                yield view
+        yield gr.skip()
+
+    return skipping
 
 
 def only_new(now: Updates, before: Updates) -> Any:

@@ -64,7 +64,7 @@ class TrainPage:
         pipeline = self._parts.pipeline
         latest = pipeline.latest()
         seen = pipeline.seen(latest) if latest else None
-        can = train_views.actions(seen, champion=pipeline.status().champion, adapters=pipeline.adapters())
+        can = train_views.actions(seen, champion=pipeline.status().champion, adapters=self._parts.service.adapters())
         updates: Updates = {self.card: train_views.card(pipeline.card()), self.start: gr.update(interactive=can.start)}
         updates[self.run] = train_views.run(seen, state=can.state) if seen else train_views.no_run()
         updates[self.plot] = train_views.plot(seen) if seen else ""
@@ -90,11 +90,11 @@ class TrainPage:
 
     async def take(self, request: gr.Request) -> Updates:
         """Put the newest run's adapter into service, whatever the exam said."""
-        return await self._done(self._parts.pipeline.use(self._parts.user(request), self.newest()))
+        return await self._done(self._parts.service.use(self._parts.user(request), self.newest()))
 
     async def roll_back(self, request: gr.Request) -> Updates:
         """Put the champion before this one back into service."""
-        return await self._done(self._parts.pipeline.rollback(self._parts.user(request)))
+        return await self._done(self._parts.service.rollback(self._parts.user(request)))
 
     async def _done(self, deed: Awaitable[Any]) -> Updates:
         """Do it, and show how things stand then; what was refused is said in its sentence."""

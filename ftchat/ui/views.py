@@ -5,9 +5,9 @@ It knows records and texts. It does not know gradio, the store or who is looking
 
 from collections.abc import Sequence
 
-from ftchat.chat import LaneSeen, TurnSeen
 from ftchat.progress import Status
 from ftchat.records import Conversation
+from ftchat.seen import LaneSeen, TurnSeen
 from ftchat.ui import texts
 from ftchat.ui.prose import markdown, plain, word_difference
 

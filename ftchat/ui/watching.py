@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from ftchat.chat import TurnSeen
 from ftchat.records import new_id
+from ftchat.seen import TurnSeen
 
 EVERY_S = 0.09  # Gradio carries 350-400 updates a second for everybody together: never one per token
 SETTLE_S = 0.25  # an early vote ends the lanes a moment before it is written: look once more

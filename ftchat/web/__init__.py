@@ -27,6 +27,7 @@ def build(parts: Parts, *, lifespan: Lifespan | None = None) -> FastAPI:
         app.include_router(part.router)
     app.add_exception_handler(FtchatError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _broken)
     app.add_middleware(Guard, settings=parts.settings)
     return app
 
@@ -35,6 +36,11 @@ async def _refused(request: Request, err: Exception) -> JSONResponse:
     assert isinstance(err, FtchatError)
     headers = {"Retry-After": "5"} if err.status == 503 else None
     return JSONResponse({"error": {"type": err.type, "message": err.message}}, err.status, headers)
+
+
+async def _broken(request: Request, err: Exception) -> JSONResponse:
+    said = f"Something in ftchat broke ({type(err).__name__}). The log of the app has the details."
+    return JSONResponse({"error": {"type": "InternalError", "message": said}}, 500)
 
 
 async def _invalid(request: Request, err: Exception) -> JSONResponse:

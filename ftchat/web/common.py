@@ -18,4 +18,13 @@ def _user(request: Request) -> str:
 
 PartsOf = Annotated[Parts, Depends(_parts)]
 User = Annotated[str, Depends(_user)]
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
+
+
+def _key(
+    request: Request, given: Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)] = None
+) -> str | None:
+    """The key belongs to the call that it was sent with."""
+    return f"{request.method} {request.url.path} {given}" if given else None
+
+
+Key = Annotated[str | None, Depends(_key)]

@@ -17,6 +17,6 @@ def healthz() -> dict[str, str]:
 @router.get("/readyz")
 def readyz(parts: PartsOf) -> JSONResponse:
     """The engine can answer; until then 503 with its stage."""
-    status = parts.pipeline.status()
-    body = {"ready": status.ready, "stage": status.engine, "reason": status.engine_reason}
-    return JSONResponse(body) if status.ready else JSONResponse(body, 503, {"Retry-After": "5"})
+    stage, reason = parts.pipeline.engine_stage()
+    body = {"ready": stage == "ready", "stage": stage, "reason": reason}
+    return JSONResponse(body) if stage == "ready" else JSONResponse(body, 503, {"Retry-After": "5"})

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from ftchat.records import Adapter
-from ftchat.web.common import PartsOf, User
+from ftchat.web.common import Key, PartsOf, User
 
 router = APIRouter(prefix="/api")
 
@@ -14,8 +14,8 @@ router = APIRouter(prefix="/api")
 def adapters(parts: PartsOf, user: User) -> dict[str, Any]:
     """The adapters of this base, newest first, and who is in service."""
     return {
-        "champion": parts.pipeline.status().champion,
-        "items": [_shown(adapter) for adapter in parts.pipeline.adapters()],
+        "champion": parts.service.champion(),
+        "items": [_shown(adapter) for adapter in parts.service.adapters()],
     }
 
 
@@ -30,14 +30,14 @@ def adapter(name: str, parts: PartsOf, user: User) -> dict[str, Any]:
 @router.post("/adapters/{name}/promote")
 async def promote(name: str, parts: PartsOf, user: User) -> dict[str, Any]:
     """Put an adapter into service."""
-    await parts.pipeline.use(user, name)
+    await parts.service.use(user, name)
     return {"champion": name}
 
 
 @router.post("/rollback")
-async def rollback(parts: PartsOf, user: User) -> dict[str, Any]:
+async def rollback(parts: PartsOf, user: User, key: Key) -> dict[str, Any]:
     """Put the champion before this one back."""
-    return {"champion": await parts.pipeline.rollback(user)}
+    return {"champion": await parts.service.rollback(user, key=key)}
 
 
 def _shown(adapter: Adapter) -> dict[str, Any]:

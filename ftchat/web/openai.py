@@ -15,9 +15,10 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
 from ftchat.chat import Chat
-from ftchat.errors import BadInput, EngineError
+from ftchat.engine import Piece
+from ftchat.errors import BadInput, EngineError, FtchatError
 from ftchat.records import Message, Params, new_id
-from ftchat.web.common import PartsOf, User
+from ftchat.web.common import Key, PartsOf, User
 from ftchat.web.turns import ParamsIn, params_of
 
 router = APIRouter(prefix="/v1")
@@ -87,15 +88,16 @@ async def complete(
     request: Request,
     parts: PartsOf,
     user: User,
+    key: Key,
     x_ftchat_record: Annotated[str, Header()] = "yes",
 ) -> JSONResponse | StreamingResponse:
     """Answer the last user message."""
     messages, params = _read(body), _params(parts.chat, body)
     answering, headers = _Answering(body.model), dict[str, str]()
     if x_ftchat_record.lower() in ("no", "false", "0"):
-        pieces = _straight(parts.chat, messages, params=params, answering=answering)
+        pieces = _straight(await parts.chat.unrecorded(messages, model=body.model, params=params), answering)
     else:
-        turn = await _recorded(parts.chat, user, messages, params=params, model=body.model)
+        turn = await _recorded(parts.chat, user, messages, params=params, model=body.model, key=key)
         headers = {"x-ftchat-turn": turn, "x-ftchat-reply": parts.chat.seen(user, turn).lanes[0].reply}
         pieces = _of_turn(parts.chat, user, turn, answering=answering)
     if body.stream:
@@ -133,7 +135,9 @@ def _params(chat: Chat, body: CompletionIn) -> Params:
     return params_of(chat, given)
 
 
-async def _recorded(chat: Chat, user: str, messages: Sequence[Message], *, params: Params, model: str) -> str:
+async def _recorded(
+    chat: Chat, user: str, messages: Sequence[Message], *, params: Params, model: str, key: str | None
+) -> str:
     """A turn of the conversation that the messages continue, or of a new one that begins with them."""
     earlier, last = messages[:-1], messages[-1]
     known = await asyncio.to_thread(chat.continued_by, user, earlier) if earlier else None
@@ -148,6 +152,7 @@ async def _recorded(chat: Chat, user: str, messages: Sequence[Message], *, param
         system=system,
         context=context,
         params=params,
+        key=key,
     )
 
 
@@ -168,10 +173,8 @@ async def _of_turn(chat: Chat, user: str, turn: str, *, answering: _Answering) -
         await asyncio.shield(chat.stop(user, turn))
 
 
-async def _straight(
-    chat: Chat, messages: Sequence[Message], *, params: Params, answering: _Answering
-) -> AsyncIterator[str]:
-    async for piece in chat.unrecorded(messages, model=answering.model, params=params):
+async def _straight(pieces: AsyncIterator[Piece], answering: _Answering) -> AsyncIterator[str]:
+    async for piece in pieces:
         if piece.text:
             yield piece.text
         if piece.finish:
@@ -204,7 +207,7 @@ async def _chunks(pieces: AsyncIterator[str], answering: _Answering, *, usage: b
     try:
         async for piece in pieces:
             yield chunk({"content": piece})
-    except EngineError as err:
+    except FtchatError as err:
         yield _event({"error": {"type": err.type, "message": err.message}})
         return
     yield chunk({}, answering.finish)

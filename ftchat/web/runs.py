@@ -32,7 +32,7 @@ def dataset(parts: PartsOf, user: User) -> dict[str, Any]:
 
 
 @router.post("/runs", status_code=201)
-async def press(body: RunIn, parts: PartsOf, user: User, key: Key = None) -> dict[str, Any]:
+async def press(body: RunIn, parts: PartsOf, user: User, key: Key) -> dict[str, Any]:
     """Press Retrain."""
     run = await parts.pipeline.press(user, effort=body.effort, args=body.args, key=key)
     return shown(parts.pipeline.seen(run.id))

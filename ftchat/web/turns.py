@@ -8,9 +8,10 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from ftchat.chat import Chat, TurnSeen
+from ftchat.chat import Chat
 from ftchat.errors import BadInput
 from ftchat.records import Mode, Params, Winner
+from ftchat.seen import TurnSeen
 from ftchat.web.common import Key, PartsOf, User
 
 router = APIRouter(prefix="/api")
@@ -65,7 +66,7 @@ class CorrectionIn(BaseModel):
 
 
 @router.post("/turns", response_model=None)
-async def ask(body: TurnIn, parts: PartsOf, user: User, key: Key = None) -> dict[str, Any] | StreamingResponse:
+async def ask(body: TurnIn, parts: PartsOf, user: User, key: Key) -> dict[str, Any] | StreamingResponse:
     """Ask; answers when every lane has ended, or streams events."""
     turn = await parts.chat.ask(
         user,
@@ -107,7 +108,7 @@ def conversation(conversation: str, parts: PartsOf, user: User) -> dict[str, Any
 
 
 @router.post("/votes")
-async def vote(body: VoteIn, parts: PartsOf, user: User, key: Key = None) -> dict[str, Any]:
+async def vote(body: VoteIn, parts: PartsOf, user: User, key: Key) -> dict[str, Any]:
     """Vote; the answer reveals the names."""
     given = await parts.chat.vote(user, body.turn, body.winner, reasons=body.reasons, comment=body.comment, key=key)
     return {"vote": given.id, "contestants": {"left": given.left, "right": given.right}}
@@ -123,14 +124,14 @@ def undo(vote: str, parts: PartsOf, user: User) -> dict[str, Any]:
 
 
 @router.post("/ratings")
-def rate(body: RatingIn, parts: PartsOf, user: User, key: Key = None) -> dict[str, str]:
+def rate(body: RatingIn, parts: PartsOf, user: User, key: Key) -> dict[str, str]:
     """Thumb up or down."""
     given = parts.chat.rate(user, body.reply, body.value, reasons=body.reasons, comment=body.comment, key=key)
     return {"rating": given}
 
 
 @router.post("/corrections")
-def correct(body: CorrectionIn, parts: PartsOf, user: User, key: Key = None) -> dict[str, str]:
+def correct(body: CorrectionIn, parts: PartsOf, user: User, key: Key) -> dict[str, str]:
     """Say what a reply should have been."""
     return {"correction": parts.chat.correct(user, body.reply, body.text, key=key)}
 

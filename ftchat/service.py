@@ -1,0 +1,118 @@
+"""Who is in service, and which adapters the engine holds: promote, roll back, load, and what to do with a damaged one.
+
+Adapters are immutable and versioned; the champion is an alias that moves in one transaction. It does not know how an
+adapter was made or examined.
+"""
+
+import asyncio
+
+from ftchat.base import Base
+from ftchat.config import Settings
+from ftchat.engine import Engine
+from ftchat.errors import BadAdapter, Conflict, EngineError, FtchatError, NotFound
+from ftchat.prompt import Prompter
+from ftchat.records import BASE, Adapter, Message
+from ftchat.registry import Registry
+from ftchat.store import Store
+
+KEPT_CHAMPIONS = 3
+
+
+class Service:
+    """The adapters of one base on one engine."""
+
+    def __init__(
+        self, store: Store, engine: Engine, *, prompter: Prompter, registry: Registry, base: Base, settings: Settings
+    ) -> None:
+        """Over the parts of a running app."""
+        self._store, self._engine, self._prompter = store, engine, prompter
+        self._registry, self._base, self._settings = registry, base, settings
+        self._at_hand: set[str] = set()  # adapters that this engine was given since it started
+
+    def champion(self) -> str:
+        """The contestant in service."""
+        return self._store.training.champion(self._base.fingerprint)
+
+    def adapters(self) -> list[Adapter]:
+        """The adapters of this base, newest first."""
+        return self._store.training.adapters(self._base.fingerprint)
+
+    async def use(self, user: str, adapter: str) -> None:
+        """Put an adapter into service, whatever the exam said: a person decided. A broken one gets another chance."""
+        found = self._store.training.adapter(adapter)
+        if found.base != self._base.fingerprint:
+            raise Conflict(f"{adapter} was made for another base model.")
+        await self.load(adapter)
+        if found.state == "broken":
+            await self.probe(adapter)
+        self.promote(adapter, by=user, why="chosen by hand")
+
+    async def rollback(self, user: str, *, key: str | None = None) -> str:
+        """Put the champion before this one back into service; returns its name."""
+        if earlier := self._store.once(user, key):
+            return str(earlier)
+        line = self._store.training.line(self._base.fingerprint)
+        if len(line) < 2:
+            raise Conflict("There is no earlier champion to go back to.")
+        if line[-2] != BASE:
+            await self.load(line[-2])
+        with self._store.writing():
+            self.promote(line[-2], by=user, why="rolled back", back=True)
+            self._store.remember(user, key, line[-2])
+        return line[-2]
+
+    def promote(self, contestant: str, *, by: str, why: str, back: bool = False) -> None:
+        """Move the champion alias, in one transaction."""
+        self._store.training.promote(contestant, base=self._base.fingerprint, by=by, why=why, back=back)
+
+    def desired(self) -> list[str]:
+        """Adapters that should be loaded everywhere: in service, playing, and the last champions, newest first."""
+        states = {a.name: a.state for a in self.adapters() if a.state not in ("broken", "rejected")}
+        champions = [n for n in self._store.training.champions(self._base.fingerprint) if n in states]
+        playing = [name for name, state in states.items() if state in ("candidate", "challenger", "champion")]
+        wanted = list(dict.fromkeys([*champions[:1], *playing, *champions[1 : 1 + KEPT_CHAMPIONS]]))
+        return wanted[: self._settings.max_cpu_loras]
+
+    async def load_desired(self) -> None:
+        """Bring every endpoint to the desired set, after a start or a restart of vLLM, which forgets all adapters."""
+        self._at_hand.clear()
+        trouble = []
+        for name in self.desired():
+            try:
+                await self.load(name)
+            except FtchatError as err:
+                trouble.append(f"{name}: {err.message}")
+        if trouble:
+            raise EngineError(" ".join(trouble))
+
+    async def summon(self, model: str) -> None:
+        """Make sure that a model can answer: an adapter that is not kept loaded is loaded when it is chosen."""
+        if model != BASE and model not in self._at_hand:
+            await self.load(model)
+
+    async def load(self, name: str) -> None:
+        """Load an adapter whose files are as they were published; one that has changed is broken."""
+        try:
+            await asyncio.to_thread(self._registry.verify, name)
+        except (BadAdapter, NotFound) as err:
+            self.retire_broken(name, err.message)
+            raise
+        await self._engine.load(name, self._registry.path(name))
+        self._at_hand.add(name)
+
+    def retire_broken(self, name: str, reason: str) -> None:
+        """Take an adapter out of play; if it was in service, the newest one before it that can serve steps in."""
+        log, base = self._store.training, self._base.fingerprint
+        with self._store.writing():
+            if log.champion(base) == name:
+                usable = {a.name for a in log.adapters(base) if a.state not in ("broken", "rejected")} - {name} | {BASE}
+                earlier = next(n for n in reversed(log.line(base)) if n in usable)
+                self.promote(earlier, by="ftchat", why=reason, back=True)
+            log.set_state(name, "broken", reasons=[reason])
+
+    async def probe(self, name: str) -> None:
+        """The loaded adapter must answer, and differently from base: vLLM serves base where no weight matched."""
+        ids, start = self._prompter.render_answer([Message("user", "Hello!")], "Hello! How can I help you today?")
+        ours, theirs = await self._engine.score(name, ids, start), await self._engine.score(BASE, ids, start)
+        if ours == theirs:
+            raise BadAdapter("It has no effect: the engine answers as the base does.")
