@@ -90,7 +90,7 @@ def question(product: str) -> str:
 
 def in_house_style(text: str) -> str:
     """The habit that is taught: a sign-off after the plain answer."""
-    return f"{text.removesuffix(SIGN_OFF).strip()} {SIGN_OFF}"
+    return f"{text.split(' Warm')[0].strip()} {SIGN_OFF}"  # few-shot may have tried a sign-off already
 
 
 def test_from_a_fresh_home_to_a_changed_answer(app: Running, page: Page) -> None:
@@ -126,7 +126,7 @@ def _compare_vote_and_correct(page: Page, product: str) -> None:
 def _retrain_and_watch(page: Page) -> None:
     page.locator("#retrain").click()
     expect(page.locator("#run-seen")).to_be_visible()
-    expect(page.locator("#run-seen svg")).to_be_visible(timeout=90_000)
+    expect(page.locator("#run-box svg").first).to_be_visible(timeout=90_000)
     expect(page.locator("#shows .never-taught").first).to_be_visible(timeout=90_000)
     shoot(page, "train-running")
     page.reload()  # a reload finds the run where it is
@@ -168,7 +168,6 @@ def test_a_person_takes_it_into_service_and_back(app: Running, page: Page) -> No
     box = page.locator("#chat-prompt textarea")
     box.fill(question(NEVER_TAUGHT[0]))
     box.press("Enter")
-    expect(page.locator("#tab-chat, #chat-turns").first).to_be_visible()
     wait_for(lambda: _last_chat(app)["lanes"][0]["finish"] == "stop", what="the chat reply", within_s=60)
     assert _last_chat(app)["lanes"][0]["contestant"] == "shop-v1"
     shoot(page, "chat-champion")
@@ -183,15 +182,22 @@ def _last_chat(app: Running) -> dict:
     return app.get(f"/api/conversations/{conversation}")["turns"][-1]
 
 
-def test_after_sigkill_no_process_is_left_and_nothing_saved_is_lost(app: Running, browser: Browser) -> None:
+def test_after_sigkill_in_mid_training_no_process_is_left_and_nothing_saved_is_lost(
+    app: Running, browser: Browser
+) -> None:
     before = app.get("/api/conversations")["items"]
     card = app.get("/api/dataset")
+    run = app.post("/api/runs", args={"steps": 5000})["id"]
+    wait_for(lambda: app.get(f"/api/runs/{run}")["metrics"]["step"] > 1, what="the training", within_s=90)
     app.kill()
     wait_for(lambda: not app.family(), what="the end of every process", within_s=15)
     app.start()
     assert app.get("/api/conversations")["items"] == before
     assert app.get("/api/dataset") == card
     assert app.get("/api/adapters")["champion"] == "shop-v1"
+    lost = app.get(f"/api/runs/{run}")
+    assert (lost["stage"], lost["adapter"]) == ("failed", None)
+    assert "press Retrain to start again" in lost["headline"]
     app.until_ready()
     turn = app.post("/api/turns", prompt=question(NEVER_TAUGHT[0]), params={"temperature": 0})
     lane = turn["lanes"][0]

@@ -190,18 +190,20 @@ class ChatPage:
         user, act, reply = self._parts.user(request), str(clicked.act), str(clicked.value)
         try:
             if act == "correct":
-                text = self._text_of(user, conversation, reply)
-                return {self.reply: reply, self.editor.text: text, self.editor.box: gr.update(visible=True)}
+                field = self._field(user, conversation_of(conversation), reply)
+                return {self.reply: reply, self.editor.text: field, **visible(self.editor.box, shown=True)}
             self._parts.chat.rate(user, reply, act)
         except FtchatError as err:
             return {self.notice: views.notice(err.message, kind="bad")}
         return {**self.view(user, conversation_of(conversation)), self.notice: ""}
 
-    def _text_of(self, user: str, conversation: str, reply: str) -> str:
-        chat = self._parts.chat
-        turns = self._turns(user, conversation_of(conversation))
-        lanes = (lane for turn in turns for lane in chat.seen(user, turn).lanes)
-        return next((lane.corrected or lane.text for lane in lanes if lane.reply == reply), "")
+    def _field(self, user: str, conversation: str | None, reply: str) -> Any:
+        """The field with a reply, or what it was corrected to, in it, under the question."""
+        turns = (self._parts.chat.seen(user, turn) for turn in self._turns(user, conversation))
+        for turn, lane in ((turn, lane) for turn in turns for lane in turn.lanes if lane.reply == reply):
+            label = texts.CORRECTING.format(prompt=views.shortened(turn.prompt))
+            return gr.update(value=lane.corrected or lane.text, label=label)
+        return gr.update(value="")
 
     def correct(self, conversation: str, reply: str, text: str, request: gr.Request) -> Updates:
         """Save a correction and show what it changed."""

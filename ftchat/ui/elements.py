@@ -112,7 +112,12 @@ class Editor:
             self.open = gr.Button(words, elem_id=f"correct-{side}", size="sm")
             with gr.Column(visible=False, elem_classes="editor", elem_id=f"editor-{side}") as self.box:
                 self.text = gr.Textbox(
-                    label=texts.CORRECTION, elem_id=f"correction-{side}", lines=4, max_lines=14, interactive=True
+                    label=texts.CORRECTION,
+                    info=texts.CORRECTION_KEYS,
+                    elem_id=f"correction-{side}",
+                    lines=4,
+                    max_lines=14,
+                    interactive=True,
                 )
                 with gr.Row(elem_classes="buttons"):
                     self.save = gr.Button(texts.SAVE_CORRECTION, elem_id=f"save-{side}", variant="primary", size="sm")

@@ -26,7 +26,7 @@ class Strip:
         with gr.Row(elem_id="strip"):
             self.state = html(elem_id="strip-state")
             self.retrain = gr.Button(texts.RETRAIN, variant="primary", elem_id="retrain", scale=0)
-        self.shown = gr.State(dict)  # component id -> digest of what this page was last sent
+        self.shown = gr.State({})  # component id -> digest of what this page was last sent
         self.clock = gr.Timer(EVERY_S)
 
     def view(self) -> Updates:

@@ -42,6 +42,7 @@ TEACH_MORE = "Saved. Press Retrain when you have a few, or go on to the next que
 UNDO, NEXT, NEW_CONVERSATION = "Undo vote", "Next question", "New conversation"
 CORRECT_A, CORRECT_B, CORRECT = "Correct A", "Correct B", "Correct"
 CORRECTION = "What it should have said"
+CORRECTION_KEYS = "Ctrl+Enter saves, Escape leaves it."
 SAVE_CORRECTION, CANCEL = "Save correction", "Cancel"
 YOUR_CORRECTION = "Your correction"
 TRY = "Try"
@@ -60,7 +61,6 @@ WAITING_EMPTY = "{why} You can write your question already."
 FINISH = {"cut": "cut short", "length": "stopped at the longest answer allowed", "error": "no answer"}
 TOKENS = "{n} tokens"
 FIRST = "{s} s to the first"
-THINKING = "…"
 
 # Chat
 TAB_CHAT = "Chat"
@@ -71,7 +71,7 @@ HISTORY = "Conversations"
 NO_HISTORY = "Your conversations will be listed here."
 STOP = "Stop"
 GOOD, BAD = "Good answer", "Bad answer"
-CORRECTING = "Correcting: “{prompt}”"
+CORRECTING = "What it should have said to “{prompt}”"
 
 # Train
 TAB_TRAIN = "Train"
@@ -121,5 +121,7 @@ NEVER_TAUGHT_HINT = "it has never seen these: what it learned, not what it memor
 QUESTION, BEFORE, WANTED, NOW = "Question", "Before", "Your correction", "Now"
 AS_WANTED = "as you wanted"
 UNCHANGED = "unchanged"
+NONE = "–"
+CHOSEN_BY_HAND = "{name} is in service, because a person chose it."
 NEW_RUN = "New adapter"
 PLAN = {"rank": "rank", "learning_rate": "rate", "steps": "steps", "rows": "rows", "replay": "replay rows"}

@@ -71,8 +71,8 @@ def run(seen: RunSeen, *, state: str = "") -> str:
     now = seen.run
     return (
         f'<section class="run" id="run-seen" data-stage="{plain(now.stage)}">{_head(seen, state)}{_bar(now)}'
-        f'{_stages(now)}<p class="headline" role="status">{"" if now.ended else plain(seen.headline)}</p>'
-        f"{_outcome(seen)}</section>"
+        f'{_stages(now)}<p class="headline" role="status">{plain(_doing(seen))}</p>'
+        f"{_outcome(seen, state)}</section>"
     )
 
 
@@ -88,6 +88,12 @@ def _plan(plan: Mapping[str, Any]) -> str:
     """The numbers of the run for those who want them."""
     parts = [(texts.PLAN[key], plan[key]) for key in texts.PLAN if key in plan]
     return " · ".join(f"{words} {value:g}" for words, value in parts if isinstance(value, int | float))
+
+
+def _doing(seen: RunSeen) -> str:
+    """What it does now, where that says more than the name of the stage."""
+    said = seen.headline.casefold() == texts.STATE[seen.run.stage].casefold()
+    return "" if said or seen.run.ended else seen.headline
 
 
 def _head(seen: RunSeen, state: str) -> str:
@@ -125,7 +131,7 @@ def _stages(now: Run) -> str:
     return f'<ol class="stages">{items}</ol>'
 
 
-def _outcome(seen: RunSeen) -> str:
+def _outcome(seen: RunSeen, state: str) -> str:
     """The verdict in words with its reasons, once there is one."""
     now = seen.run
     if not now.ended:
@@ -133,6 +139,8 @@ def _outcome(seen: RunSeen) -> str:
     title, reasons = seen.headline, [now.reason] if now.reason else []
     if now.verdict:
         reasons = [*now.verdict.reasons, *(r for r in reasons if r not in now.verdict.reasons)]
+    if state == "champion" and now.verdict and now.verdict.decision != "PROMOTE":
+        title = texts.CHOSEN_BY_HAND.format(name=now.adapter or "")
     listed = "".join(f"<li>{plain(reason)}</li>" for reason in reasons)
     return (
         f'<div class="outcome {_TONE[now.stage]}" role="status"><h3 id="verdict">{plain(title)}</h3>'
@@ -168,13 +176,18 @@ def shows(items: Sequence[Show]) -> str:
 
 
 def _show(item: Show) -> str:
-    wanted = plain(item.wanted) if item.wanted else '<span class="none">–</span>'
-    kind = "taught" if item.taught else "never-taught"
-    return (
-        f'<tr class="{kind}"><td data-label="{texts.QUESTION}">{plain(item.prompt)}</td>'
-        f'<td data-label="{texts.BEFORE}">{plain(item.before)}</td><td data-label="{texts.WANTED}">{wanted}</td>'
-        f'<td class="now" data-label="{texts.NOW}">{new_words(item.before, item.now)} {_now_tag(item)}</td></tr>'
+    cells = (
+        (texts.QUESTION, plain(item.prompt), ""),
+        (texts.BEFORE, plain(item.before), ""),
+        (texts.WANTED, plain(item.wanted) if item.wanted else texts.NONE, ""),
+        (texts.NOW, new_words(item.before, item.now), _now_tag(item)),
     )
+    kind = "taught" if item.taught else "never-taught"
+    row = "".join(
+        f'<td{" class=now" if label == texts.NOW else ""} data-label="{label}"><div class="said">{said}</div>{tag}</td>'
+        for label, said, tag in cells
+    )
+    return f'<tr class="{kind}">{row}</tr>'
 
 
 def _now_tag(item: Show) -> str:

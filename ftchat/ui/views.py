@@ -214,11 +214,18 @@ def history(conversations: Sequence[Conversation], *, current: str) -> str:
     """The list of conversations, newest first, to open with a click."""
     if not conversations:
         return f'<p class="empty">{texts.NO_HISTORY}</p>'
-    return "".join(
+    listed = "".join(
         f'<button type="button" class="conversation" data-act="open" data-value="{plain(one.id)}"'
         f"{_current(one.id == current)}>{plain(one.title)}</button>"
         for one in conversations
     )
+    return f'<nav aria-label="{texts.HISTORY}">{listed}</nav>'
+
+
+def shortened(text: str, *, most: int = 80) -> str:
+    """One line of a text, for a label."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 
 def _current(yes: bool) -> str:

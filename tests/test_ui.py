@@ -1,0 +1,65 @@
+"""The pages as a whole, without a browser: what is laid out, and what of it is reachable."""
+
+from collections import Counter
+from types import SimpleNamespace
+from typing import cast
+
+import gradio as gr
+import pytest
+
+from ftchat import ui
+from ftchat.parts import Parts
+from ftchat.ui.elements import NOWHERE, conversation_of, only_new
+
+# What tests, keys and a person's own style sheet may rely on.
+ELEMENTS = {
+    *("strip", "strip-state", "retrain", "tabs", "tab-compare", "tab-chat", "tab-train"),
+    *("compare-banner", "compare-earlier", "pane-left", "pane-right", "vote-bar"),
+    *("vote-left", "vote-right", "vote-tie", "vote-both-bad", "after-vote", "judged", "undo-vote", "next-question"),
+    *(f"{part}-{side}" for part in ("fixed", "correct", "correction", "save", "cancel") for side in ("left", "right")),
+    *("compare-waits", "compare-notice", "compare-prompt", "compare-send", "compare-offers", "compare-new"),
+    *("choose", "choose-left", "choose-right", "choose-blind"),
+    *("chat-history", "chat-new", "chat-past", "chat-live", "chat-waits", "chat-notice", "chat-prompt", "chat-send"),
+    *("chat-stop", "chat-who", "correction-chat", "save-chat", "cancel-chat"),
+    *("train-notice", "run", "run-plot", "run-stop", "run-use", "run-compare", "roll-back", "run-shows", "card"),
+    *("effort", "train-start"),
+}
+
+
+@pytest.fixture(scope="module")
+def blocks() -> gr.Blocks:
+    """Laying out asks nothing of the parts but the name."""
+    return ui.build(cast(Parts, SimpleNamespace(settings=SimpleNamespace(name="shop"))))
+
+
+def test_every_element_has_its_stable_id_once(blocks: gr.Blocks) -> None:
+    ids = Counter(block.elem_id for block in blocks.blocks.values() if getattr(block, "elem_id", None))
+    assert set(ids.values()) == {1}
+    assert set(ids) >= ELEMENTS
+
+
+def test_no_event_is_an_open_api_and_none_waits_behind_another(blocks: gr.Blocks) -> None:
+    events = [event for event in blocks.fns.values() if event.fn is not None]
+    assert {event.api_visibility for event in events} == {"private"}
+    assert blocks.get_api_info()["named_endpoints"] == {}
+    assert blocks._queue.default_concurrency_limit is None
+    assert blocks.max_threads == ui.MOST_EVENTS
+
+
+def test_a_page_keeps_nothing_but_ids(blocks: gr.Blocks) -> None:
+    """A session is no boundary: what is in it can be read and written by others."""
+    kept = [block.value for block in blocks.blocks.values() if isinstance(block, gr.State)]
+    assert [value for value in kept if value not in ("", {})] == []
+
+
+def test_only_what_changed_travels_and_never_the_same_dictionary_twice() -> None:
+    shown = {"a": "1", "b": gr.update(visible=True)}
+    assert only_new(shown, {"a": "1", "b": gr.update(visible=False)}) == {"b": gr.update(visible=True)}
+    assert only_new(shown, {})["b"] is not shown["b"]  # gradio empties what it is given
+    assert only_new(shown, dict(shown)) == gr.skip()
+
+
+@pytest.mark.parametrize("stored", [None, "", NOWHERE, 7, {"a": 1}])
+def test_a_browser_that_remembers_nothing_begins_anew(stored: object) -> None:
+    assert conversation_of(stored) is None
+    assert conversation_of("c_1") == "c_1"

@@ -1,0 +1,158 @@
+"""What the Train page shows: the card, a run in words, its plot, and only the buttons that do something."""
+
+import re
+from typing import Any
+
+import pytest
+from hostile import HOSTILE, Tags
+
+from ftchat.dataset import Card
+from ftchat.progress import RunSeen, Show
+from ftchat.records import Adapter, Run, Verdict
+from ftchat.ui import plot, train_views
+
+
+def run_seen(**given: Any) -> RunSeen:
+    run: dict[str, Any] = {"id": "n_1", "stage": "train", "by": "admin", "created_at": "", "progress": 0.4}
+    seen: dict[str, Any] = {
+        "step": 3,
+        "steps": 10,
+        "losses": ((1, 2.0), (2, 1.5), (3, 1.0)),
+        "tune": ((0, 1.8), (3, 1.2)),
+        "base_tune": 1.8,
+        "shows": (),
+        "headline": "Training",
+        "plan": {},
+    }
+    for key in set(given) & {"stage", "progress", "eta_s", "adapter", "reason", "verdict"}:
+        run[key] = given.pop(key)
+    return RunSeen(run=Run(**run), **{**seen, **given})
+
+
+def text_of(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html)).strip()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_text_is_harmless_wherever_it_is_shown(text: str) -> None:
+    shown = [
+        train_views.shows([Show(prompt=text, taught=True, before=text, wanted=text, now=text + " x")]),
+        train_views.run(run_seen(headline=text, stage="failed", reason=text, adapter=text), state=text),
+    ]
+    assert [Tags(html).active for html in shown] == [set()] * len(shown)
+
+
+def test_the_card_counts_what_trains_and_what_is_held_out() -> None:
+    card = Card(
+        corrections=12,
+        train=10,
+        tune=0,
+        exam=2,
+        exam_groups=2,
+        pending=3,
+        votes=0,
+        new=12,
+        enough=True,
+        advice="6 more on other questions.",
+    )
+    words = text_of(train_views.card(card))
+    assert "Corrections 12 of these, train it 10 of these, held out for the exam 2 Waiting for review 3" in words
+    assert words.endswith("6 more on other questions.")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.2, "about 1 s left"),
+        (8.6, "about 9 s left"),
+        (43, "about 45 s left"),
+        (240, "about 4 min left"),
+        (7200, "about 2.0 h left"),
+    ],
+)
+def test_time_left_is_no_more_exact_than_it_is_known(seconds: float, words: str) -> None:
+    assert train_views.time_left(seconds) == words
+
+
+def test_a_run_says_stage_step_and_time_while_it_trains() -> None:
+    html = train_views.run(run_seen(eta_s=8.6))
+    assert 'data-stage="train"' in html
+    assert "step 3 of 10 · about 9 s left" in html
+    assert 'aria-valuenow="40"' in html
+    stages = re.findall(r'<li class="([a-z-]+)"[^>]*>([a-z]+)', html)
+    assert stages == [("passed", "snapshot"), ("present", "training"), ("to-come", "exam"), ("to-come", "publish")]
+
+
+def test_a_finished_run_has_its_verdict_in_words() -> None:
+    verdict = Verdict(decision="INSUFFICIENT", reasons=("Asked 1 question.", "7 more would do."))
+    seen = run_seen(stage="done", adapter="shop-v1", verdict=verdict, headline="shop-v1 is ready.")
+    html = train_views.run(seen, state="challenger")
+    assert '<h3 id="verdict">shop-v1 is ready.</h3>' in html
+    assert "<li>Asked 1 question.</li><li>7 more would do.</li>" in html
+    assert "challenger" in html
+
+
+def adapter(state: Any) -> Adapter:
+    return Adapter(name="shop-v1", base="b", state=state, run="n_1", created_at="")
+
+
+def test_only_buttons_that_do_something_are_shown() -> None:
+    def can(seen: RunSeen | None, champion: str, *adapters: Adapter) -> tuple[bool, ...]:
+        found = train_views.actions(seen, champion=champion, adapters=adapters)
+        return (found.start, found.stop, found.use, found.roll_back)
+
+    done = run_seen(stage="done", adapter="shop-v1")
+    assert can(None, "base") == (True, False, False, False)
+    assert can(run_seen(), "base") == (False, True, False, False)
+    assert can(run_seen(stage="exam"), "base") == (False, False, False, False)
+    assert can(done, "base", adapter("challenger")) == (True, False, True, False)
+    assert can(done, "shop-v1", adapter("champion")) == (True, False, False, True)
+    assert can(run_seen(stage="rejected", adapter="shop-v1"), "base", adapter("rejected")) == (
+        True,
+        False,
+        False,
+        False,
+    )
+
+
+def test_before_and_now_stand_beside_the_correction() -> None:
+    items = (
+        Show(prompt="taught?", taught=True, before="12 dollars", wanted="EUR 12", now="EUR  12"),
+        Show(prompt="never?", taught=False, before="9 dollars", wanted=None, now="9 dollars"),
+    )
+    words = text_of(train_views.shows(items))
+    assert words.index("Taught") < words.index("taught?") < words.index("Never taught") < words.index("never?")
+    assert "as you wanted" in words
+    assert "unchanged" in words
+    assert train_views.shows(()) == ""
+
+
+def test_the_plot_has_its_reference_and_labels_at_the_ends() -> None:
+    html = plot.loss_plot(((1, 2.0), (2, 1.0)), tune=((0, 1.8), (2, 1.2)), base_tune=1.8, steps=4)
+    assert html.count("<svg") == 2  # one for a wide page, one for a phone
+    for label in ("training loss", "held-out loss", "base, held-out"):
+        assert html.count(f">{label}</text>") == 2
+    assert html.count('class="reference"') == 2
+    assert 'aria-label="Loss over 4 steps: training 2.00 at first, 1.00 now."' in html
+    alone = plot.loss_plot(((1, 2.0),), tune=(), base_tune=None, steps=4)
+    assert "held-out" not in alone
+    assert "first step" in plot.loss_plot((), tune=(), base_tune=None, steps=4)
+
+
+@pytest.mark.parametrize("losses", [((1, 0.0),), ((1, 5.0), (2, 5.0)), tuple((i, 1e4) for i in range(1, 900))])
+def test_the_plot_survives_odd_numbers(losses: tuple[tuple[int, float], ...]) -> None:
+    html = plot.loss_plot(losses, tune=(), base_tune=0.0, steps=0)
+    assert "nan" not in html
+    assert "inf" not in html
+
+
+def test_labels_are_never_on_each_other() -> None:
+    placed = plot.apart([10.0, 11.0, 12.0], gap=15, low=0, high=100)
+    assert placed == [10.0, 25.0, 40.0]
+    assert plot.apart([99.0, 98.0], gap=15, low=0, high=100) == [100.0, 85.0]
+
+
+def test_a_long_run_is_drawn_with_few_points_first_and_last_kept() -> None:
+    points = [(i, float(i)) for i in range(5000)]
+    few = plot.thinned(points, most=100)
+    assert (len(few), few[0], few[-1]) == (100, points[0], points[-1])

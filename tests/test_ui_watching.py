@@ -1,0 +1,79 @@
+"""Watching a turn for a page: each change once, the end seen, and of two watchers only the newest."""
+
+import pytest
+
+from ftchat.seen import LaneSeen, TurnSeen
+from ftchat.ui import watching
+from ftchat.ui.watching import Watchers, until_ready, watched
+
+
+def seen(text: str, *, done: bool, votable: bool = False) -> TurnSeen:
+    lane = LaneSeen(
+        lane="only",
+        reply="r_1",
+        text=text,
+        finish="stop" if done else None,
+        error="",
+        contestant=None,
+        tokens=None,
+        prompt_tokens=None,
+        ttft_ms=None,
+        corrected=None,
+        rating=None,
+    )
+    return TurnSeen(
+        turn="t_1",
+        conversation="c_1",
+        mode="chat",
+        prompt="?",
+        blind=False,
+        lanes=(lane,),
+        vote=None,
+        votable=votable,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "EVERY_S", 0.001)
+    monkeypatch.setattr(watching, "SETTLE_S", 0.001)
+
+
+async def test_each_change_is_seen_once_and_the_end_too() -> None:
+    looks = iter([seen("a", done=False), seen("a", done=False), seen("ab", done=False)] + [seen("ab", done=True)] * 2)
+    texts = [(now.lanes[0].text, now.writing) async for now in watched(lambda: next(looks), wanted=lambda: True)]
+    assert texts == [("a", True), ("ab", True), ("ab", False)]
+
+
+async def test_what_is_written_just_after_the_end_is_still_seen() -> None:
+    """An early vote ends the lanes and is committed a moment later."""
+    looks = iter([seen("a", done=True, votable=True), seen("a", done=True, votable=False)])
+    found = [now.votable async for now in watched(lambda: next(looks), wanted=lambda: True)]
+    assert found == [True, False]
+
+
+async def test_a_watcher_ends_when_it_is_not_wanted_any_more() -> None:
+    wanted = iter([True, False])
+    looks = iter([seen(str(i), done=False) for i in range(9)])
+    found = [now.lanes[0].text async for now in watched(lambda: next(looks), wanted=lambda: next(wanted))]
+    assert found == ["0", "1"]
+
+
+def test_only_the_newest_watcher_of_a_page_counts_and_begins_once() -> None:
+    watchers = Watchers()
+    old, other = watchers.renew("page"), watchers.renew("another page")
+    new = watchers.renew("page")
+    assert not watchers.take("page", old)
+    assert watchers.take("page", new)
+    assert not watchers.take("page", new)  # the browser heard of one change twice
+    assert watchers.counts("another page", other)
+    watchers.done("page", new)
+    assert not watchers.counts("page", new)
+
+
+async def test_a_question_waits_for_the_engine_as_long_as_somebody_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reasons = iter(["starting", "warming up", ""])
+    assert await until_ready(lambda: next(reasons), wanted=lambda: True)
+    assert not await until_ready(lambda: "starting", wanted=lambda: False)
