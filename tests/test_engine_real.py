@@ -138,7 +138,8 @@ async def running(vllm: Server) -> float:
 
 @pytest.mark.parametrize("how", ["aclose", "cancel"])
 async def test_real_generation_ends_when_the_readers_go(real, vllm, how):
-    params = [Params(temperature=1.5, max_tokens=400, seed=seed) for seed in range(8)]
+    # Hot and unfiltered, so that the stop token is a matter of thousands of tokens, not of a sentence.
+    params = [Params(temperature=2.0, top_p=1.0, max_tokens=1500, seed=seed) for seed in range(8)]
     streams = [real.stream(Request(model="base", token_ids=prompt(3), params=p)) for p in params]
     await asyncio.gather(*(anext(stream) for stream in streams))
     assert await running(vllm) >= 1

@@ -200,8 +200,8 @@ class ChatPage:
     def _field(self, user: str, conversation: str | None, reply: str) -> Any:
         """The field with a reply, or what it was corrected to, in it, under the question."""
         turns = (self._parts.chat.seen(user, turn) for turn in self._turns(user, conversation))
-        for turn, lane in ((turn, lane) for turn in turns for lane in turn.lanes if lane.reply == reply):
-            label = texts.CORRECTING.format(prompt=views.shortened(turn.prompt))
+        for prompt, lane in ((seen.prompt, lane) for seen in turns for lane in seen.lanes if lane.reply == reply):
+            label = texts.CORRECTING.format(prompt=views.shortened(prompt))
             return gr.update(value=lane.corrected or lane.text, label=label)
         return gr.update(value="")
 
