@@ -159,10 +159,10 @@ def status(**given: Any) -> Status:
 
 
 def test_the_strip_says_name_engine_champion_and_what_is_new() -> None:
-    assert text_of(views.strip(status(), name="shop")) == "shop Engine ready Champion shop-v3 5 new since shop-v3"
+    assert text_of(views.strip(status(), name="shop")) == "shop Engine ready Champion shop-v3 5 new since the last run"
     loading = views.strip(status(ready=False, engine="loading weights", new_feedback=0), name="shop")
     assert "Engine loading the model" in loading
-    assert "nothing new since shop-v3" in loading
+    assert "nothing new to learn" in loading
     failed = views.strip(status(ready=False, engine="failed", engine_reason='no "memory"'), name="shop")
     assert 'class="engine failed"' in failed
     assert 'title="no &quot;memory&quot;"' in failed

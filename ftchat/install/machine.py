@@ -26,7 +26,7 @@ FLAVOURS = ("cpu", "gpu", "remote")
 # resolved for gpu (4.7 GB of wheels, about three times that unpacked), each with room to unpack.
 DISK_NEEDED = {"cpu": 6 * GIB, "gpu": 18 * GIB, "remote": 5 * GIB}
 TEMP_NEEDED = {"cpu": 2 * GIB, "gpu": 6 * GIB, "remote": 2 * GIB}
-MEMORY_NEEDED = {"cpu": 3 * GIB, "gpu": 6 * GIB, "remote": 2 * GIB}
+MEMORY_NEEDED = {"cpu": 4 * GIB, "gpu": 6 * GIB, "remote": 2 * GIB}
 MEMORY_EASY = {"cpu": 6 * GIB, "gpu": 12 * GIB, "remote": 4 * GIB}
 # llguidance, which vLLM needs, has the strictest wheel: manylinux_2_31.
 GLIBC_NEEDED = (2, 31)

@@ -14,8 +14,8 @@ ENGINE = {
     "failed": "Engine failed",
 }
 CHAMPION = "Champion"
-NEW_FEEDBACK = "{n} new since {champion}"
-NO_NEW_FEEDBACK = "nothing new since {champion}"
+NEW_FEEDBACK = "{n} new since the last run"
+NO_NEW_FEEDBACK = "nothing new to learn"
 RETRAIN = "Retrain"
 TRAINING = "Training…"
 
@@ -64,7 +64,7 @@ FIRST = "{s} s to the first"
 
 # Chat
 TAB_CHAT = "Chat"
-EMPTY_CHAT = "Ask something. What you rate and correct here teaches the next adapter."
+EMPTY_CHAT = "Ask something. What you correct here teaches the next adapter."
 ASK_ONE = "Ask…"
 WHO_ANSWERS = "Who answers"
 HISTORY = "Conversations"

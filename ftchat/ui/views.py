@@ -19,7 +19,7 @@ def strip(status: Status, *, name: str) -> str:
     state = "ready" if status.ready else "failed" if status.engine == "failed" else "wait"
     words = texts.ENGINE.get("ready" if status.ready else status.engine, status.engine)
     news = texts.NEW_FEEDBACK if status.new_feedback else texts.NO_NEW_FEEDBACK
-    new = news.format(n=status.new_feedback, champion=status.champion)
+    new = news.format(n=status.new_feedback)
     why = f' title="{plain(status.engine_reason)}"' if status.engine_reason else ""
     return (
         f'<div class="strip"><span class="name">{plain(name)}</span>'
