@@ -124,6 +124,10 @@ class Pipeline:
 
     # -- what people see --
 
+    def failed(self) -> bool:
+        """Whether the engine is down, so that waiting for it may be in vain."""
+        return self.engine_stage()[0] == "failed"
+
     def latest(self) -> str | None:
         """The newest run's id."""
         runs = self._store.training.runs(limit=1)

@@ -75,5 +75,9 @@ async def test_a_question_waits_for_the_engine_as_long_as_somebody_waits_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reasons = iter(["starting", "warming up", ""])
-    assert await until_ready(lambda: next(reasons), wanted=lambda: True)
-    assert not await until_ready(lambda: "starting", wanted=lambda: False)
+    assert await until_ready(lambda: next(reasons), wanted=lambda: True, hopeless=lambda: False)
+    assert not await until_ready(lambda: "starting", wanted=lambda: False, hopeless=lambda: False)
+
+
+async def test_a_question_does_not_wait_for_an_engine_that_is_down():
+    assert await until_ready(lambda: "it failed", wanted=lambda: True, hopeless=lambda: True)

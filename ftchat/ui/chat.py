@@ -120,7 +120,9 @@ class ChatPage:
         watch = self._watchers.renew(page_of(request))
         if prompt.strip() and chat.waiting:
             yield {self.notice: views.notice(texts.QUESTION_WAITS), self.prompt: gr.update(interactive=False)}
-            if not await until_ready(lambda: chat.waiting, wanted=self._wanted(request, watch)):
+            if not await until_ready(
+                lambda: chat.waiting, wanted=self._wanted(request, watch), hopeless=self._parts.pipeline.failed
+            ):
                 return
         try:
             turn = await chat.ask(user, prompt, mode="chat", conversation=where, contestants=(who,))

@@ -160,7 +160,9 @@ class ComparePage:
             names = contestants(left, right)
             if prompt.strip() and chat.waiting:
                 yield {self.notice: views.notice(texts.QUESTION_WAITS), self.prompt: gr.update(interactive=False)}
-                if not await until_ready(lambda: chat.waiting, wanted=self._wanted(request, watch)):
+                if not await until_ready(
+                    lambda: chat.waiting, wanted=self._wanted(request, watch), hopeless=self._parts.pipeline.failed
+                ):
                     return
             turn = await chat.ask(user, prompt, mode="compare", conversation=where, contestants=names, blind=blind)
             yield self._asked(chat.seen(user, turn), watch)

@@ -60,8 +60,8 @@ async def watched(look: Callable[[], TurnSeen], *, wanted: Callable[[], bool]) -
             yield seen
 
 
-async def until_ready(why: Callable[[], str], *, wanted: Callable[[], bool]) -> bool:
-    """Wait until there is no reason why nothing can be answered; False when nobody waits any more."""
-    while why() and wanted():  # noqa: ASYNC110 - the engine's stage has no bell to wait for
+async def until_ready(why: Callable[[], str], *, wanted: Callable[[], bool], hopeless: Callable[[], bool]) -> bool:
+    """Wait until there is no reason why nothing can be answered, or no hope; False when nobody waits any more."""
+    while why() and wanted() and not hopeless():  # noqa: ASYNC110 - the engine's stage has no bell to wait for
         await asyncio.sleep(0.25)
     return wanted()
