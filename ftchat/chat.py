@@ -15,7 +15,7 @@ from ftchat.config import Settings
 from ftchat.contestants import Contestants, Prepared
 from ftchat.engine import Piece, Request
 from ftchat.errors import BadInput, Conflict, EngineNotReady, NotFound
-from ftchat.lanes import Lanes
+from ftchat.lanes import Lanes, Tally
 from ftchat.prompt import Prompter
 from ftchat.records import (
     WINNERS,
@@ -83,6 +83,10 @@ class Chat:
     def waiting(self) -> str:
         """Why nothing can be answered now, as a sentence; empty when it can."""
         return self._waiting()
+
+    def figures(self) -> tuple[int, dict[str, Tally]]:
+        """Answers being written now, and what each contestant has answered since this app started."""
+        return self._lanes.in_flight, self._lanes.tallies
 
     # -- asking --
 

@@ -20,6 +20,23 @@ _SAVE_AGAIN_S = (0.5, 1.0, 2.0, 4.0)
 
 
 @dataclass
+class Tally:
+    """What one contestant has answered since this app started."""
+
+    replies: int = 0
+    errors: int = 0
+    tokens: int = 0
+    ttft_ms: float = 0.0
+
+    def add(self, reply: Reply) -> None:
+        """Count a reply that has ended."""
+        self.replies += 1
+        self.errors += reply.finish == "error"
+        self.tokens += reply.completion_tokens
+        self.ttft_ms += reply.ttft_ms or 0.0
+
+
+@dataclass
 class LiveTurn:
     """A turn that is being answered: the newest of each lane, and a bell that rings when something changed."""
 
@@ -50,6 +67,12 @@ class Lanes:
         self._store = store
         self.engine = engine
         self._live: dict[str, LiveTurn] = {}
+        self.tallies: dict[str, Tally] = {}
+
+    @property
+    def in_flight(self) -> int:
+        """Answers that are being written."""
+        return sum(reply.finish is None for live in self._live.values() for reply in live.replies.values())
 
     def get(self, turn: str) -> LiveTurn | None:
         """The turn, while it is being answered."""
@@ -129,6 +152,7 @@ class Lanes:
                     reply = replace(reply, finish="error", error=f"This answer could not be saved. {err.message}")
                 else:
                     await asyncio.sleep(wait_s)
+        self.tallies.setdefault(reply.contestant, Tally()).add(reply)
         live.grow(reply)
 
 

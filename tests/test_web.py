@@ -217,3 +217,14 @@ async def test_an_openai_call_that_cannot_be_answered_says_why(
     answer = await client.post("/v1/chat/completions", json=body)
     assert answer.status_code == 400
     assert message in answer.json()["error"]["message"]
+
+
+async def test_metrics_count_what_was_answered_and_given(client: httpx.AsyncClient) -> None:
+    turn = await posted(client, "/api/turns", prompt="hello")
+    await posted(client, "/api/ratings", reply=turn["lanes"][0]["reply"], value="up")
+    lines = (await client.get("/metrics")).text.splitlines()
+    assert "ftchat_ready{} 1" in lines
+    assert 'ftchat_replies_total{contestant="base"} 1' in lines
+    assert 'ftchat_tokens_total{contestant="base"} 4' in lines
+    assert 'ftchat_feedback{kind="rating",status="approved"} 1' in lines
+    assert "ftchat_answers_in_flight{} 0" in lines
