@@ -28,3 +28,7 @@ def main() -> None:
     else:
         print(f"ftchat: there is no command {command!r}.\n\n{_USAGE}", file=sys.stderr, end="")
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

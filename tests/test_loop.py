@@ -168,8 +168,8 @@ def test_a_person_takes_it_into_service_and_back(app: Running, page: Page) -> No
     box = page.locator("#chat-prompt textarea")
     box.fill(question(NEVER_TAUGHT[0]))
     box.press("Enter")
-    wait_for(lambda: _last_chat(app)["lanes"][0]["finish"] == "stop", what="the chat reply", within_s=60)
-    assert _last_chat(app)["lanes"][0]["contestant"] == "shop-v1"
+    turn = wait_for(lambda: _answered_chat(app), what="the chat reply", within_s=60)
+    assert turn["lanes"][0]["contestant"] == "shop-v1"
     shoot(page, "chat-champion")
     page.get_by_role("tab", name="Train").click()
     page.locator("#roll-back").click()
@@ -177,9 +177,11 @@ def test_a_person_takes_it_into_service_and_back(app: Running, page: Page) -> No
     assert app.post("/api/adapters/shop-v1/promote") == {"champion": "shop-v1"}
 
 
-def _last_chat(app: Running) -> dict:
+def _answered_chat(app: Running) -> dict | None:
+    """The last turn of the newest conversation, if it is one of Chat and has been answered."""
     conversation = app.get("/api/conversations")["items"][0]["id"]
-    return app.get(f"/api/conversations/{conversation}")["turns"][-1]
+    turn = app.get(f"/api/conversations/{conversation}")["turns"][-1]
+    return turn if turn["mode"] == "chat" and turn["lanes"][0]["finish"] == "stop" else None
 
 
 def test_after_sigkill_in_mid_training_no_process_is_left_and_nothing_saved_is_lost(

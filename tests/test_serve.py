@@ -1,0 +1,80 @@
+"""Starting the app: with an engine elsewhere, and when it cannot."""
+
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from running import ROOT, Running, wait_for
+
+from ftchat.server import Server
+
+
+def test_an_engine_elsewhere_answers_and_is_left_running(vllm: Server, tmp_path: Path) -> None:
+    flags = ("--engine-url", vllm.endpoint.url, "--engine-key", vllm.endpoint.key)
+    app = Running(tmp_path / "home", *flags)
+    app.start()
+    try:
+        app.until_ready()
+        turn = app.post("/api/turns", prompt="Hello!", params={"temperature": 0})
+        assert turn["lanes"][0]["text"] == "Hello! How can I help you?"
+        compared = app.post("/api/turns", prompt="Hello!", mode="compare", blind=False)
+        assert [lane["finish"] for lane in compared["lanes"]] == ["stop", "stop"]
+    finally:
+        app.stop()
+    assert app.process is not None
+    assert app.process.returncode == 0
+    assert vllm.stage == "ready"
+
+
+def started(*flags: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """What starting with these flags says, when it cannot."""
+    command = [sys.executable, str(ROOT / "app.py"), "--home", str(home), *flags]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=home, check=False)
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "said"),
+    [
+        (("--port", "0"), 2, "has no accounts yet: start it with --open"),
+        (("--open", "--host", "0.0.0.0"), 2, "without a login ftchat listens on 127.0.0.1 only"),
+        (("--open", "--port", "0", "--model", "nowhere"), 2, "There is no model folder"),
+        (("--open", "--port", "many"), 2, "port is 'many': expected int"),
+    ],
+)
+def test_a_start_that_cannot_work_says_why(tmp_path: Path, flags: tuple[str, ...], status: int, said: str) -> None:
+    found = started(*flags, home=tmp_path)
+    assert (found.returncode, found.stdout) == (status, "")
+    assert said in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        found = started("--open", "--port", port, home=tmp_path)
+    assert found.returncode == 3
+    assert f"Port {port} on 127.0.0.1 is taken" in found.stderr
+
+
+def test_the_command_says_what_it_knows() -> None:
+    command = [sys.executable, "-m", "ftchat.cli"]
+    usage = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
+    wrong = subprocess.run([*command, "fly"], capture_output=True, text=True, check=False)
+    assert (usage.returncode, wrong.returncode) == (0, 2)
+    assert "ftchat serve" in usage.stdout
+    assert "no command 'fly'" in wrong.stderr
+
+
+def test_a_page_and_its_policy_are_up_without_an_engine(tmp_path: Path) -> None:
+    app = Running(tmp_path / "home", "--engine-url", "http://127.0.0.1:9")
+    app.start()
+    try:
+        with urllib.request.urlopen(app.url) as page:
+            assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+            assert b"gradio" in page.read()
+        assert wait_for(lambda: app.get("/healthz"), what="the pages", within_s=5) == {"status": "ok"}
+    finally:
+        app.stop()
