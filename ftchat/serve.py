@@ -165,6 +165,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         settings = load_settings(vars(parser().parse_args(argv)))
         serve(settings)
+    except KeyboardInterrupt:
+        print("ftchat has ended; everything is saved.")  # uvicorn raises it once the app's life is over
     except FtchatError as err:
         print(f"ftchat: {err.message}", file=sys.stderr)
         sys.exit(3 if err.status == 409 else 2)

@@ -26,6 +26,7 @@ def test_an_engine_elsewhere_answers_and_is_left_running(vllm: Server, tmp_path:
         app.stop()
     assert app.process is not None
     assert app.process.returncode == 0
+    assert "Traceback" not in (app.home / "app.log").read_text()
     assert vllm.stage == "ready"
 
 
