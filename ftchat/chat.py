@@ -86,7 +86,7 @@ class Chat:
 
     def figures(self) -> tuple[int, dict[str, Tally]]:
         """Answers being written now, and what each contestant has answered since this app started."""
-        return self._lanes.in_flight, self._lanes.tallies
+        return self._lanes.in_flight, dict(self._lanes.tallies)
 
     # -- asking --
 
@@ -127,12 +127,20 @@ class Chat:
             with self._store.writing():
                 if earlier := self._store.once(user, key):
                     return str(earlier)
+                if new is None and self._store.turns.of_conversation(where.id)[-1:] != [turn.parent]:
+                    raise Conflict("Another question was asked in this conversation just now. Ask yours again.")
                 self._store.turns.add(turn, new=new)
                 self._store.remember(user, key, turn.id)
             return turn.id
 
         async def commit_and_begin() -> str:
-            committed = await asyncio.to_thread(commit)
+            self._lanes.announce(turn)
+            committed = ""
+            try:
+                committed = await asyncio.to_thread(commit)
+            finally:
+                if committed != turn.id:
+                    self._lanes.withdraw(turn.id)
             if committed == turn.id:
                 self._lanes.begin(turn, requests)
             return committed

@@ -15,8 +15,9 @@ from ftchat.config import GateArgs
 from ftchat.contestants import Contestants
 from ftchat.dataset import Replay
 from ftchat.engine import Engine
+from ftchat.errors import TooLong
 from ftchat.prompt import Prompter
-from ftchat.records import BASE, FEW_SHOT, Row, Verdict
+from ftchat.records import BASE, FEW_SHOT, Message, Row, Verdict
 
 _EXACT = 14  # rows up to which every flip of signs is tried; above, so many are drawn:
 _FLIPS = 20_000
@@ -29,6 +30,7 @@ class Scores:
     rows: tuple[str, ...]  # groups
     target: Mapping[str, tuple[float, ...]]
     replay: Mapping[str, float]
+    left_out: int = 0  # rows that are longer than the model's context
 
 
 async def measure(
@@ -42,19 +44,26 @@ async def measure(
 ) -> Scores:
     """Ask the engine for the scores of everyone on everything."""
 
-    async def nll(name: str, row: Row) -> float:
-        prepared = await asyncio.to_thread(contestants.prepare, name, row.messages)
-        ids, start = prompter.render_answer(prepared.messages, row.target)
+    async def nll(name: str, messages: Sequence[Message], answer: str) -> float:
+        prepared = await asyncio.to_thread(contestants.prepare, name, messages)
+        ids, start = prompter.render_answer(prepared.messages, answer)
         return _mean_nll(await engine.score(prepared.model, ids, start))
 
-    async def kept(name: str, item: Replay) -> float:
-        ids, start = prompter.render_answer(item.messages, item.answer)
-        return _mean_nll(await engine.score(name, ids, start))
-
-    target = {name: tuple([await nll(name, row) for row in rows]) for name in who}
+    asked = [row for row in rows if _fits(prompter, row.messages, row.target)]
+    kept = [item for item in replay if _fits(prompter, item.messages, item.answer)]
+    target = {name: tuple([await nll(name, row.messages, row.target) for row in asked]) for name in who}
     models = [name for name in who if name != FEW_SHOT]
-    retained = {name: _mean([await kept(name, item) for item in replay]) for name in models} if replay else {}
-    return Scores(tuple(row.group for row in rows), target, retained)
+    retained = {name: _mean([await nll(name, i.messages, i.answer) for i in kept]) for name in models} if kept else {}
+    return Scores(tuple(row.group for row in asked), target, retained, len(rows) - len(asked))
+
+
+def _fits(prompter: Prompter, messages: Sequence[Message], answer: str) -> bool:
+    """Whether the model can read it at all; the trainer leaves out what it cannot, too."""
+    try:
+        prompter.render_answer(messages, answer)
+    except TooLong:
+        return False
+    return True
 
 
 def decide(scores: Scores, *, candidate: str, champion: str, gate: GateArgs) -> Verdict:
@@ -67,6 +76,8 @@ def decide(scores: Scores, *, candidate: str, champion: str, gate: GateArgs) -> 
         figures["replay_nll_rise"] = rise
         kept = "It forgot some of what base knew" if forgets else "What base knew, it still knows"
         reasons.append(f"{kept} (answers it should have kept: {rise:+.3f} nats a token, limit {gate.replay_nll_rise}).")
+    if scores.left_out:
+        reasons.append(f"{scores.left_out} exam rows are longer than the model can read and were left out.")
     if not groups:
         reasons.insert(0, f"No question is kept aside for the exam yet; {gate.min_groups} are needed for a verdict.")
         return Verdict(decision="INSUFFICIENT", reasons=tuple(reasons), figures=figures)

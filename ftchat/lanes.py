@@ -72,15 +72,23 @@ class Lanes:
     @property
     def in_flight(self) -> int:
         """Answers that are being written."""
-        return sum(reply.finish is None for live in self._live.values() for reply in live.replies.values())
+        return sum(reply.finish is None for live in list(self._live.values()) for reply in live.replies.values())
 
     def get(self, turn: str) -> LiveTurn | None:
         """The turn, while it is being answered."""
         return self._live.get(turn)
 
+    def announce(self, turn: Turn) -> None:
+        """A turn that is about to be committed: whoever looks before it begins sees that it is being answered."""
+        self._live[turn.id] = LiveTurn(turn, {reply.lane: reply for reply in turn.replies})
+
+    def withdraw(self, turn: str) -> None:
+        """An announced turn that was not committed."""
+        del self._live[turn]
+
     def begin(self, turn: Turn, requests: Sequence[Request]) -> None:
-        """Start the lanes of a committed turn."""
-        live = self._live[turn.id] = LiveTurn(turn, {reply.lane: reply for reply in turn.replies})
+        """Start the lanes of an announced turn, once it is committed."""
+        live = self._live[turn.id]
         go: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         for reply, request in zip(turn.replies, requests, strict=True):
             lane = asyncio.create_task(self._answer(live, reply, request=request, go=go))
@@ -91,7 +99,7 @@ class Lanes:
     async def stop(self, turn: str) -> None:
         """End what is still being written; the text so far stays, marked as cut."""
         live = self._live.get(turn)
-        if live is not None:
+        if live is not None and live.lanes:
             for lane in live.lanes:
                 lane.cancel()
             await asyncio.wait(live.writers)
@@ -152,7 +160,8 @@ class Lanes:
                     reply = replace(reply, finish="error", error=f"This answer could not be saved. {err.message}")
                 else:
                     await asyncio.sleep(wait_s)
-        self.tallies.setdefault(reply.contestant, Tally()).add(reply)
+        who = "blind" if live.turn.blind else reply.contestant  # a count by name would tell who was who
+        self.tallies.setdefault(who, Tally()).add(reply)
         live.grow(reply)
 
 

@@ -6,7 +6,7 @@ it is. The trainer is a child process; this module reads its metrics and never i
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,7 +29,7 @@ from ftchat.errors import (
 )
 from ftchat.progress import RunSeen, Status
 from ftchat.prompt import Prompter
-from ftchat.records import BASE, AdapterState, Message, Params, Row, Run, Verdict
+from ftchat.records import BASE, FEW_SHOT, AdapterState, Message, Params, Row, Run, Stage, Verdict
 from ftchat.registry import Registry
 from ftchat.service import Service
 from ftchat.store import Store
@@ -154,7 +154,7 @@ class Pipeline:
     def recover(self) -> None:
         """At start: a run that lost its app says so. Its snapshot and metrics stay in data/runs."""
         if run := self._store.training.unfinished():
-            self._store.training.update_run(run, stage="failed", reason=_ENDED)
+            self._fail(run, _ENDED)
 
     async def close(self) -> None:
         """At the end of the app: the trainer goes with it."""
@@ -169,18 +169,27 @@ class Pipeline:
         try:
             await self._stages(run)
         except FtchatError as err:
-            await self._note(run, stage="stopped" if self._stopping else "failed", reason=err.message)
+            await asyncio.to_thread(self._fail, run, err.message, stage="stopped" if self._stopping else "failed")
         except asyncio.CancelledError:
-            self._store.training.update_run(run, stage="failed", reason=_ENDED)
+            self._fail(run, _ENDED)
             raise
         except Exception as err:
             # The last line of defence: a run must never stay unfinished, or nobody could press Retrain again.
-            await self._note(run, stage="failed", reason=f"Something in ftchat broke ({type(err).__name__}: {err}).")
+            await asyncio.to_thread(self._fail, run, f"Something in ftchat broke ({type(err).__name__}: {err}).")
             raise
         finally:
             if self._trainee is not None:
                 await self._trainee.end()
             self._trainee = None
+
+    def _fail(self, run: str, reason: str, *, stage: Stage = "failed") -> None:
+        """End a run with its reason; an adapter that it made, but that was not examined, stays out of play."""
+        log = self._store.training
+        with self._store.writing():
+            log.update_run(run, stage=stage, reason=reason)
+            name = log.run(run).adapter
+            if name is not None and log.adapter(name).state == "candidate":
+                log.set_state(name, "rejected", reasons=[f"Its run ended before the exam did: {reason}"])
 
     async def _note(self, run: str, **values: Any) -> None:
         await asyncio.to_thread(self._store.training.update_run, run, **values)
@@ -217,9 +226,10 @@ class Pipeline:
         await self._note(run, stage="exam", progress=0.85, eta_s=None)
         name = await self._publish(run, job.out, digest=digest)
         await self._patiently(lambda: self._show(name, job, out))
-        verdict = await self._patiently(lambda: self._examine(name, rows=rows, replay=kept))
-        await self._note(run, stage="publish", progress=0.97, verdict=verdict)
-        await asyncio.to_thread(self._conclude, run, name, verdict)
+        champion = self._contestants.champion()
+        verdict = await self._patiently(lambda: self._examine(name, champion, rows=rows, replay=kept))
+        await self._note(run, stage="publish", progress=0.97)
+        await asyncio.to_thread(self._conclude, run, name, verdict, examined=champion)
 
     async def _patiently(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
         """What a call to the engine gives; if the engine goes away meanwhile, once more when it is back."""
@@ -307,19 +317,26 @@ class Pipeline:
             answers[sample.id] = (await self._engine.answer(request))[0]
         progress.keep_served(folder, answers)
 
-    async def _examine(self, name: str, *, rows: Sequence[Row], replay: Sequence[Replay]) -> Verdict:
-        champion = self._contestants.champion()
+    async def _examine(self, name: str, champion: str, *, rows: Sequence[Row], replay: Sequence[Replay]) -> Verdict:
         exam_rows = dataset.of_split(rows, "exam")
         who = list(dict.fromkeys([name, champion, BASE]))
+        for contestant in who:
+            await self._service.summon(BASE if contestant == FEW_SHOT else contestant)
         scores = await exam.measure(
             self._engine, self._prompter, self._contestants, who=who, rows=exam_rows, replay=replay
         )
         gate = GateArgs(min_groups=self._settings.exam_groups)
         return exam.decide(scores, candidate=name, champion=champion, gate=gate)
 
-    def _conclude(self, run: str, name: str, verdict: Verdict) -> None:
+    def _conclude(self, run: str, name: str, verdict: Verdict, *, examined: str) -> None:
         log, base = self._store.training, self._base.fingerprint
         with self._store.writing():
+            if log.champion(base) != examined and verdict.decision == "PROMOTE":
+                moved = f"Meanwhile someone put {log.champion(base)} into service, so you decide."
+                verdict = replace(verdict, decision="INSUFFICIENT", reasons=(*verdict.reasons, moved))
+            log.update_run(run, verdict=verdict)
+            if log.adapter(name).state == "broken":
+                raise TrainingError(f"{name} was found broken while it was examined.")
             if verdict.decision == "PROMOTE":
                 self._service.promote(name, by="exam", why=verdict.reasons[0])
             elif log.champion(base) != name:  # someone may have taken it into service meanwhile

@@ -155,8 +155,8 @@ class App:
                 elif self._elsewhere != "ready":
                     await self.parts.service.load_desired()
                     self._elsewhere, self._trouble = "ready", ""
-            except FtchatError as err:
-                self._elsewhere, self._trouble = "ready", f"Not all adapters are loaded. {err.message}"
+            except Exception as err:  # noqa: BLE001  # said and tried again at the next look: the watch must not end
+                self._elsewhere, self._trouble = "ready", f"Not all adapters are loaded. {err}"
             await asyncio.sleep(POLL_S)
 
 

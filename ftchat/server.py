@@ -101,7 +101,8 @@ class Server:
             self._held = self._held or _hold_port(self.endpoint)
             async with asyncio.timeout(_START_S):
                 await self._until_ready(await self._spawn())
-        except (FtchatError, TimeoutError, OSError) as err:
+        except Exception as err:
+            # Whatever it was, it is said and tried again: a stage that never changes helps nobody.
             ours = isinstance(err, OSError | SetupError)  # says by itself what to do; else the log knows more
             await self._fail("The engine did not start.", cause=str(err) if ours else "")
             raise EngineNotReady(self.reason) from err
@@ -201,7 +202,7 @@ class Server:
                 process.stdin.close()
             (self._state_dir / "engine.json").unlink(missing_ok=True)
         if self._reader is not None:
-            await self._reader
+            await asyncio.wait([self._reader])  # not awaited itself: who is cancelled here must not cancel it
             self._reader = None
         if self._held is not None:
             self._held.close()

@@ -49,17 +49,29 @@ class Service:
 
     async def rollback(self, user: str, *, key: str | None = None) -> str:
         """Put the champion before this one back into service; returns its name."""
-        if earlier := self._store.once(user, key):
-            return str(earlier)
-        line = self._store.training.line(self._base.fingerprint)
-        if len(line) < 2:
-            raise Conflict("There is no earlier champion to go back to.")
-        if line[-2] != BASE:
-            await self.load(line[-2])
-        with self._store.writing():
-            self.promote(line[-2], by=user, why="rolled back", back=True)
-            self._store.remember(user, key, line[-2])
-        return line[-2]
+        if done := self._store.once(user, key):
+            return str(done)
+        leaving = self.champion()
+        for earlier in self._earlier():
+            try:
+                if earlier != BASE:
+                    await self.load(earlier)
+            except (BadAdapter, NotFound):
+                continue  # damaged or refused: the one before it
+            with self._store.writing():
+                if self.champion() != leaving:
+                    raise Conflict(f"{self.champion()} was put into service just now. Look again before going back.")
+                self.promote(earlier, by=user, why="rolled back", back=True)
+                self._store.remember(user, key, earlier)
+            return earlier
+        raise Conflict("There is no earlier champion to go back to.")
+
+    def _earlier(self) -> list[str]:
+        """The champions before the one in service that can serve, newest first."""
+        log, base = self._store.training, self._base.fingerprint
+        usable = {a.name for a in log.adapters(base) if a.state not in ("broken", "rejected")} | {BASE}
+        now = log.champion(base)
+        return [name for name in reversed(log.line(base)[:-1]) if name in usable and name != now]
 
     def promote(self, contestant: str, *, by: str, why: str, back: bool = False) -> None:
         """Move the champion alias, in one transaction."""
@@ -97,7 +109,12 @@ class Service:
         except (BadAdapter, NotFound) as err:
             self.retire_broken(name, err.message)
             raise
-        await self._engine.load(name, self._registry.path(name))
+        try:
+            await self._engine.load(name, self._registry.path(name))
+        except BadAdapter as err:
+            if self.champion() == name:  # somebody must answer; another adapter may be the engine's settings' fault
+                self.retire_broken(name, err.message)
+            raise
         self._at_hand.add(name)
 
     def retire_broken(self, name: str, reason: str) -> None:
@@ -105,9 +122,7 @@ class Service:
         log, base = self._store.training, self._base.fingerprint
         with self._store.writing():
             if log.champion(base) == name:
-                usable = {a.name for a in log.adapters(base) if a.state not in ("broken", "rejected")} - {name} | {BASE}
-                earlier = next(n for n in reversed(log.line(base)) if n in usable)
-                self.promote(earlier, by="ftchat", why=reason, back=True)
+                self.promote(next(iter(self._earlier()), BASE), by="ftchat", why=reason, back=True)
             log.set_state(name, "broken", reasons=[reason])
 
     async def probe(self, name: str) -> None:

@@ -5,7 +5,7 @@ Only the far edge is scripted; the client, the lanes, the store and the prompts 
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,8 @@ class ScriptedVllm(httpx.AsyncBaseTransport):
     logprobs: dict[str, float] = field(default_factory=dict)  # of every token, per model; -1.0 unless told
     fails: set[str] = field(default_factory=set)  # models that answer 500
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    scored: int = 0  # calls that asked for log-probabilities
+    when_scored: Callable[[int], None] = lambda count: None
     closed: int = 0  # streams that were closed before their end
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -41,6 +43,8 @@ class ScriptedVllm(httpx.AsyncBaseTransport):
         return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=_Words(self, body))
 
     def _scored(self, body: dict[str, Any]) -> httpx.Response:
+        self.scored += 1
+        self.when_scored(self.scored)
         logprob = self.logprobs.get(body["model"], -1.0)
         scores = [{str(token): {"logprob": logprob}} for token in body["prompt"]]
         return httpx.Response(200, json={"choices": [{"prompt_logprobs": scores}]})

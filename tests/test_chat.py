@@ -266,3 +266,15 @@ async def test_no_more_is_asked_for_than_the_context_holds(room: Room) -> None:
     await room.done(turn)
     body = room.vllm.bodies[-1]
     assert len(body["prompt"]) + body["max_tokens"] == room.prompter.context_length
+
+
+async def test_of_questions_asked_at_once_in_a_conversation_one_is_taken(room: Room) -> None:
+    first = await room.chat.ask("ann", "one", mode="chat")
+    await room.done(first)
+    conversation = room.chat.seen("ann", first).conversation
+    asked = (room.chat.ask("ann", f"two {i}", mode="chat", conversation=conversation) for i in range(4))
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    taken = [one for one in found if isinstance(one, str)]
+    assert len(taken) == 1
+    assert {type(one) for one in found} == {str, Conflict}
+    assert room.chat.turns("ann", conversation) == [first, *taken]

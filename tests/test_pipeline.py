@@ -179,3 +179,33 @@ async def test_a_changed_adapter_is_not_loaded_again(room: Room) -> None:
         await room.service.load_desired()
     assert room.service.adapters()[0].state == "broken"
     assert room.service.champion() == "base"
+
+
+async def test_an_exam_row_that_is_too_long_is_left_out_and_counted(room: Room) -> None:
+    room.vllm.logprobs["shop-v1"] = -0.9
+    await corrected(room, 5)
+    turn = await room.chat.ask("ann", "What does the sixth one cost?", mode="chat")
+    await room.done(turn)
+    room.chat.correct("ann", room.chat.seen("ann", turn).lanes[0].reply, "far too much " * 2000)
+    done = await ended(room, (await room.pipeline.press("ann", args=QUICK)).id)
+    assert done.stage == "done", done.reason
+    assert done.verdict is not None
+    assert "1 exam rows are longer than the model can read and were left out." in done.verdict.reasons
+
+
+async def test_a_champion_that_changed_during_the_exam_is_not_overruled(room: Room) -> None:
+    room.vllm.logprobs["shop-v1"] = -0.5
+    room.adapter("old-v1")
+    await corrected(room, 78)
+
+    def promote(count: int) -> None:
+        if count == 5:  # two were the probe's: the exam is on
+            room.service.promote("old-v1", by="bob", why="meanwhile")
+
+    room.vllm.when_scored = promote
+    run = await room.pipeline.press("ann", args=QUICK)
+    done = await ended(room, run.id)
+    assert done.verdict is not None
+    assert (done.stage, done.verdict.decision) == ("done", "INSUFFICIENT")
+    assert "Meanwhile someone put old-v1 into service" in done.verdict.reasons[-1]
+    assert room.service.champion() == "old-v1"

@@ -147,10 +147,12 @@ class TrainingLog:
         rows = self._store.rows("SELECT contestant, step FROM champions WHERE base = :b ORDER BY seq", {"b": base})
         line = [BASE]
         for row in rows:
-            if row["step"] == "forward":
-                line.append(row["contestant"])
+            name = row["contestant"]
+            earlier = [at for at, other in enumerate(line[:-1]) if other == name]
+            if row["step"] == "back" and earlier:
+                line = line[: earlier[-1] + 1]
             else:
-                line = line[: line.index(row["contestant"]) + 1]
+                line.append(name)
         return line
 
     def promote(self, contestant: str, *, base: str, by: str, why: str, back: bool = False) -> None:
