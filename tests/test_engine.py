@@ -209,8 +209,16 @@ def adapter_api(
 
 
 @pytest.mark.parametrize("answer", [adapter_api(200), adapter_api(400, served=("shop-v1",))])
-async def test_loaded_or_loaded_before_is_success(answer):
-    await engine(answer, HERE, THERE).load("shop-v1", Path("adapters/shop-v1"))
+async def test_loaded_or_loaded_before_is_success_on_every_endpoint(answer):
+    asked = []
+
+    def noting(request: httpx.Request) -> httpx.Response:
+        asked.append((request.url.host, request.url.port, request.url.path))
+        return answer(request)
+
+    await engine(noting, HERE, THERE).load("shop-v1", Path("adapters/shop-v1"))
+
+    assert len({where[:2] for where in asked if where[2] == "/v1/load_lora_adapter"}) == 2
 
 
 @pytest.mark.parametrize(
