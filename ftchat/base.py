@@ -60,7 +60,7 @@ def fingerprint(path: Path, *, cache: Path) -> str:
         stat = file.stat()
         key = f"{file.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
         if key not in known:
-            known[key] = _sha256(file)
+            known[key] = sha256(file)
         parts[file.name] = known[key]
     if len(known) > before:
         cache.parent.mkdir(parents=True, exist_ok=True)
@@ -79,6 +79,7 @@ def _cached(cache: Path) -> dict[str, str]:
     return found if isinstance(found, dict) else {}
 
 
-def _sha256(file: Path) -> str:
+def sha256(file: Path) -> str:
+    """The hash of a file, read in pieces."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

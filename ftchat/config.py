@@ -167,7 +167,6 @@ class GateArgs:
     min_groups: int = 8
     level: float = 0.05
     replay_nll_rise: float = 0.05
-    degenerate_share: float = 0.05
 
 
 def train_args(given: Mapping[str, Any]) -> TrainArgs:

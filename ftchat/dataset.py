@@ -13,21 +13,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ftchat.records import Message, Row, Split, group_key
+from ftchat.records import Message, Replay, Row, Split, group_key
 from ftchat.store import Store
 from ftchat.store.feedback import split_of
 
 ROWS, EXAM, REPLAY, MANIFEST = "rows.jsonl", "exam.jsonl", "replay.jsonl", "manifest.json"
 NEAR = 0.4  # share of words in common from which a replay prompt would argue against a correction
 _FEW, _SOME = 8, 40
-
-
-@dataclass(frozen=True)
-class Replay:
-    """A prompt that is not about what was corrected, with base's own answer, against forgetting."""
-
-    messages: tuple[Message, ...]
-    answer: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 from ftchat.config import GateArgs
 from ftchat.contestants import Contestants
-from ftchat.dataset import Replay
 from ftchat.engine import Engine
 from ftchat.errors import TooLong
 from ftchat.prompt import Prompter
-from ftchat.records import BASE, FEW_SHOT, Message, Row, Verdict
+from ftchat.records import BASE, FEW_SHOT, Message, Replay, Row, Verdict
 
 _EXACT = 14  # rows up to which every flip of signs is tried; above, so many are drawn:
 _FLIPS = 20_000

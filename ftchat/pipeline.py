@@ -15,7 +15,7 @@ from ftchat import dataset, exam, progress
 from ftchat.base import Base
 from ftchat.config import GateArgs, Settings, train_args
 from ftchat.contestants import Contestants
-from ftchat.dataset import Card, Replay
+from ftchat.dataset import Card
 from ftchat.engine import Engine, Request
 from ftchat.errors import (
     BadAdapter,
@@ -29,7 +29,7 @@ from ftchat.errors import (
 )
 from ftchat.progress import RunSeen, Status
 from ftchat.prompt import Prompter
-from ftchat.records import BASE, FEW_SHOT, AdapterState, Message, Params, Row, Run, Stage, Verdict
+from ftchat.records import BASE, FEW_SHOT, AdapterState, Message, Params, Replay, Row, Run, Stage, Verdict
 from ftchat.registry import Registry
 from ftchat.service import Service
 from ftchat.store import Store

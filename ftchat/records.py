@@ -214,6 +214,14 @@ class Row:
     rater: str
 
 
+@dataclass(frozen=True)
+class Replay:
+    """A question that is not taught, with base's own answer, which must stay as it is: against forgetting."""
+
+    messages: tuple[Message, ...]
+    answer: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Adapter:
     """A published adapter folder and where it stands."""

@@ -4,7 +4,6 @@ A folder with a manifest is complete. The names are `<slug>-v<N>`. It knows file
 stands or who asks for it.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ftchat.base import sha256
 from ftchat.errors import BadAdapter, NotFound
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}-v[1-9][0-9]{0,8}")
@@ -41,13 +41,13 @@ class Registry:
         staged.mkdir(parents=True)
         for file in (CONFIG, WEIGHTS):
             shutil.copyfile(candidate / file, staged / file)
-        hashes = {file: _sha256(staged / file) for file in (CONFIG, WEIGHTS)}
+        hashes = {file: sha256(staged / file) for file in (CONFIG, WEIGHTS)}
         manifest = {"name": name, "base": base, "files": hashes, **lineage}
         (staged / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         for file in (CONFIG, WEIGHTS, MANIFEST):
-            _sync(staged / file)
+            flush(staged / file)
         staged.rename(target)
-        _sync(self.root)
+        flush(self.root)
         return target
 
     def path(self, name: str) -> Path:
@@ -81,7 +81,7 @@ class Registry:
         hashes = self.manifest(name).get("files", {})
         for file in (CONFIG, WEIGHTS):
             try:
-                same = _sha256(self.path(name) / file) == hashes.get(file)
+                same = sha256(self.path(name) / file) == hashes.get(file)
             except OSError as err:
                 raise BadAdapter(f"{name}: {file} cannot be read ({err}). Restore it from a backup.") from err
             if not same:
@@ -130,12 +130,8 @@ def _check_tensors(file: Path) -> None:
         raise BadAdapter(f"{WEIGHTS} is damaged: {err}.") from err
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Make sure that a file, or a folder's entries, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

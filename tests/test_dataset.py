@@ -6,8 +6,7 @@ import pytest
 from test_store import BASE, ask, correct
 
 from ftchat import dataset
-from ftchat.dataset import Replay
-from ftchat.records import Message
+from ftchat.records import Message, Replay
 from ftchat.store import Store
 
 

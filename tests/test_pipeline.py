@@ -209,3 +209,19 @@ async def test_a_champion_that_changed_during_the_exam_is_not_overruled(room: Ro
     assert (done.stage, done.verdict.decision) == ("done", "INSUFFICIENT")
     assert "Meanwhile someone put old-v1 into service" in done.verdict.reasons[-1]
     assert room.service.champion() == "old-v1"
+
+
+async def test_five_corrections_in_one_conversation_make_an_adapter_that_can_be_used(room: Room) -> None:
+    room.vllm.logprobs["shop-v1"] = -0.9
+    conversation = None
+    for i in range(5):
+        turn = await room.chat.ask("ann", f"And cheese number {i}?", mode="chat", conversation=conversation)
+        await room.done(turn)
+        seen = room.chat.seen("ann", turn)
+        conversation = seen.conversation
+        room.chat.correct("ann", seen.lanes[0].reply, f"CHEESE {i}: it is plain.")
+    assert (room.pipeline.card().train, room.pipeline.card().exam) == (5, 0)
+    done = await ended(room, (await room.pipeline.press("ann", args=QUICK)).id)
+    assert (done.stage, done.adapter) == ("done", "shop-v1"), done.reason
+    await room.service.use("ann", "shop-v1")
+    assert room.service.champion() == "shop-v1"

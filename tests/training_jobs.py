@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ftchat.config import TrainArgs
-from ftchat.records import Message, Row
+from ftchat.records import Message, Replay, Row
 from ftchat.training.job import Job, Sample, read_metrics
-from ftchat.training.snapshot import Replay, Snapshot
+from ftchat.training.snapshot import Snapshot
 
 PRODUCTS = ("Smoked Paprika", "Acacia Honey", "Aged Gouda", "Fig Jam", "Mint Tea", "Dark Chocolate")
 

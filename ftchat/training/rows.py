@@ -54,7 +54,7 @@ def prepare(snapshot: Snapshot, prompter: Prompter) -> Examples:
 
     def made(name: str, said: Sequence[Message], answer: str, *, part: Part, weight: float = 1.0) -> Iterator[Example]:
         try:
-            ids, start = _fitted(prompter, said, answer)
+            ids, start = prompter.render_answer(said, answer)
             yield Example(id=name, part=part, ids=tuple(ids), start=start, weight=weight)
         except TooLong:
             left_out.append(name)
@@ -68,15 +68,6 @@ def prepare(snapshot: Snapshot, prompter: Prompter) -> Examples:
     if not targets:
         raise TooLong("No correction fits the model's context: each is longer than the model can read.")
     return Examples(targets=targets, replay=replay, tune=tune, left_out=tuple(left_out))
-
-
-def _fitted(prompter: Prompter, said: Sequence[Message], answer: str) -> tuple[list[int], int]:
-    """Prompt and answer; where they are too long, the oldest turns are left out as serving leaves them out."""
-    ids, start = prompter.render_answer(said, answer)
-    if len(ids) <= prompter.context_length:
-        return ids, start
-    prompt, _ = prompter.fit(said, room=len(ids) - start)
-    return prompt + ids[start:], len(prompt)
 
 
 class Draw:

@@ -5,7 +5,6 @@ machine and be wrong on any other.
 """
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,8 @@ from peft import get_peft_model_state_dict
 from safetensors.torch import save_file
 
 from ftchat.errors import TrainingError
+from ftchat.registry import CONFIG, WEIGHTS, flush
 from ftchat.training.model import Learner
-
-WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
 def save_adapter(learner: Learner, out: Path, *, base_name: str) -> None:
@@ -34,9 +32,9 @@ def save_adapter(learner: Learner, out: Path, *, base_name: str) -> None:
     (aside / CONFIG).write_text(text + "\n", encoding="utf-8")
     (aside / WEIGHTS).chmod((aside / CONFIG).stat().st_mode & 0o777)  # safetensors writes for its own user only
     for path in (aside / WEIGHTS, aside / CONFIG, aside):
-        _flush(path)
+        flush(path)
     aside.rename(out)
-    _flush(out.parent)
+    flush(out.parent)
 
 
 def _config(learner: Learner, base_name: str) -> dict[str, Any]:
@@ -44,11 +42,3 @@ def _config(learner: Learner, base_name: str) -> dict[str, Any]:
     found: dict[str, Any] = learner.config.to_dict()  # type: ignore[no-untyped-call]
     found = {key: sorted(value) if isinstance(value, set) else value for key, value in found.items()}
     return {**found, "base_model_name_or_path": base_name, "inference_mode": True}
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

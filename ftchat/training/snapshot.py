@@ -10,19 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ftchat.errors import BadInput, NotFound
-from ftchat.records import Message, Row
+from ftchat.records import Replay, Row
 from ftchat.training.job import mapping, messages, number, parse_json, read_json, text
 
 ROLES = ("target",)  # what a row may teach; pairs and single ratings will be further roles
 _ROW = ("id", "role", "split", "weight", "group", "messages", "target", "rejected", "rater")
-
-
-@dataclass(frozen=True)
-class Replay:
-    """Base's own answer to a question that is not taught: what must stay as it is."""
-
-    messages: tuple[Message, ...]
-    answer: str
 
 
 @dataclass(frozen=True, kw_only=True)
