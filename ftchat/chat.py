@@ -1,4 +1,4 @@
-"""A turn in one lane or two: asked, streamed, stopped, voted on, corrected.
+"""A turn in one lane or two: asked, streamed, stopped, watched.
 
 Rows are committed before the first token; each lane then streams in the background at its own pace, fails alone, and
 is written once when it ends. A page or an API call only watches: it may go away and come back. It does not know HTTP
@@ -14,20 +14,18 @@ from ftchat.base import Base
 from ftchat.config import Settings
 from ftchat.contestants import Contestants, Prepared
 from ftchat.engine import Piece, Request
-from ftchat.errors import BadInput, Conflict, EngineNotReady, NotFound
+from ftchat.errors import BadInput, Conflict, EngineNotReady
 from ftchat.lanes import Lanes, Tally
 from ftchat.prompt import Prompter
 from ftchat.records import (
-    WINNERS,
     Conversation,
     LaneName,
     Message,
     Mode,
     Params,
+    Person,
     Reply,
     Turn,
-    Vote,
-    Winner,
     clean_text,
     new_id,
     now,
@@ -52,7 +50,7 @@ def _nothing(reply: str) -> Given:
 
 
 class Chat:
-    """What people do with replies."""
+    """Asking and watching."""
 
     def __init__(
         self,
@@ -92,7 +90,7 @@ class Chat:
 
     async def ask(
         self,
-        user: str,
+        who: Person,
         prompt: str,
         *,
         mode: Mode,
@@ -109,7 +107,7 @@ class Chat:
         A conversation's system message and context (what was said elsewhere before its first turn) are given once.
         """
         prompt = clean_text(prompt, what="The prompt")
-        if earlier := self._store.once(user, key):
+        if earlier := self._store.once(who.name, key):
             return str(earlier)
         if self.waiting:
             raise EngineNotReady(self.waiting)
@@ -117,20 +115,20 @@ class Chat:
         new = None
         if conversation is None:
             title = " ".join(prompt.split())[:80]
-            new = Conversation(new_id("c"), user, title, system, now(), tuple(context))
-        where = new or self._store.turns.conversation(conversation or "", owner=user)
+            new = Conversation(new_id("c"), who.name, title, system, now(), tuple(context))
+        where = new or self._store.turns.conversation(conversation or "", owner=who.name)
         turn, requests = await asyncio.to_thread(self._prepare, asked, where, is_new=new is not None)
         for reply in turn.replies:
             await self._summon(reply.model)
 
         def commit() -> str:
             with self._store.writing():
-                if earlier := self._store.once(user, key):
+                if earlier := self._store.once(who.name, key):
                     return str(earlier)
                 if new is None and self._store.turns.of_conversation(where.id)[-1:] != [turn.parent]:
                     raise Conflict("Another question was asked in this conversation just now. Ask yours again.")
                 self._store.turns.add(turn, new=new)
-                self._store.remember(user, key, turn.id)
+                self._store.remember(who.name, key, turn.id)
             return turn.id
 
         async def commit_and_begin() -> str:
@@ -165,9 +163,9 @@ class Chat:
 
         return pieces()
 
-    def continued_by(self, user: str, messages: Sequence[Message]) -> str | None:
+    def continued_by(self, who: Person, messages: Sequence[Message]) -> str | None:
         """The conversation of which these messages are the whole so far, if it was recorded here."""
-        return self._store.turns.continued_by(user, messages)
+        return self._store.turns.continued_by(who.name, messages)
 
     def defaults(self) -> Params:
         """How answers are sampled when nobody says otherwise."""
@@ -234,9 +232,9 @@ class Chat:
             return [path[-1].reply("left").contestant, path[-1].reply("right").contestant]
         return self._contestants.pair()
 
-    async def stop(self, user: str, turn: str) -> None:
+    async def stop(self, who: Person, turn: str) -> None:
         """End what is still being written; the text so far stays, marked as cut."""
-        self._store.turns.get(turn, owner=user)
+        self._store.turns.get(turn, owner=who.name)
         await self._lanes.stop(turn)
 
     async def close(self) -> None:
@@ -245,12 +243,12 @@ class Chat:
 
     # -- watching --
 
-    def seen(self, user: str, turn: str) -> TurnSeen:
+    def seen(self, who: Person, turn: str) -> TurnSeen:
         """What the asker may see of a turn now."""
         live = self._lanes.get(turn)
-        if live is not None and live.writing and live.turn.owner == user:
+        if live is not None and live.writing and who.reads in (None, live.turn.owner):
             return shape(live.turn, tuple(live.replies.values()), vote=None, hidden=live.turn.blind, given=_nothing)
-        row = self._store.turns.get(turn, owner=user)
+        row = self._store.turns.get(turn, owner=who.reads)
         vote = self._store.feedback.vote_of(turn) if row.mode == "compare" else None
         hidden = row.blind and not self._store.feedback.revealed(turn)
 
@@ -259,112 +257,26 @@ class Chat:
 
         return shape(row, with_ends(row.replies), vote=vote, hidden=hidden, given=given)
 
-    async def watch(self, user: str, turn: str) -> AsyncIterator[TurnSeen]:
+    async def watch(self, who: Person, turn: str) -> AsyncIterator[TurnSeen]:
         """The turn each time it changes, the last time when every lane has ended."""
         while True:
             live = self._lanes.get(turn)
             bell = live.bell if live else None
-            seen = self.seen(user, turn)
+            seen = self.seen(who, turn)
             yield seen
             if bell is None or not seen.writing:
                 return
             await bell.wait()
 
-    def conversations(self, user: str, *, limit: int = 50, mode: Mode | None = None) -> list[Conversation]:
+    def conversations(self, who: Person, *, limit: int = 50, mode: Mode | None = None) -> list[Conversation]:
         """Someone's conversations, newest first."""
-        return self._store.turns.conversations(user, limit=limit, mode=mode)
+        return self._store.turns.conversations(who.name, limit=limit, mode=mode)
 
-    def turns(self, user: str, conversation: str) -> list[str]:
+    def turns(self, who: Person, conversation: str) -> list[str]:
         """The ids of a conversation's turns, oldest first."""
-        self._store.turns.conversation(conversation, owner=user)
+        self._store.turns.conversation(conversation, owner=who.reads)
         return self._store.turns.of_conversation(conversation)
 
     def contestants(self) -> tuple[str, ...]:
         """Names that can be chosen."""
         return ("champion", *self._contestants.names())
-
-    # -- judging --
-
-    async def vote(
-        self,
-        user: str,
-        turn: str,
-        winner: Winner,
-        *,
-        reasons: object = None,
-        comment: str = "",
-        key: str | None = None,
-    ) -> Vote:
-        """Record who was better. An early vote ends both lanes: what was seen is what was judged."""
-        if winner not in WINNERS:
-            raise BadInput(f"winner is {winner!r}: use left, right, tie or both_bad.")
-        seen = self.seen(user, turn)
-        if seen.mode != "compare":
-            raise Conflict("Only a compare turn takes a vote; rate the reply instead.")
-        if not seen.votable and seen.vote is None and self._store.once(user, key) is None:
-            raise Conflict("Both answers need some text before a vote.")
-        await self.stop(user, turn)
-        row = self._store.turns.get(turn, owner=user)
-
-        def commit() -> None:
-            with self._store.writing():
-                given = self._store.feedback.vote_of(turn)
-                repeated = given is not None and given.winner == winner  # a second click of the same button
-                if self._store.once(user, key) is None and not repeated:
-                    vote = self._store.feedback.add_vote(row, user, winner, reasons=reasons, comment=comment)
-                    self._approve(vote, user)
-                    self._store.remember(user, key, vote)
-
-        await asyncio.to_thread(commit)
-        vote = self._store.feedback.vote_of(turn)
-        if vote is None:
-            raise Conflict("This vote was undone.")
-        return vote
-
-    def undo(self, user: str, feedback: str) -> None:
-        """Take back one's own vote, rating or correction."""
-        if self._store.feedback.rater_of(feedback) != user:
-            raise NotFound("There is no such feedback.")
-        self._store.feedback.void(feedback, user)
-
-    def correct(self, user: str, reply: str, text: str, *, key: str | None = None) -> str:
-        """Record what a reply should have been."""
-        text = clean_text(text, what="The correction")
-        original = self._judged(user, reply)
-        if text.strip() == original.text.strip():
-            raise BadInput("The correction is the same as the reply. Change something, or give it a thumb up.")
-        with self._store.writing():
-            if earlier := self._store.once(user, key):
-                return str(earlier)
-            correction = self._store.feedback.add_correction(reply, user, text.strip())
-            self._approve(correction, user)
-            self._store.remember(user, key, correction)
-        return correction
-
-    def rate(
-        self, user: str, reply: str, value: str, *, reasons: object = None, comment: str = "", key: str | None = None
-    ) -> str:
-        """Record a thumb on a reply."""
-        if value not in ("up", "down"):
-            raise BadInput(f"value is {value!r}: use up or down.")
-        self._judged(user, reply)
-        with self._store.writing():
-            if earlier := self._store.once(user, key):
-                return str(earlier)
-            rating = self._store.feedback.add_rating(reply, user, value, reasons=reasons, comment=comment)
-            self._approve(rating, user)
-            self._store.remember(user, key, rating)
-        return rating
-
-    def _judged(self, user: str, reply: str) -> Reply:
-        """A reply that may be judged now: one's own, finished, and not hidden behind a vote still to come."""
-        turn, found = self._store.turns.turn_of(reply, owner=user)
-        if found.finish is None:
-            raise Conflict("This reply is still being written.")
-        if turn.blind and not self._store.feedback.revealed(turn.id):
-            raise Conflict("Vote first: corrections and thumbs follow the blind vote.")
-        return found
-
-    def _approve(self, feedback: str, user: str) -> None:
-        if self._settings.approve_own:
-            self._store.feedback.review(feedback, "approved", user)

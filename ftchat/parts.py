@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from ftchat.base import Base
 from ftchat.chat import Chat
 from ftchat.config import Settings
+from ftchat.judging import Judging
 from ftchat.pipeline import Pipeline
+from ftchat.records import Person
 from ftchat.service import Service
 from ftchat.store import Store
 
-OPEN_USER = "admin"
+ALONE = Person("admin", "admin")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +22,10 @@ class Parts:
     base: Base
     store: Store
     chat: Chat
+    judging: Judging
     pipeline: Pipeline
     service: Service
 
-    def user(self, request: object) -> str:
+    def person(self, request: object) -> Person:
         """Whose request this is: without a login, the one person at this machine."""
-        return OPEN_USER
+        return ALONE

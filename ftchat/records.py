@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ftchat.errors import BadInput
 
 Role = Literal["system", "user", "assistant"]
+Standing = Literal["viewer", "rater", "reviewer", "admin"]
 Mode = Literal["chat", "compare"]
 LaneName = Literal["only", "left", "right"]
 Finish = Literal["stop", "length", "cut", "error"]
@@ -23,6 +24,7 @@ AdapterState = Literal["candidate", "challenger", "champion", "retired", "reject
 Stage = Literal["queued", "snapshot", "train", "exam", "publish", "done", "rejected", "stopped", "failed"]
 Decision = Literal["PROMOTE", "REJECT", "INSUFFICIENT"]
 
+STANDINGS: tuple[Standing, ...] = ("viewer", "rater", "reviewer", "admin")  # each may what those before it may
 WINNERS: tuple[Winner, ...] = ("left", "right", "tie", "both_bad")
 ENDED: tuple[Stage, ...] = ("done", "rejected", "stopped", "failed")
 BASE = "base"
@@ -63,6 +65,28 @@ def clean_text(text: object, *, what: str, limit: int = MAX_TEXT) -> str:
 def group_key(first_prompt: str) -> str:
     """What makes two conversations one group: the same first message, but for case, spacing and end marks."""
     return re.sub(r"\s+", " ", first_prompt).strip().casefold().rstrip(" .!?")
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who is asking, and what they are here."""
+
+    name: str
+    role: Standing
+
+    def __post_init__(self) -> None:
+        """Refuse a role that the role table does not have."""
+        if self.role not in STANDINGS:
+            raise BadInput(f"There is no role called {self.role!r}: use {', '.join(STANDINGS)}.")
+
+    def is_at_least(self, role: Standing) -> bool:
+        """Whether they may what that role may."""
+        return STANDINGS.index(self.role) >= STANDINGS.index(role)
+
+    @property
+    def reads(self) -> str | None:
+        """Whose things they may read: None is everyone's, which reviewers may."""
+        return None if self.is_at_least("reviewer") else self.name
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from ftchat.config import Settings, load_settings
 from ftchat.contestants import Contestants
 from ftchat.engine import Endpoint, Engine
 from ftchat.errors import FtchatError, SetupError
+from ftchat.judging import Judging
 from ftchat.lanes import Lanes
 from ftchat.lease import Lease
 from ftchat.parts import Parts
@@ -101,7 +102,13 @@ class App:
             engine_stage=self.engine_stage,
         )
         return Parts(
-            settings=self.settings, base=self.base, store=self.store, chat=chat, pipeline=pipeline, service=service
+            settings=self.settings,
+            base=self.base,
+            store=self.store,
+            chat=chat,
+            judging=Judging(self.store, chat, settings=self.settings),
+            pipeline=pipeline,
+            service=service,
         )
 
     def engine_stage(self) -> tuple[str, str]:

@@ -11,14 +11,18 @@ from ftchat.chat import Chat
 from ftchat.config import Settings
 from ftchat.contestants import Contestants
 from ftchat.engine import Endpoint, Engine
+from ftchat.judging import Judging
 from ftchat.lanes import Lanes
 from ftchat.parts import Parts
 from ftchat.pipeline import Pipeline
 from ftchat.prompt import Prompter
+from ftchat.records import Person
 from ftchat.registry import Registry
 from ftchat.service import Service
 from ftchat.store import Store
 
+ANN = Person("ann", "admin")
+BOB = Person("bob", "rater")
 BASE = Base(starter.model_path(), "starter", "b0", practice=True)
 
 
@@ -53,6 +57,7 @@ class Room:
             waiting=lambda: self.reason,
             summon=self._summon,
         )
+        self.judging = Judging(self.store, self.chat, settings=self.settings)
         self.pipeline = Pipeline(
             self.store,
             self.engine,
@@ -71,6 +76,7 @@ class Room:
             base=BASE,
             store=self.store,
             chat=self.chat,
+            judging=self.judging,
             pipeline=self.pipeline,
             service=self.service,
         )
@@ -86,9 +92,9 @@ class Room:
         if model in self.registry.names():
             await self.service.summon(model)
 
-    async def done(self, turn: str, user: str = "ann") -> None:
+    async def done(self, turn: str, who: Person = ANN) -> None:
         """Wait until every lane has ended."""
-        async for _ in self.chat.watch(user, turn):
+        async for _ in self.chat.watch(who, turn):
             pass
 
     async def close(self) -> None:

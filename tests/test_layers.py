@@ -14,7 +14,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
     0: ("errors", "records", "config", "base", "prompt", "anchors", "install"),
     1: ("store", "engine", "child", "server_log", "server", "cpu_lora", "registry", "lease", "accounts", "starter"),
     2: (
-        *("ratings", "contestants", "lanes", "seen", "chat", "dataset", "training", "trainee"),
+        *("ratings", "contestants", "lanes", "seen", "chat", "judging", "dataset", "training", "trainee"),
         *("progress", "exam", "service", "pipeline", "simulate"),
     ),
     3: ("parts", "web", "ui", "serve", "cli"),
@@ -30,6 +30,7 @@ SIDEWAYS: dict[str, set[str]] = {
     "server": {"engine", "child", "server_log"},
     "contestants": {"ratings"},
     "chat": {"contestants", "lanes", "seen"},
+    "judging": {"chat"},
     "exam": {"contestants", "dataset"},
     "trainee": {"training.job"},
     "progress": {"training.job"},

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from room import Room
+from room import ANN, Room
 
 from ftchat.config import TrainArgs
 from ftchat.errors import BadAdapter, BadInput, Conflict, EngineError
@@ -26,9 +26,9 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
 async def corrected(room: Room, count: int) -> None:
     """So many corrections of different questions."""
     for i in range(count):
-        turn = await room.chat.ask("ann", f"What does cheese number {i} cost?", mode="chat")
+        turn = await room.chat.ask(ANN, f"What does cheese number {i} cost?", mode="chat")
         await room.done(turn)
-        room.chat.correct("ann", room.chat.seen("ann", turn).lanes[0].reply, f"CHEESE {i}: it is plain.")
+        room.judging.correct(ANN, room.chat.seen(ANN, turn).lanes[0].reply, f"CHEESE {i}: it is plain.")
 
 
 async def ended(room: Room, run: str) -> Run:
@@ -184,9 +184,9 @@ async def test_a_changed_adapter_is_not_loaded_again(room: Room) -> None:
 async def test_an_exam_row_that_is_too_long_is_left_out_and_counted(room: Room) -> None:
     room.vllm.logprobs["shop-v1"] = -0.9
     await corrected(room, 5)
-    turn = await room.chat.ask("ann", "What does the sixth one cost?", mode="chat")
+    turn = await room.chat.ask(ANN, "What does the sixth one cost?", mode="chat")
     await room.done(turn)
-    room.chat.correct("ann", room.chat.seen("ann", turn).lanes[0].reply, "far too much " * 2000)
+    room.judging.correct(ANN, room.chat.seen(ANN, turn).lanes[0].reply, "far too much " * 2000)
     done = await ended(room, (await room.pipeline.press("ann", args=QUICK)).id)
     assert done.stage == "done", done.reason
     assert done.verdict is not None
@@ -215,11 +215,11 @@ async def test_five_corrections_in_one_conversation_make_an_adapter_that_can_be_
     room.vllm.logprobs["shop-v1"] = -0.9
     conversation = None
     for i in range(5):
-        turn = await room.chat.ask("ann", f"And cheese number {i}?", mode="chat", conversation=conversation)
+        turn = await room.chat.ask(ANN, f"And cheese number {i}?", mode="chat", conversation=conversation)
         await room.done(turn)
-        seen = room.chat.seen("ann", turn)
+        seen = room.chat.seen(ANN, turn)
         conversation = seen.conversation
-        room.chat.correct("ann", seen.lanes[0].reply, f"CHEESE {i}: it is plain.")
+        room.judging.correct(ANN, seen.lanes[0].reply, f"CHEESE {i}: it is plain.")
     assert (room.pipeline.card().train, room.pipeline.card().exam) == (5, 0)
     done = await ended(room, (await room.pipeline.press("ann", args=QUICK)).id)
     assert (done.stage, done.adapter) == ("done", "shop-v1"), done.reason

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from room import Room
+from room import ANN, Room
 from test_registry import candidate
 
 from ftchat.errors import BadAdapter, Conflict
@@ -85,7 +85,7 @@ async def test_a_damaged_champion_steps_aside_and_the_alias_answers(room: Room) 
     with pytest.raises(BadAdapter, match="has changed"):
         await room.service.load("shop-v2")
     assert room.service.champion() == "shop-v1"
-    turn = await room.chat.ask("ann", "hello", mode="chat", contestants=["champion"])
+    turn = await room.chat.ask(ANN, "hello", mode="chat", contestants=["champion"])
     await room.done(turn)
     assert room.store.turns.get(turn).reply("only").contestant == "shop-v1"
 
@@ -110,6 +110,6 @@ async def test_an_adapter_that_is_not_kept_loaded_is_loaded_when_it_is_chosen(ro
     adapters(room, 1)
     room.store.training.set_state("shop-v1", "retired")
     assert room.service.desired() == []
-    turn = await room.chat.ask("ann", "hello", mode="chat", contestants=["shop-v1"])
+    turn = await room.chat.ask(ANN, "hello", mode="chat", contestants=["shop-v1"])
     await room.done(turn)
     assert room.store.turns.get(turn).reply("only").text == "shop-v1 says so."

@@ -10,6 +10,7 @@ import pytest
 from room import Room
 
 from ftchat import web
+from ftchat.parts import ALONE
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ async def test_a_body_without_a_length_is_cut_off_at_the_limit(client: httpx.Asy
 
     answer = await client.post("/api/turns", content=body(), headers={"Content-Type": "application/json"})
     assert answer.status_code >= 400
-    assert room.chat.conversations("admin") == []
+    assert room.chat.conversations(ALONE) == []
 
 
 def chat_body(*contents: str, **more: Any) -> dict[str, Any]:
@@ -172,10 +173,10 @@ async def test_calls_that_continue_a_conversation_join_it_and_others_begin_one(
     said = ("hello", "The answer is plain.", "and more?")
     await client.post("/v1/chat/completions", json=chat_body(*said[:1]))
     await client.post("/v1/chat/completions", json=chat_body(*said))
-    assert len(room.chat.conversations("admin")) == 1
+    assert len(room.chat.conversations(ALONE)) == 1
     elsewhere = chat_body("hello", "Said by another model.", "and more?")
     await client.post("/v1/chat/completions", json=elsewhere)
-    first, *_ = room.chat.conversations("admin")
+    first, *_ = room.chat.conversations(ALONE)
     assert [m.content for m in first.head] == ["hello", "Said by another model."]
     assert "Said by another model." in room.prompter.decode(room.vllm.bodies[-1]["prompt"])
 
@@ -198,7 +199,7 @@ async def test_what_is_not_to_be_recorded_is_not(client: httpx.AsyncClient, room
         )
         assert "plain" in answer.text
         assert "x-ftchat-turn" not in answer.headers
-    assert room.chat.conversations("admin") == []
+    assert room.chat.conversations(ALONE) == []
 
 
 @pytest.mark.parametrize(

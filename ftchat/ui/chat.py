@@ -10,7 +10,7 @@ import gradio as gr
 
 from ftchat.errors import FtchatError
 from ftchat.parts import Parts
-from ftchat.records import CHAMPION
+from ftchat.records import CHAMPION, Person
 from ftchat.ui import texts, views
 from ftchat.ui.elements import (
     AT_ONCE,
@@ -96,27 +96,27 @@ class ChatPage:
     def _whole(self) -> list[Any]:
         return [self.past, self.live]
 
-    def view(self, user: str, conversation: str | None) -> Updates:
+    def view(self, who: Person, conversation: str | None) -> Updates:
         """A conversation: the turns before the last one, and the last one."""
         chat = self._parts.chat
-        turns = [chat.seen(user, turn) for turn in self._turns(user, conversation)]
+        turns = [chat.seen(who, turn) for turn in self._turns(who, conversation)]
         live = views.exchange(turns[-1]) if turns else views.empty_chat()
         return {self.past: views.transcript(turns[:-1]), self.live: live}
 
-    def listed(self, user: str, conversation: str | None) -> Updates:
+    def listed(self, who: Person, conversation: str | None) -> Updates:
         """The history."""
-        found = self._parts.chat.conversations(user, mode="chat")
+        found = self._parts.chat.conversations(who, mode="chat")
         return {self.history: views.history(found, current=conversation or "")}
 
-    def _turns(self, user: str, conversation: str | None) -> list[str]:
-        return self._parts.chat.turns(user, conversation) if conversation else []
+    def _turns(self, who: Person, conversation: str | None) -> list[str]:
+        return self._parts.chat.turns(who, conversation) if conversation else []
 
     # -- callbacks --
 
     @then_skip
-    async def ask(self, prompt: str, conversation: str, who: str, request: gr.Request) -> AsyncIterator[Updates]:
+    async def ask(self, prompt: str, conversation: str, answerer: str, request: gr.Request) -> AsyncIterator[Updates]:
         """Ask; while the engine is not ready, keep the question and send it when it is."""
-        chat, user, where = self._parts.chat, self._parts.user(request), conversation_of(conversation)
+        chat, who, where = self._parts.chat, self._parts.person(request), conversation_of(conversation)
         watch = self._watchers.renew(page_of(request))
         if prompt.strip() and chat.waiting:
             yield {self.notice: views.notice(texts.QUESTION_WAITS), self.prompt: gr.update(interactive=False)}
@@ -125,8 +125,8 @@ class ChatPage:
             ):
                 return
         try:
-            turn = await chat.ask(user, prompt, mode="chat", conversation=where, contestants=(who,))
-            opened = self._opened(user, chat.seen(user, turn).conversation)
+            turn = await chat.ask(who, prompt, mode="chat", conversation=where, contestants=(answerer,))
+            opened = self._opened(who, chat.seen(who, turn).conversation)
             yield {**opened, self.prompt: gr.update(value="", interactive=True), self.turn: turn, self.watch: watch}
         except FtchatError as err:
             refused = {self.notice: views.notice(err.message, kind="bad"), self.prompt: gr.update(interactive=True)}
@@ -135,9 +135,9 @@ class ChatPage:
     def _wanted(self, request: gr.Request, watch: str) -> Callable[[], bool]:
         return lambda: self._watchers.counts(page_of(request), watch)
 
-    def _opened(self, user: str, conversation: str | None) -> Updates:
+    def _opened(self, who: Person, conversation: str | None) -> Updates:
         """A conversation on the page, ready for the next question."""
-        updates = {**self.view(user, conversation), **self.listed(user, conversation), self.notice: ""}
+        updates = {**self.view(who, conversation), **self.listed(who, conversation), self.notice: ""}
         updates |= {self.conversation: conversation or NOWHERE, self.prompt: gr.update(interactive=True)}
         return updates | visible(self.editor.box, shown=False)
 
@@ -146,17 +146,17 @@ class ChatPage:
         """The newest answer as it is written."""
         if self._watchers.take(page_of(request), watch):
             try:
-                async for view in self._followed(turn, self._parts.user(request), self._wanted(request, watch)):
+                async for view in self._followed(turn, self._parts.person(request), self._wanted(request, watch)):
                     yield view
             finally:
                 self._watchers.done(page_of(request), watch)
 
-    async def _followed(self, turn: str, user: str, wanted: Callable[[], bool]) -> AsyncIterator[Any]:
+    async def _followed(self, turn: str, who: Person, wanted: Callable[[], bool]) -> AsyncIterator[Any]:
         if not turn:
             yield {self.live: views.empty_chat(), **visible(self.stop, shown=False)}
             return
         before: Updates = {}
-        async for seen in watched(lambda: self._parts.chat.seen(user, turn), wanted=wanted):
+        async for seen in watched(lambda: self._parts.chat.seen(who, turn), wanted=wanted):
             now = {self.live: views.exchange(seen), **visible(self.stop, shown=seen.writing)}
             yield only_new(now, before)
             before = now
@@ -164,44 +164,44 @@ class ChatPage:
     def begin(self, request: gr.Request) -> Updates:
         """A new conversation."""
         watch = self._watchers.renew(page_of(request))
-        return {**self._opened(self._parts.user(request), None), self.turn: "", self.watch: watch}
+        return {**self._opened(self._parts.person(request), None), self.turn: "", self.watch: watch}
 
     def open(self, request: gr.Request, clicked: gr.EventData) -> Updates:
         """A conversation from the history."""
         return self._open(str(clicked.value), request)
 
     def _open(self, conversation: str | None, request: gr.Request) -> Updates:
-        user, watch = self._parts.user(request), self._watchers.renew(page_of(request))
+        who, watch = self._parts.person(request), self._watchers.renew(page_of(request))
         try:
-            turns = self._turns(user, conversation)
+            turns = self._turns(who, conversation)
         except FtchatError:  # another home, or somebody else's: begin anew
             conversation, turns = None, []
-        opened = self._opened(user, conversation)
+        opened = self._opened(who, conversation)
         return {**opened, self.turn: turns[-1] if turns else "", self.watch: watch}
 
     async def end(self, turn: str, request: gr.Request) -> str:
         """Stop the answer that is being written."""
         try:
-            await self._parts.chat.stop(self._parts.user(request), turn)
+            await self._parts.chat.stop(self._parts.person(request), turn)
         except FtchatError as err:
             return views.notice(err.message, kind="bad")
         return ""
 
     def act(self, conversation: str, request: gr.Request, clicked: gr.EventData) -> Updates:
         """A thumb, or the wish to correct, on one reply."""
-        user, act, reply = self._parts.user(request), str(clicked.act), str(clicked.value)
+        who, act, reply = self._parts.person(request), str(clicked.act), str(clicked.value)
         try:
             if act == "correct":
-                field = self._field(user, conversation_of(conversation), reply)
+                field = self._field(who, conversation_of(conversation), reply)
                 return {self.reply: reply, self.editor.text: field, **visible(self.editor.box, shown=True)}
-            self._parts.chat.rate(user, reply, act)
+            self._parts.judging.rate(who, reply, act)
         except FtchatError as err:
             return {self.notice: views.notice(err.message, kind="bad")}
-        return {**self.view(user, conversation_of(conversation)), self.notice: ""}
+        return {**self.view(who, conversation_of(conversation)), self.notice: ""}
 
-    def _field(self, user: str, conversation: str | None, reply: str) -> Any:
+    def _field(self, who: Person, conversation: str | None, reply: str) -> Any:
         """The field with a reply, or what it was corrected to, in it, under the question."""
-        turns = (self._parts.chat.seen(user, turn) for turn in self._turns(user, conversation))
+        turns = (self._parts.chat.seen(who, turn) for turn in self._turns(who, conversation))
         for prompt, lane in ((seen.prompt, lane) for seen in turns for lane in seen.lanes if lane.reply == reply):
             label = texts.CORRECTING.format(prompt=views.shortened(prompt))
             return gr.update(value=lane.corrected or lane.text, label=label)
@@ -209,12 +209,12 @@ class ChatPage:
 
     def correct(self, conversation: str, reply: str, text: str, request: gr.Request) -> Updates:
         """Save a correction and show what it changed."""
-        user = self._parts.user(request)
+        who = self._parts.person(request)
         try:
-            self._parts.chat.correct(user, reply, text)
+            self._parts.judging.correct(who, reply, text)
         except FtchatError as err:
             return {self.notice: views.notice(err.message, kind="bad")}
-        view = self.view(user, conversation_of(conversation))
+        view = self.view(who, conversation_of(conversation))
         return {**view, self.notice: "", self.editor.box: gr.update(visible=False)}
 
     def choices(self) -> Any:

@@ -12,6 +12,7 @@ import gradio as gr
 
 from ftchat.errors import BadInput, FtchatError
 from ftchat.parts import Parts
+from ftchat.records import Person
 from ftchat.seen import TurnSeen
 from ftchat.starter import sample_prompts
 from ftchat.ui import texts, views
@@ -154,7 +155,7 @@ class ComparePage:
         self, prompt: str, conversation: str, left: str, right: str, blind: bool, request: gr.Request
     ) -> AsyncIterator[Any]:
         """Ask both; while the engine is not ready, keep the question and send it when it is."""
-        chat, user, where = self._parts.chat, self._parts.user(request), conversation_of(conversation)
+        chat, who, where = self._parts.chat, self._parts.person(request), conversation_of(conversation)
         watch = self._watchers.renew(page_of(request))
         try:
             names = contestants(left, right)
@@ -164,8 +165,8 @@ class ComparePage:
                     lambda: chat.waiting, wanted=self._wanted(request, watch), hopeless=self._parts.pipeline.failed
                 ):
                     return
-            turn = await chat.ask(user, prompt, mode="compare", conversation=where, contestants=names, blind=blind)
-            yield self._asked(chat.seen(user, turn), watch)
+            turn = await chat.ask(who, prompt, mode="compare", conversation=where, contestants=names, blind=blind)
+            yield self._asked(chat.seen(who, turn), watch)
         except FtchatError as err:
             refused = {self.notice: views.notice(err.message, kind="bad"), self.prompt: gr.update(interactive=True)}
             yield {**refused, self.watch: watch}
@@ -183,53 +184,53 @@ class ComparePage:
         """Both panes at their own pace, until both have ended."""
         if self._watchers.take(page_of(request), watch):
             try:
-                async for view in self._followed(turn, self._parts.user(request), self._wanted(request, watch)):
+                async for view in self._followed(turn, self._parts.person(request), self._wanted(request, watch)):
                     yield view
             finally:
                 self._watchers.done(page_of(request), watch)
 
-    async def _followed(self, turn: str, user: str, wanted: Callable[[], bool]) -> AsyncIterator[Any]:
+    async def _followed(self, turn: str, who: Person, wanted: Callable[[], bool]) -> AsyncIterator[Any]:
         if not turn:
             yield {**self.view(None), self.earlier: ""}
             return
         before: Updates = {}
-        async for seen in watched(lambda: self._parts.chat.seen(user, turn), wanted=wanted):
-            earlier = before[self.earlier] if before else self._before(user, seen)
+        async for seen in watched(lambda: self._parts.chat.seen(who, turn), wanted=wanted):
+            earlier = before[self.earlier] if before else self._before(who, seen)
             now = {**self.view(seen), self.earlier: earlier}
             yield only_new(now, before)
             before = now
 
-    def _before(self, user: str, seen: TurnSeen) -> str:
+    def _before(self, who: Person, seen: TurnSeen) -> str:
         chat = self._parts.chat
-        turns = chat.turns(user, seen.conversation)
-        return views.earlier([chat.seen(user, turn) for turn in turns if turn != seen.turn])
+        turns = chat.turns(who, seen.conversation)
+        return views.earlier([chat.seen(who, turn) for turn in turns if turn != seen.turn])
 
     def _voting(self, winner: Any) -> Callable[..., Any]:
         async def vote(turn: str, request: gr.Request) -> Updates:
             """Save who was better; names are shown after the commit."""
-            user = self._parts.user(request)
+            who = self._parts.person(request)
             try:
-                await self._parts.chat.vote(user, turn, winner)
+                await self._parts.judging.vote(who, turn, winner)
             except FtchatError as err:
                 return {self.notice: views.notice(err.message, kind="bad")}
-            return {**self.view(self._parts.chat.seen(user, turn)), self.notice: ""}
+            return {**self.view(self._parts.chat.seen(who, turn)), self.notice: ""}
 
         return vote
 
     def take_back(self, turn: str, request: gr.Request) -> Updates:
         """Undo the vote of this turn."""
-        user = self._parts.user(request)
+        who = self._parts.person(request)
         try:
-            if vote := self._parts.chat.seen(user, turn).vote:
-                self._parts.chat.undo(user, vote.id)
+            if vote := self._parts.chat.seen(who, turn).vote:
+                self._parts.judging.undo(who, vote.id)
         except FtchatError as err:
             return {self.notice: views.notice(err.message, kind="bad")}
-        return {**self.view(self._parts.chat.seen(user, turn)), self.notice: ""}
+        return {**self.view(self._parts.chat.seen(who, turn)), self.notice: ""}
 
     def _opening(self, side: str) -> Callable[..., Any]:
         def open_editor(turn: str, request: gr.Request) -> Updates:
             """The reply, or what it was corrected to, in a text field."""
-            lane = views.lane_of(self._parts.chat.seen(self._parts.user(request), turn), side)
+            lane = views.lane_of(self._parts.chat.seen(self._parts.person(request), turn), side)
             return self.editors[side].opened((lane.corrected or lane.text) if lane else "")
 
         return open_editor
@@ -237,13 +238,13 @@ class ComparePage:
     def _saving(self, side: str) -> Callable[..., Any]:
         def save(turn: str, text: str, request: gr.Request) -> Updates:
             """Save a correction and show what it changed."""
-            user, chat = self._parts.user(request), self._parts.chat
+            who, chat = self._parts.person(request), self._parts.chat
             try:
-                lane = views.lane_of(chat.seen(user, turn), side)
-                chat.correct(user, lane.reply if lane else "", text)
+                lane = views.lane_of(chat.seen(who, turn), side)
+                self._parts.judging.correct(who, lane.reply if lane else "", text)
             except FtchatError as err:
                 return {self.notice: views.notice(err.message, kind="bad")}
-            view = self.view(chat.seen(user, turn))
+            view = self.view(chat.seen(who, turn))
             return {**view, self.notice: "", self.editors[side].box: gr.update(visible=False)}
 
         return save
@@ -284,7 +285,7 @@ class ComparePage:
         updates[self.offers] = self.offered()
         try:
             where = conversation_of(conversation)
-            turns = self._parts.chat.turns(self._parts.user(request), where) if where else []
+            turns = self._parts.chat.turns(self._parts.person(request), where) if where else []
         except FtchatError:  # another home, or somebody else's: begin anew
             return {**updates, self.conversation: NOWHERE, self.turn: ""}
         box = gr.update(placeholder=texts.ASK_FOLLOW_UP if turns else texts.ASK_BOTH)

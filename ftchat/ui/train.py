@@ -77,8 +77,8 @@ class TrainPage:
     def _pressing(self, tabs: gr.Tabs) -> Callable[..., Any]:
         async def press(effort: str, request: gr.Request) -> Updates:
             """Start a run and show it; while one is on, show that one."""
-            user = self._parts.user(request)
-            updates = await self._done(self._parts.pipeline.press(user, effort=effort))
+            who = self._parts.person(request)
+            updates = await self._done(self._parts.pipeline.press(who.name, effort=effort))
             return {**updates, tabs: gr.Tabs(selected="train")}
 
         return press
@@ -86,15 +86,15 @@ class TrainPage:
     async def end(self, request: gr.Request) -> Updates:
         """Stop the run that is on and keep the best."""
         run = self._parts.pipeline.latest() or ""
-        return await self._done(self._parts.pipeline.stop(self._parts.user(request), run))
+        return await self._done(self._parts.pipeline.stop(self._parts.person(request).name, run))
 
     async def take(self, request: gr.Request) -> Updates:
         """Put the newest run's adapter into service, whatever the exam said."""
-        return await self._done(self._parts.service.use(self._parts.user(request), self.newest()))
+        return await self._done(self._parts.service.use(self._parts.person(request).name, self.newest()))
 
     async def roll_back(self, request: gr.Request) -> Updates:
         """Put the champion before this one back into service."""
-        return await self._done(self._parts.service.rollback(self._parts.user(request)))
+        return await self._done(self._parts.service.rollback(self._parts.person(request).name))
 
     async def _done(self, deed: Awaitable[Any]) -> Updates:
         """Do it, and show how things stand then; what was refused is said in its sentence."""

@@ -1,10 +1,13 @@
-"""What the routes share: the parts, the user, and the idempotency key of a request."""
+"""What the routes share: the parts, who is asking, and the idempotency key of a request."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
+from ftchat.errors import NotAllowed
 from ftchat.parts import Parts
+from ftchat.records import Person, Standing
 
 
 def _parts(request: Request) -> Parts:
@@ -12,12 +15,23 @@ def _parts(request: Request) -> Parts:
     return parts
 
 
-def _user(request: Request) -> str:
-    return _parts(request).user(request)
+def _at_least(role: Standing) -> Callable[[Request], Person]:
+    """Who is asking, refused when they may not what this role may."""
+
+    def person(request: Request) -> Person:
+        who = _parts(request).person(request)
+        if not who.is_at_least(role):
+            raise NotAllowed(f"This is for {role}s; you are a {who.role} here. An admin can change that.")
+        return who
+
+    return person
 
 
 PartsOf = Annotated[Parts, Depends(_parts)]
-User = Annotated[str, Depends(_user)]
+Viewer = Annotated[Person, Depends(_at_least("viewer"))]
+Rater = Annotated[Person, Depends(_at_least("rater"))]
+Reviewer = Annotated[Person, Depends(_at_least("reviewer"))]
+Admin = Annotated[Person, Depends(_at_least("admin"))]
 
 
 def _key(

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict
 from ftchat.chat import Chat
 from ftchat.engine import Piece
 from ftchat.errors import BadInput, EngineError, FtchatError
-from ftchat.records import Message, Params, new_id
-from ftchat.web.common import Key, PartsOf, User
+from ftchat.records import Message, Params, Person, new_id
+from ftchat.web.common import Key, PartsOf, Rater, Viewer
 from ftchat.web.turns import ParamsIn, params_of
 
 router = APIRouter(prefix="/v1")
@@ -76,7 +76,7 @@ class _Answering:
 
 
 @router.get("/models")
-def models(parts: PartsOf, user: User) -> dict[str, Any]:
+def models(parts: PartsOf, who: Viewer) -> dict[str, Any]:
     """Every name that can be asked."""
     items = [{"id": name, "object": "model", "created": 0, "owned_by": "ftchat"} for name in parts.chat.contestants()]
     return {"object": "list", "data": items}
@@ -87,7 +87,7 @@ async def complete(
     body: CompletionIn,
     request: Request,
     parts: PartsOf,
-    user: User,
+    who: Rater,
     key: Key,
     x_ftchat_record: Annotated[str, Header()] = "yes",
 ) -> JSONResponse | StreamingResponse:
@@ -97,9 +97,9 @@ async def complete(
     if x_ftchat_record.lower() in ("no", "false", "0"):
         pieces = _straight(await parts.chat.unrecorded(messages, model=body.model, params=params), answering)
     else:
-        turn = await _recorded(parts.chat, user, messages, params=params, model=body.model, key=key)
-        headers = {"x-ftchat-turn": turn, "x-ftchat-reply": parts.chat.seen(user, turn).lanes[0].reply}
-        pieces = _of_turn(parts.chat, user, turn, answering=answering)
+        turn = await _recorded(parts.chat, who, messages, params=params, model=body.model, key=key)
+        headers = {"x-ftchat-turn": turn, "x-ftchat-reply": parts.chat.seen(who, turn).lanes[0].reply}
+        pieces = _of_turn(parts.chat, who, turn, answering=answering)
     if body.stream:
         chunks = _chunks(pieces, answering, usage=body.stream_options.include_usage)
         return StreamingResponse(chunks, media_type="text/event-stream", headers=headers)
@@ -136,15 +136,15 @@ def _params(chat: Chat, body: CompletionIn) -> Params:
 
 
 async def _recorded(
-    chat: Chat, user: str, messages: Sequence[Message], *, params: Params, model: str, key: str | None
+    chat: Chat, who: Person, messages: Sequence[Message], *, params: Params, model: str, key: str | None
 ) -> str:
     """A turn of the conversation that the messages continue, or of a new one that begins with them."""
     earlier, last = messages[:-1], messages[-1]
-    known = await asyncio.to_thread(chat.continued_by, user, earlier) if earlier else None
+    known = await asyncio.to_thread(chat.continued_by, who, earlier) if earlier else None
     system = messages[0].content if messages[0].role == "system" else ""
     context = () if known else earlier[1:] if system else earlier
     return await chat.ask(
-        user,
+        who,
         last.content,
         mode="chat",
         conversation=known,
@@ -156,11 +156,11 @@ async def _recorded(
     )
 
 
-async def _of_turn(chat: Chat, user: str, turn: str, *, answering: _Answering) -> AsyncIterator[str]:
+async def _of_turn(chat: Chat, who: Person, turn: str, *, answering: _Answering) -> AsyncIterator[str]:
     """The text of a recorded turn as it grows; a client that goes away ends it."""
     sent = 0
     try:
-        async for seen in chat.watch(user, turn):
+        async for seen in chat.watch(who, turn):
             lane = seen.lanes[0]
             if len(lane.text) > sent:
                 yield lane.text[sent:]
@@ -170,7 +170,7 @@ async def _of_turn(chat: Chat, user: str, turn: str, *, answering: _Answering) -
             if lane.finish:
                 answering.ended(lane.finish, prompt=lane.prompt_tokens or 0, completion=lane.tokens or 0)
     finally:
-        await asyncio.shield(chat.stop(user, turn))
+        await asyncio.shield(chat.stop(who, turn))
 
 
 async def _straight(pieces: AsyncIterator[Piece], answering: _Answering) -> AsyncIterator[str]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from ftchat.pipeline import Pipeline
 from ftchat.progress import RunSeen
-from ftchat.web.common import Key, PartsOf, User
+from ftchat.web.common import Admin, Key, PartsOf, Reviewer, Viewer
 
 router = APIRouter(prefix="/api")
 _EVERY_S = 0.5
@@ -26,42 +26,42 @@ class RunIn(BaseModel):
 
 
 @router.get("/dataset")
-def dataset(parts: PartsOf, user: User) -> dict[str, Any]:
+def dataset(parts: PartsOf, who: Reviewer) -> dict[str, Any]:
     """The card of a snapshot made now."""
     return asdict(parts.pipeline.card())
 
 
 @router.post("/runs", status_code=201)
-async def press(body: RunIn, parts: PartsOf, user: User, key: Key) -> dict[str, Any]:
+async def press(body: RunIn, parts: PartsOf, who: Admin, key: Key) -> dict[str, Any]:
     """Press Retrain."""
-    run = await parts.pipeline.press(user, effort=body.effort, args=body.args, key=key)
+    run = await parts.pipeline.press(who.name, effort=body.effort, args=body.args, key=key)
     return shown(parts.pipeline.seen(run.id))
 
 
 @router.get("/runs")
-def runs(parts: PartsOf, user: User) -> dict[str, Any]:
+def runs(parts: PartsOf, who: Viewer) -> dict[str, Any]:
     """Newest first."""
     found = parts.store.training.runs()
     return {"items": [{"id": r.id, "stage": r.stage, "adapter": r.adapter, "created_at": r.created_at} for r in found]}
 
 
 @router.get("/runs/{run}")
-def run(run: str, parts: PartsOf, user: User) -> dict[str, Any]:
+def run(run: str, parts: PartsOf, who: Viewer) -> dict[str, Any]:
     """One run, as it stands."""
     return shown(parts.pipeline.seen(run))
 
 
 @router.get("/runs/{run}/events")
-def events(run: str, parts: PartsOf, user: User) -> StreamingResponse:
+def events(run: str, parts: PartsOf, who: Viewer) -> StreamingResponse:
     """The run each time it changes, until it has ended."""
     parts.store.training.run(run)
     return StreamingResponse(_events(parts.pipeline, run), media_type="text/event-stream")
 
 
 @router.post("/runs/{run}/stop")
-async def stop(run: str, parts: PartsOf, user: User) -> dict[str, Any]:
+async def stop(run: str, parts: PartsOf, who: Admin) -> dict[str, Any]:
     """Stop, and keep the best so far."""
-    await parts.pipeline.stop(user, run)
+    await parts.pipeline.stop(who.name, run)
     return shown(parts.pipeline.seen(run))
 
 

@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 from ftchat.chat import Chat
 from ftchat.errors import BadInput
-from ftchat.records import Mode, Params, Winner
+from ftchat.records import Mode, Params, Person, Winner
 from ftchat.seen import TurnSeen
-from ftchat.web.common import Key, PartsOf, User
+from ftchat.web.common import Key, PartsOf, Rater, Viewer
 
 router = APIRouter(prefix="/api")
 
@@ -66,10 +66,10 @@ class CorrectionIn(BaseModel):
 
 
 @router.post("/turns", response_model=None)
-async def ask(body: TurnIn, parts: PartsOf, user: User, key: Key) -> dict[str, Any] | StreamingResponse:
+async def ask(body: TurnIn, parts: PartsOf, who: Rater, key: Key) -> dict[str, Any] | StreamingResponse:
     """Ask; answers when every lane has ended, or streams events."""
     turn = await parts.chat.ask(
-        user,
+        who,
         body.prompt,
         mode=body.mode,
         conversation=body.conversation,
@@ -80,60 +80,60 @@ async def ask(body: TurnIn, parts: PartsOf, user: User, key: Key) -> dict[str, A
         key=key,
     )
     if body.stream:
-        return StreamingResponse(_events(parts.chat, user, turn), media_type="text/event-stream")
-    seen = parts.chat.seen(user, turn)
-    async for newest in parts.chat.watch(user, turn):
+        return StreamingResponse(_events(parts.chat, who, turn), media_type="text/event-stream")
+    seen = parts.chat.seen(who, turn)
+    async for newest in parts.chat.watch(who, turn):
         seen = newest
     return shown(seen)
 
 
 @router.get("/turns/{turn}")
-def turn(turn: str, parts: PartsOf, user: User) -> dict[str, Any]:
+def turn(turn: str, parts: PartsOf, who: Viewer) -> dict[str, Any]:
     """One turn as its asker may see it."""
-    return shown(parts.chat.seen(user, turn))
+    return shown(parts.chat.seen(who, turn))
 
 
 @router.get("/conversations")
-def conversations(parts: PartsOf, user: User) -> dict[str, Any]:
+def conversations(parts: PartsOf, who: Viewer) -> dict[str, Any]:
     """One's own conversations, newest first."""
-    found = parts.chat.conversations(user)
+    found = parts.chat.conversations(who)
     return {"items": [{"id": c.id, "title": c.title, "created_at": c.created_at} for c in found], "next": None}
 
 
 @router.get("/conversations/{conversation}")
-def conversation(conversation: str, parts: PartsOf, user: User) -> dict[str, Any]:
+def conversation(conversation: str, parts: PartsOf, who: Viewer) -> dict[str, Any]:
     """One conversation with its turns."""
-    turns = [shown(parts.chat.seen(user, turn)) for turn in parts.chat.turns(user, conversation)]
+    turns = [shown(parts.chat.seen(who, turn)) for turn in parts.chat.turns(who, conversation)]
     return {"id": conversation, "turns": turns}
 
 
 @router.post("/votes")
-async def vote(body: VoteIn, parts: PartsOf, user: User, key: Key) -> dict[str, Any]:
+async def vote(body: VoteIn, parts: PartsOf, who: Rater, key: Key) -> dict[str, Any]:
     """Vote; the answer reveals the names."""
-    given = await parts.chat.vote(user, body.turn, body.winner, reasons=body.reasons, comment=body.comment, key=key)
+    given = await parts.judging.vote(who, body.turn, body.winner, reasons=body.reasons, comment=body.comment, key=key)
     return {"vote": given.id, "contestants": {"left": given.left, "right": given.right}}
 
 
 @router.post("/votes/{vote}/undo")
-def undo(vote: str, parts: PartsOf, user: User) -> dict[str, Any]:
+def undo(vote: str, parts: PartsOf, who: Rater) -> dict[str, Any]:
     """Take back one's own vote."""
     if not vote.startswith("v_"):
         raise BadInput("This is not the id of a vote.")
-    parts.chat.undo(user, vote)
+    parts.judging.undo(who, vote)
     return {"vote": vote, "undone": True}
 
 
 @router.post("/ratings")
-def rate(body: RatingIn, parts: PartsOf, user: User, key: Key) -> dict[str, str]:
+def rate(body: RatingIn, parts: PartsOf, who: Rater, key: Key) -> dict[str, str]:
     """Thumb up or down."""
-    given = parts.chat.rate(user, body.reply, body.value, reasons=body.reasons, comment=body.comment, key=key)
+    given = parts.judging.rate(who, body.reply, body.value, reasons=body.reasons, comment=body.comment, key=key)
     return {"rating": given}
 
 
 @router.post("/corrections")
-def correct(body: CorrectionIn, parts: PartsOf, user: User, key: Key) -> dict[str, str]:
+def correct(body: CorrectionIn, parts: PartsOf, who: Rater, key: Key) -> dict[str, str]:
     """Say what a reply should have been."""
-    return {"correction": parts.chat.correct(user, body.reply, body.text, key=key)}
+    return {"correction": parts.judging.correct(who, body.reply, body.text, key=key)}
 
 
 def params_of(chat: Chat, given: ParamsIn) -> Params:
@@ -171,11 +171,11 @@ def shown(seen: TurnSeen) -> dict[str, Any]:
     }
 
 
-async def _events(chat: Chat, user: str, turn: str) -> AsyncIterator[str]:
+async def _events(chat: Chat, who: Person, turn: str) -> AsyncIterator[str]:
     """Server-sent events: turn, delta, reply, end."""
     sent: dict[str, int] = {}
     ended: set[str] = set()
-    async for seen in chat.watch(user, turn):
+    async for seen in chat.watch(who, turn):
         if not sent:
             yield _event("turn", {"turn": seen.turn, "conversation": seen.conversation, "blind": seen.blind})
         for lane in seen.lanes:
