@@ -2,10 +2,12 @@
 
 import json
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 
+from ftchat import records
 from ftchat.config import TrainArgs
 from ftchat.errors import Conflict, NewerSchema, NotFound
 from ftchat.records import Conversation, Params, Reply, Turn, new_id, now
@@ -46,6 +48,12 @@ def ask(store: Store, prompt: str, *, mode: str = "compare", owner: str = "ann",
     for reply in replies:
         store.turns.finish(Reply(**{**vars(reply), "text": f"{reply.lane} answer", "finish": "stop"}))
     return store.turns.get(turn_id)
+
+
+def ask_many(store: Store, number: int) -> list[Turn]:
+    """Turns in one transaction, for tests that need some pages of them."""
+    with store.writing():
+        return [ask(store, f"question {i}") for i in range(number)]
 
 
 def correct(store: Store, prompt: str, text: str) -> str:
@@ -176,6 +184,24 @@ def test_everything_is_there_after_closing_and_opening_again(store: Store) -> No
     assert vote is not None
     assert vote.winner == "left"
     assert again.row("PRAGMA synchronous") == {"synchronous": 2}
+
+
+def test_after_a_start_with_the_clock_set_back_what_is_new_comes_after_what_was_there(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = time.time_ns()
+    monkeypatch.setattr(records.time, "time_ns", lambda: at + 3_600_000_000_000)
+    turn = ask(store, "an hour ahead")
+    vote = store.feedback.add_vote(turn, "ann", "left", reasons=None, comment="")
+    store.close()
+    monkeypatch.undo()
+    monkeypatch.setattr(records, "_last", 0)  # as in a new process
+    again = Store(store.path)
+    new = ask(again, "now")
+    assert again.turns.of_conversation(turn.conversation) == [turn.id]
+    assert new.id > turn.id
+    assert again.feedback.add_vote(new, "ann", "left", reasons=None, comment="") > vote
+    again.close()
 
 
 def test_a_newer_schema_is_refused(store: Store) -> None:

@@ -6,39 +6,36 @@ its first feedback is approved.
 
 import json
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ftchat.errors import Conflict, NotFound
 from ftchat.records import Feedback, Split, Status, Turn, Vote, Winner, new_id, now
+from ftchat.store import pages, words
+from ftchat.store.pages import Kind, Wanted
 
 if TYPE_CHECKING:
     from ftchat.store import Store
 
-Kind = Literal["vote", "rating", "correction"]
 _PREFIX: dict[str, Kind] = {"v": "vote", "g": "rating", "k": "correction"}
 
 _LIVE = "NOT EXISTS (SELECT 1 FROM voids WHERE voids.target = {0}.id)"
 
-# One shape for the three kinds. `reply` of a vote is the winner's, or NULL.
-_ALL = f"""
-WITH f AS (
-  SELECT id, 'vote' AS kind, rater, turn, NULL AS reply, winner AS value, created_at
-    FROM votes WHERE {_LIVE.format("votes")}
-  UNION ALL
-  SELECT ratings.id, 'rating', rater, replies.turn, reply, value, created_at
-    FROM ratings JOIN replies ON replies.id = reply WHERE {_LIVE.format("ratings")}
-  UNION ALL
-  SELECT corrections.id, 'correction', rater, replies.turn, reply, corrections.text, created_at
-    FROM corrections JOIN replies ON replies.id = reply WHERE {_LIVE.format("corrections")}
-)
-SELECT f.id, f.kind, f.rater, f.turn, f.reply, f.value, f.created_at, t.prompt,
-       c.group_key AS "group", groups.split,
-       COALESCE(r.text, '') AS original, COALESCE(r.contestant, '') AS contestant,
-       COALESCE((SELECT status FROM reviews WHERE target = f.id ORDER BY seq DESC LIMIT 1), 'pending') AS status
-  FROM f JOIN turns t ON t.id = f.turn JOIN conversations c ON c.id = t.conversation
-  LEFT JOIN replies r ON r.id = f.reply LEFT JOIN groups ON groups.key = c.group_key
+# One shape for the three kinds. `reply` of a vote is NULL: it is about both.
+_ALL = """
+SELECT s.id, s.kind, s.status, s.rater, COALESCE(v.turn, r.turn) AS turn, r.id AS reply, t.prompt,
+       c.group_key AS "group", groups.split, COALESCE(v.winner, g.value, k.text) AS value,
+       COALESCE(v.created_at, g.created_at, k.created_at) AS created_at,
+       COALESCE(r.text, '') AS original, COALESCE(r.contestant, '') AS contestant
+  FROM standing s
+  LEFT JOIN votes v ON s.kind = 'vote' AND v.id = s.id
+  LEFT JOIN ratings g ON s.kind = 'rating' AND g.id = s.id
+  LEFT JOIN corrections k ON s.kind = 'correction' AND k.id = s.id
+  LEFT JOIN replies r ON r.id = COALESCE(g.reply, k.reply)
+  JOIN turns t ON t.id = COALESCE(v.turn, r.turn) JOIN conversations c ON c.id = t.conversation
+  LEFT JOIN groups ON groups.key = c.group_key
 """
+_TALLIES = "SELECT kind, status, n FROM tallies WHERE n > 0"
+_IN_TIME = "substr(s.id, 3)"  # an id without its prefix sorts by time
 
 
 def split_of(ordinal: int) -> Split:
@@ -57,54 +54,60 @@ class FeedbackLog:
 
     def add_vote(self, turn: Turn, rater: str, winner: Winner, *, reasons: Any, comment: str) -> str:
         """Append a vote. The first one on a blind turn is the blind one; after an undo it is not blind any more."""
-        with self._store.writing() as db:
+        with self._store.writing():
             if self.vote_of(turn.id) is not None:
                 raise Conflict("This turn already has a vote. Undo it first to vote again.")
-            vote = new_id("v")
-            db.table("votes").insert(
-                {
-                    "id": vote,
-                    "turn": turn.id,
-                    "rater": rater,
-                    "winner": winner,
-                    "blind": int(turn.blind and not self.revealed(turn.id)),
-                    "reasons": json.dumps(reasons or {}),
-                    "comment": comment,
-                    "created_at": now(),
-                }
-            )
-            return vote
+            blind = int(turn.blind and not self.revealed(turn.id))
+            row = {"id": new_id("v"), "turn": turn.id, "rater": rater, "winner": winner, "blind": blind}
+            rest = {"reasons": json.dumps(reasons or {}), "comment": comment, "created_at": now()}
+            self._store.insert("votes", {**row, **rest})
+            return str(row["id"])
 
     def add_rating(self, reply: str, rater: str, value: str, *, reasons: Any, comment: str) -> str:
         """Append a thumb. It replaces the same person's earlier one on this reply, which is voided."""
-        with self._store.writing() as db:
-            sql = f"SELECT id FROM ratings WHERE reply = :r AND rater = :by AND {_LIVE.format('ratings')}"
-            for row in self._store.rows(sql, {"r": reply, "by": rater}):
-                self.void(row["id"], rater)
+        with self._store.writing():
+            self._replace("ratings", reply, rater)
             rating = new_id("g")
             row = {"id": rating, "reply": reply, "rater": rater, "value": value, "reasons": json.dumps(reasons or [])}
-            db.table("ratings").insert({**row, "comment": comment, "created_at": now()})
+            self._store.insert("ratings", {**row, "comment": comment, "created_at": now()})
             return rating
 
     def add_correction(self, reply: str, rater: str, text: str) -> str:
         """Append a correction. It replaces the same person's earlier one on this reply, which is voided."""
-        with self._store.writing() as db:
-            sql = f"SELECT id FROM corrections WHERE reply = :r AND rater = :by AND {_LIVE.format('corrections')}"
-            for row in self._store.rows(sql, {"r": reply, "by": rater}):
-                self.void(row["id"], rater)
+        with self._store.writing():
+            self._replace("corrections", reply, rater)
             correction = new_id("k")
             row = {"id": correction, "reply": reply, "rater": rater, "text": text, "created_at": now()}
-            db.table("corrections").insert(row)
-            sql = "SELECT prompt FROM turns JOIN replies ON replies.turn = turns.id WHERE replies.id = :r"
-            prompt = self._store.rows(sql, {"r": reply})[0]["prompt"]
-            db.table("correction_prompts").insert({"correction": correction, "prompt": prompt})
+            self._store.insert("corrections", row)
+            sql = "SELECT t.* FROM turns t JOIN replies r ON r.turn = t.id WHERE r.id = :r"
+            turn = self._store.rows(sql, {"r": reply})[0]
+            self._store.insert("correction_prompts", {"correction": correction, "prompt": turn["prompt"]})
+            words.add(self._store, correction, f"{turn['prompt']}\n{text}", turn=turn["id"], owner=turn["owner"])
             return correction
+
+    def _replace(self, table: str, reply: str, rater: str) -> None:
+        """Void what someone gave on a reply before."""
+        sql = f"SELECT id FROM {table} WHERE reply = :r AND rater = :by AND {_LIVE.format(table)}"
+        for row in self._store.rows(sql, {"r": reply, "by": rater}):
+            self.void(row["id"], rater)
 
     def void(self, target: str, by: str) -> None:
         """Take back a piece of feedback. Doing it twice is doing it once."""
-        with self._store.writing() as db:
-            row = {"target": target, "by": by, "created_at": now()}
-            db.table("voids").insert(row, pk="target", ignore=True)
+        with self._store.writing():
+            if self._stands(target):
+                self._store.insert("voids", {"target": target, "by": by, "created_at": now()})
+            elif self._store.row("SELECT 1 AS yes FROM voids WHERE target = :t", {"t": target}) is None:
+                raise NotFound("There is no such feedback.")
+
+    def _stands(self, feedback: str) -> bool:
+        return self._store.row("SELECT 1 AS yes FROM standing WHERE id = :i", {"i": feedback}) is not None
+
+    def get(self, feedback: str) -> Feedback:
+        """One piece of feedback that stands."""
+        row = self._store.row(f"{_ALL} WHERE s.id = :i", {"i": feedback})
+        if row is None:
+            raise NotFound(f"There is no feedback {feedback!r}, or it was taken back.")
+        return Feedback(**row)
 
     def rater_of(self, feedback: str) -> str:
         """Who gave it."""
@@ -125,30 +128,33 @@ class FeedbackLog:
         )
         return _vote(row) if row else None
 
-    def votes_between(self, contestant: str, others: Sequence[str]) -> dict[str, int]:
-        """How many blind votes compare a contestant with each of the others."""
-        rows = self._store.rows(
-            f"""SELECT CASE WHEN l.contestant = :c THEN r.contestant ELSE l.contestant END AS other, COUNT(*) AS n
-                FROM votes JOIN replies l ON l.turn = votes.turn AND l.lane = 'left'
-                JOIN replies r ON r.turn = votes.turn AND r.lane = 'right'
-                WHERE votes.blind = 1 AND :c IN (l.contestant, r.contestant) AND {_LIVE.format("votes")}
-                GROUP BY other""",
-            {"c": contestant},
-        )
-        counted = {row["other"]: row["n"] for row in rows}
-        return {other: counted.get(other, 0) for other in others}
-
     def revealed(self, turn: str) -> bool:
-        """Whether the names of a blind turn are known: by a vote on it or on another turn of its conversation with the
-        same two on the same sides. An undone vote counts."""
+        """Whether the names of a blind turn are known: by a vote on it, or on another turn of its conversation with
+        the same two on the same sides if it was there when that vote was given: later its sides were drawn anew, even
+        where they fell the same. An undone vote counts."""
         sql = """
             SELECT 1 AS yes FROM turns me JOIN turns t ON t.conversation = me.conversation
               JOIN votes ON votes.turn = t.id
               JOIN replies l ON l.turn = t.id AND l.lane = 'left' JOIN replies r ON r.turn = t.id AND r.lane = 'right'
               JOIN replies ml ON ml.turn = me.id AND ml.lane = 'left'
               JOIN replies mr ON mr.turn = me.id AND mr.lane = 'right'
-             WHERE me.id = :t AND l.contestant = ml.contestant AND r.contestant = mr.contestant LIMIT 1"""
+             WHERE me.id = :t AND l.contestant = ml.contestant AND r.contestant = mr.contestant
+               AND (t.id = me.id OR substr(votes.id, 3) > substr(me.id, 3)) LIMIT 1"""
         return self._store.row(sql, {"t": turn}) is not None
+
+    def status(self, feedback: str) -> Status | None:
+        """Where its review stands; None when it was taken back."""
+        row = self._store.row("SELECT status FROM standing WHERE id = :i", {"i": feedback})
+        return row["status"] if row else None
+
+    def approved_correction(self, reply: str, *, rater: str) -> str | None:
+        """What someone corrected a reply to, if that was approved."""
+        row = self._store.row(
+            """SELECT k.text FROM corrections k JOIN standing s ON s.id = k.id
+                WHERE k.reply = :r AND k.rater = :by AND s.status = 'approved'""",
+            {"r": reply, "by": rater},
+        )
+        return str(row["text"]) if row else None
 
     def given_on(self, reply: str, *, rater: str) -> tuple[str | None, str | None]:
         """The correction and the thumb that someone gave on a reply."""
@@ -161,33 +167,60 @@ class FeedbackLog:
 
     def review(self, target: str, status: Status, by: str) -> None:
         """Record a review; the first approval in a group gives the group its split, for good."""
-        with self._store.writing() as db:
-            db.table("reviews").insert({"target": target, "status": status, "by": by, "created_at": now()}, pk="seq")
+        with self._store.writing():
+            if not self._stands(target):
+                raise NotFound(f"There is no feedback {target!r}, or it was taken back.")
+            self._store.insert("reviews", {"target": target, "status": status, "by": by, "created_at": now()})
             if status != "approved":
                 return
-            row = self._store.row(f'SELECT "group" FROM ({_ALL}) WHERE id = :i', {"i": target})
-            if row and not self._store.row("SELECT 1 AS yes FROM groups WHERE key = :k", {"k": row["group"]}):
-                last = self._store.row("SELECT COALESCE(MAX(ordinal), 0) AS n FROM groups")
-                ordinal = int(last["n"]) + 1 if last else 1
+            row = self._store.row(f"{_ALL} WHERE s.id = :i", {"i": target})
+            if row and row["split"] is None:
+                ordinal = self.groups() + 1
                 values = {"ordinal": ordinal, "key": row["group"], "split": split_of(ordinal), "created_at": now()}
-                db.table("groups").insert(values)
+                self._store.insert("groups", values)
 
     def all(self, *, status: Status | None = None, kind: Kind | None = None) -> list[Feedback]:
         """Feedback that stands, oldest first."""
-        sql = f"""SELECT * FROM ({_ALL}) WHERE (:s IS NULL OR status = :s) AND (:k IS NULL OR kind = :k)
-                  ORDER BY substr(id, 3)"""  # an id without its prefix sorts by time
+        wanted = {"s.status = :s": status, "s.kind = :k": kind}
+        where = " AND ".join(sql for sql, value in wanted.items() if value is not None)
+        sql = f"{_ALL} WHERE {where or '1'} ORDER BY {_IN_TIME}"
         return [Feedback(**row) for row in self._store.rows(sql, {"s": status, "k": kind})]
 
-    def nearest(self, prompt: str, *, limit: int) -> list[Feedback]:
-        """Approved corrections whose prompts are nearest in words, best first. Exam rows are not among them."""
+    def page(
+        self,
+        *,
+        status: Status | None = None,
+        kind: Kind | None = None,
+        rater: str | None = None,
+        search: str | None = None,
+        after: str | None = None,
+        limit: int,
+    ) -> tuple[list[Feedback], str | None]:
+        """One page of the feedback that stands, newest first, and where the next one begins, if there is one.
+
+        With `search`, feedback on questions, and corrections, that have these words: newest text first. `after` is
+        what the page before gave as the next one's beginning.
+        """
+        wanted = Wanted(status, kind, rater)
+        ids, more = pages.places(self._store, wanted, search=search, after=after, limit=limit)
+        sql = f"{_ALL} WHERE s.id IN (SELECT value FROM json_each(:ids))"
+        found = {row["id"]: Feedback(**row) for row in self._store.rows(sql, {"ids": json.dumps(ids)})}
+        return [found[id_] for id_ in ids if id_ in found], more
+
+    def nearest(self, prompt: str, *, limit: int, own: str | None = None) -> list[Feedback]:
+        """Approved corrections whose prompts are nearest in words, best first. Exam rows are not among them.
+
+        With `own`, what that person corrected is among them even while it waits for review.
+        """
         words = list(dict.fromkeys(re.findall(r"\w+", prompt)))[:40]
         if not words:
             return []
         found = self._store.rows(
-            f"""SELECT a.* FROM correction_prompts p JOIN ({_ALL}) a ON a.id = p.correction
-                WHERE p.prompt MATCH :words AND a.status = 'approved' AND COALESCE(a.split, 'train') <> 'exam'
+            f"""{_ALL} JOIN correction_prompts p ON p.correction = s.id
+                WHERE p.prompt MATCH :words AND COALESCE(groups.split, 'train') <> 'exam'
+                  AND (s.status = 'approved' OR (s.status = 'pending' AND s.rater = :own))
                 ORDER BY bm25(correction_prompts) LIMIT :n""",
-            {"words": " OR ".join(f'"{word}"' for word in words), "n": limit},
+            {"words": " OR ".join(f'"{word}"' for word in words), "n": limit, "own": own},
         )
         return [Feedback(**row) for row in found]
 
@@ -200,13 +233,12 @@ class FeedbackLog:
 
     def groups(self) -> int:
         """How many questions have a split so far."""
-        row = self._store.row("SELECT COUNT(*) AS n FROM groups")
-        return int(row["n"]) if row else 0
+        row = self._store.row("SELECT MAX(ordinal) AS n FROM groups")  # they are numbered from 1, and none goes away
+        return int(row["n"] or 0) if row else 0
 
     def counts(self) -> dict[str, int]:
         """How many pieces of feedback stand, by `kind/status`."""
-        sql = f"SELECT kind || '/' || status AS what, COUNT(*) AS n FROM ({_ALL}) GROUP BY what"
-        return {row["what"]: row["n"] for row in self._store.rows(sql)}
+        return {f"{row['kind']}/{row['status']}": row["n"] for row in self._store.rows(_TALLIES)}
 
 
 def _vote(row: dict[str, Any]) -> Vote:

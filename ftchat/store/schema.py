@@ -8,6 +8,31 @@ from sqlite_utils import Database, Migrations
 migrations = Migrations("ftchat")
 
 _APPEND_ONLY = ("votes", "ratings", "corrections", "reviews", "voids", "turns", "idempotency")
+_KINDS = ("vote", "rating", "correction")
+
+
+def _append_only(db: Database, table: str) -> None:
+    for verb in ("UPDATE", "DELETE"):
+        db.execute(
+            f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+        )
+
+
+_FOLLOWS = {
+    "voids": "DELETE FROM standing WHERE id = NEW.target",
+    "reviews": "UPDATE standing SET status = NEW.status WHERE id = NEW.target AND status <> NEW.status",
+}
+
+
+def _follow(db: Database, table: str) -> None:
+    """Let what stands follow a table, which takes rows on what stands and on nothing else."""
+    db.execute(
+        f"""CREATE TRIGGER {table}_of_what_stands BEFORE INSERT ON {table}
+            WHEN NOT EXISTS (SELECT 1 FROM standing WHERE id = NEW.target)
+            BEGIN SELECT RAISE(ABORT, 'nothing stands under this id'); END"""
+    )
+    db.execute(f"CREATE TRIGGER {table}_count AFTER INSERT ON {table} BEGIN {_FOLLOWS[table]}; END")
 
 
 @migrations()
@@ -68,11 +93,7 @@ def m001_what_people_said(db: Database) -> None:
     ):
         db.execute(sql)
     for table in _APPEND_ONLY:
-        for verb in ("UPDATE", "DELETE"):
-            db.execute(
-                f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-            )
+        _append_only(db, table)
 
 
 @migrations()
@@ -114,3 +135,181 @@ def m002_what_was_trained(db: Database) -> None:
 def m003_find_corrections(db: Database) -> None:
     """Full-text search over the prompts of corrections, for few-shot."""
     db.execute("CREATE VIRTUAL TABLE correction_prompts USING fts5(correction UNINDEXED, prompt, tokenize = 'porter')")
+
+
+@migrations()
+def m004_what_stands(db: Database) -> None:
+    """One row for each piece of feedback that stands, with its status, and how many there are of each.
+
+    Both follow from the append-only tables, and only triggers write them: whatever appends keeps them true.
+    """
+    for sql in (
+        """CREATE TABLE standing (
+            id TEXT PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('vote','rating','correction')),
+            status TEXT NOT NULL CHECK (status IN ('pending','approved','rejected')), rater TEXT NOT NULL)
+           STRICT, WITHOUT ROWID""",
+        "CREATE INDEX standing_queue ON standing (kind, status, id)",
+        "CREATE INDEX standing_rater ON standing (rater, kind, status, id)",
+        """CREATE TABLE tallies (
+            kind TEXT NOT NULL, status TEXT NOT NULL, n INTEGER NOT NULL CHECK (n >= 0), PRIMARY KEY (kind, status))
+           STRICT, WITHOUT ROWID""",
+        """CREATE TRIGGER standing_one_more AFTER INSERT ON standing
+           BEGIN UPDATE tallies SET n = n + 1 WHERE kind = NEW.kind AND status = NEW.status; END""",
+        """CREATE TRIGGER standing_one_less AFTER DELETE ON standing
+           BEGIN UPDATE tallies SET n = n - 1 WHERE kind = OLD.kind AND status = OLD.status; END""",
+        """CREATE TRIGGER standing_decided AFTER UPDATE OF status ON standing BEGIN
+             UPDATE tallies SET n = n - 1 WHERE kind = OLD.kind AND status = OLD.status;
+             UPDATE tallies SET n = n + 1 WHERE kind = NEW.kind AND status = NEW.status; END""",
+    ):
+        db.execute(sql)
+    for kind in _KINDS:
+        db.execute(
+            f"INSERT INTO tallies VALUES ('{kind}','pending',0), ('{kind}','approved',0), ('{kind}','rejected',0)"
+        )
+        db.execute(
+            f"""INSERT INTO standing SELECT id, '{kind}', COALESCE((SELECT status FROM reviews
+                WHERE reviews.target = f.id ORDER BY seq DESC LIMIT 1), 'pending'), rater FROM {kind}s f
+                WHERE NOT EXISTS (SELECT 1 FROM voids WHERE voids.target = f.id)"""
+        )
+        db.execute(
+            f"""CREATE TRIGGER {kind}s_stand AFTER INSERT ON {kind}s
+                BEGIN INSERT INTO standing VALUES (NEW.id, '{kind}', 'pending', NEW.rater); END"""
+        )
+    for table in ("voids", "reviews"):
+        _follow(db, table)
+    _append_only(db, "groups")
+
+
+@migrations()
+def m005_find_what_was_said(db: Database) -> None:
+    """Full-text search: a row for each question, and one for each correction together with its question.
+
+    The rows hold ids, not rowids of turns: those may change when a file is compacted. They are written by `words`: a
+    trigger may not write to such a table while the schema is not trusted.
+    """
+    corrections = """SELECT k.id, t.id, t.owner, t.prompt || char(10) || k.text FROM corrections k
+                     JOIN replies r ON r.id = k.reply JOIN turns t ON t.id = r.turn"""
+    for sql in (
+        """CREATE VIRTUAL TABLE words USING fts5(
+            id UNINDEXED, turn UNINDEXED, owner, said, tokenize = 'unicode61 remove_diacritics 2')""",
+        f"""INSERT INTO words (id, turn, owner, said) SELECT * FROM (
+            SELECT id, id AS turn, owner, prompt FROM turns UNION ALL {corrections}) ORDER BY substr(id, 3)""",
+    ):
+        db.execute(sql)
+
+
+@migrations()
+def m006_conversations_by_mode(db: Database) -> None:
+    """In which mode a conversation began, so that a page of them is found by index."""
+    for sql in (
+        "ALTER TABLE conversations ADD COLUMN mode TEXT CHECK (mode IN ('chat','compare'))",
+        """UPDATE conversations SET mode =
+            (SELECT mode FROM turns WHERE turns.conversation = conversations.id ORDER BY turns.id LIMIT 1)""",
+        "CREATE INDEX conversations_owner_mode ON conversations (owner, mode, id)",
+        """CREATE TRIGGER turns_begin AFTER INSERT ON turns WHEN NEW.parent IS NULL
+           BEGIN UPDATE conversations SET mode = NEW.mode WHERE id = NEW.conversation AND mode IS NULL; END""",
+    ):
+        db.execute(sql)
+
+
+@migrations()
+def m007_fewer_pages_a_vote(db: Database) -> None:
+    """The same rows and rules in fewer trees: each page that a vote touches is written and waited for with it.
+
+    Nothing is ever deleted from reviews and groups, so their numbers need no AUTOINCREMENT. What a review is of is
+    looked up in `standing`. One index serves the votes of a turn and sees to it that at most one is blind.
+    """
+    for sql in (
+        """CREATE TABLE new_reviews (
+            seq INTEGER PRIMARY KEY, target TEXT NOT NULL,
+            status TEXT NOT NULL CHECK (status IN ('pending','approved','rejected')), by TEXT NOT NULL,
+            created_at TEXT NOT NULL) STRICT""",
+        """CREATE TABLE new_groups (
+            ordinal INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE,
+            split TEXT NOT NULL CHECK (split IN ('train','tune','exam')), created_at TEXT NOT NULL) STRICT""",
+        """CREATE TABLE new_idempotency (
+            owner TEXT NOT NULL, key TEXT NOT NULL, result TEXT NOT NULL, created_at TEXT NOT NULL,
+            PRIMARY KEY (owner, key)) STRICT, WITHOUT ROWID""",
+    ):
+        db.execute(sql)
+    for table in ("reviews", "groups", "idempotency"):
+        db.execute(f"INSERT INTO new_{table} SELECT * FROM {table}")
+        db.execute(f"DROP TABLE {table}")
+        db.execute(f"ALTER TABLE new_{table} RENAME TO {table}")
+        _append_only(db, table)
+    _follow(db, "reviews")
+    db.execute("DROP INDEX votes_one_blind")
+    db.execute("DROP INDEX votes_turn")
+    db.execute("CREATE UNIQUE INDEX votes_turn ON votes (turn, (CASE blind WHEN 1 THEN '' ELSE id END))")
+
+
+@migrations()
+def m010_who_may_what(db: Database) -> None:
+    """Users, and what they come in with: logins, tokens and invitations, of each only a digest."""
+    role = "CHECK (role IN ('viewer','rater','reviewer','admin'))"
+    for sql in (
+        f"""CREATE TABLE users (
+            name TEXT PRIMARY KEY, role TEXT NOT NULL {role}, password TEXT NOT NULL DEFAULT '',
+            disabled INTEGER NOT NULL DEFAULT 0 CHECK (disabled IN (0,1)), created_at TEXT NOT NULL) STRICT""",
+        """CREATE TABLE logins (
+            digest TEXT PRIMARY KEY, user TEXT NOT NULL REFERENCES users, seen REAL NOT NULL,
+            created_at TEXT NOT NULL) STRICT""",
+        "CREATE INDEX logins_user ON logins (user)",
+        "CREATE INDEX logins_seen ON logins (seen)",
+        f"""CREATE TABLE tokens (
+            id TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, name TEXT NOT NULL, user TEXT NOT NULL REFERENCES users,
+            role TEXT NOT NULL {role}, used REAL, revoked INTEGER NOT NULL DEFAULT 0 CHECK (revoked IN (0,1)),
+            created_at TEXT NOT NULL) STRICT""",
+        "CREATE INDEX tokens_user ON tokens (user)",
+        f"""CREATE TABLE invitations (
+            id TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, role TEXT {role}, user TEXT REFERENCES users,
+            by TEXT NOT NULL, expires REAL NOT NULL, spent INTEGER NOT NULL DEFAULT 0 CHECK (spent IN (0,1)),
+            created_at TEXT NOT NULL, CHECK ((role IS NULL) <> (user IS NULL))) STRICT""",
+    ):
+        db.execute(sql)
+
+
+@migrations()
+def m020_a_tree_of_turns(db: Database) -> None:
+    """How many earlier turns a prompt left out; and which conversations began as another wording of one's question."""
+    for sql in (
+        "ALTER TABLE replies ADD COLUMN trimmed INTEGER NOT NULL DEFAULT 0",
+        """CREATE TABLE rewordings (
+            conversation TEXT PRIMARY KEY REFERENCES conversations, first TEXT NOT NULL REFERENCES conversations)
+           STRICT""",
+        "CREATE INDEX rewordings_first ON rewordings (first)",
+    ):
+        db.execute(sql)
+
+
+@migrations()
+def m021_why(db: Database) -> None:
+    """Reasons that were given after a vote, and the instruction of a correction that the model wrote."""
+    for sql in (
+        """CREATE TABLE vote_reasons (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, vote TEXT NOT NULL REFERENCES votes, reasons TEXT NOT NULL,
+            comment TEXT NOT NULL, created_at TEXT NOT NULL) STRICT""",
+        "CREATE INDEX vote_reasons_vote ON vote_reasons (vote, seq)",
+        "CREATE INDEX votes_both_bad ON votes (turn) WHERE winner = 'both_bad'",
+        """CREATE TABLE correction_origins (
+            correction TEXT PRIMARY KEY REFERENCES corrections, instruction TEXT NOT NULL) STRICT""",
+    ):
+        db.execute(sql)
+    for table in ("vote_reasons", "correction_origins"):
+        _append_only(db, table)
+
+
+@migrations()
+def m022_rating_sessions(db: Database) -> None:
+    """Lists of questions that are answered ahead, and how far each is."""
+    for sql in (
+        """CREATE TABLE rating_sessions (
+            id TEXT PRIMARY KEY, owner TEXT NOT NULL, title TEXT NOT NULL, created_at TEXT NOT NULL,
+            ended_at TEXT) STRICT""",
+        "CREATE INDEX rating_sessions_owner ON rating_sessions (owner, id)",
+        """CREATE TABLE session_items (
+            session TEXT NOT NULL REFERENCES rating_sessions, position INTEGER NOT NULL, prompt TEXT NOT NULL,
+            turn TEXT REFERENCES turns, asked INTEGER NOT NULL DEFAULT 0, skipped TEXT,
+            PRIMARY KEY (session, position)) STRICT, WITHOUT ROWID""",
+    ):
+        db.execute(sql)

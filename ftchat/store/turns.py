@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftchat.errors import NotFound
 from ftchat.records import Conversation, LaneName, Message, Params, Reply, Turn, group_key, now
+from ftchat.store import words
 
 if TYPE_CHECKING:
     from ftchat.store import Store
@@ -31,13 +32,13 @@ class TurnLog:
 
     def add(self, turn: Turn, *, new: Conversation | None = None) -> None:
         """Commit a turn with its unfinished replies, and its conversation when it is the first."""
-        with self._store.writing() as db:
+        with self._store.writing():
             if new is not None:
                 first = next((m.content for m in new.context if m.role == "user"), turn.prompt)
                 context = json.dumps([message.as_dict() for message in new.context])
-                row = {**asdict(new), "context": context, "group_key": group_key(first)}
-                db.table("conversations").insert(row)
-            db.table("turns").insert(
+                self._store.insert("conversations", {**asdict(new), "context": context, "group_key": group_key(first)})
+            self._store.insert(
+                "turns",
                 {
                     "id": turn.id,
                     "conversation": turn.conversation,
@@ -48,10 +49,11 @@ class TurnLog:
                     "prompt": turn.prompt,
                     "params": json.dumps(asdict(turn.params)),
                     "created_at": turn.created_at,
-                }
+                },
             )
             for reply in turn.replies:
-                db.table("replies").insert({**asdict(reply), "examples": json.dumps(reply.examples)})
+                self._store.insert("replies", {**asdict(reply), "examples": json.dumps(reply.examples)})
+            words.add(self._store, turn.id, turn.prompt, turn=turn.id, owner=turn.owner)
 
     def finish(self, reply: Reply) -> None:
         """Write a finished reply, once. A second finish of the same reply is left as the first was."""
@@ -92,36 +94,27 @@ class TurnLog:
             raise NotFound("There is no such conversation.")
         return _conversation(row)
 
-    def conversations(self, owner: str, *, limit: int, mode: str | None = None) -> list[Conversation]:
-        """Someone's conversations, newest first; with `mode`, those that began in it."""
-        rows = self._store.rows(
-            "SELECT * FROM conversations c WHERE owner = :o AND (:m IS NULL OR :m = "
-            "(SELECT mode FROM turns t WHERE t.conversation = c.id ORDER BY t.id LIMIT 1)) ORDER BY id DESC LIMIT :n",
-            {"o": owner, "n": limit, "m": mode},
-        )
-        return [_conversation(row) for row in rows]
-
-    def continued_by(self, owner: str, messages: Sequence[Message]) -> str | None:
-        """The conversation of which these messages are the whole so far, if there is one."""
-        first = next((m.content for m in messages if m.role == "user"), "")
-        rows = self._store.rows(
-            "SELECT id FROM conversations WHERE owner = :o AND group_key = :k ORDER BY id DESC LIMIT 50",
-            {"o": owner, "k": group_key(first)},
-        )
-        return next((row["id"] for row in rows if self._says(row["id"], list(messages))), None)
-
-    def _says(self, conversation: str, messages: list[Message]) -> bool:
-        head = list(self.conversation(conversation).head)
-        turns = [self.get(turn) for turn in self.of_conversation(conversation)]
-        if messages[: len(head)] != head or len(messages) != len(head) + 2 * len(turns):
-            return False
-        pairs = zip(messages[len(head) :: 2], messages[len(head) + 1 :: 2], strict=True)
-        return all(
-            asked == Message("user", turn.prompt)
-            and answered.role == "assistant"
-            and any(answered.content == reply.text for reply in turn.replies)
-            for (asked, answered), turn in zip(pairs, turns, strict=True)
-        )
+    def conversations(
+        self,
+        owner: str | None,
+        *,
+        limit: int,
+        mode: str | None = None,
+        search: str | None = None,
+        before: str | None = None,
+    ) -> list[Conversation]:
+        """Conversations, newest first: someone's or all; with `mode`, those that began in it; with `search`, those in
+        which a question or a correction has these words. `before` is the last id of the page before this one."""
+        filters = {"c.owner = :o": owner, "c.mode = :m": mode, "c.id < :b": before}
+        where = [sql for sql, value in filters.items() if value is not None]
+        params: dict[str, Any] = {"o": owner, "m": mode, "b": before, "n": limit}
+        if search is not None:
+            params["q"] = words.query(search, owner=owner)
+            if params["q"] is None:
+                return []
+            where.append(f"c.id IN ({words.CONVERSATIONS})")
+        sql = f"SELECT c.* FROM conversations c WHERE {' AND '.join(where) or '1'} ORDER BY c.id DESC LIMIT :n"
+        return [_conversation(row) for row in self._store.rows(sql, params)]
 
     def of_conversation(self, conversation: str) -> list[str]:
         """The ids of its turns, oldest first."""
@@ -145,20 +138,26 @@ class TurnLog:
             path.append(self.get(parent))
         return path[::-1]
 
-    def history(self, path: Sequence[Turn], lane: LaneName) -> list[Message]:
-        """What was said in earlier turns: the corrected text, else the vote's winner, else this lane's own reply."""
+    def history(self, path: Sequence[Turn], lane: LaneName, *, approved_only: bool = False) -> list[Message]:
+        """What was said in earlier turns: the corrected text, else the vote's winner, else this lane's own reply.
+
+        The person's own feedback counts before its review, except with `approved_only`: for what trains and examines.
+        """
         messages = []
         for turn in path:
-            if text := self._said(turn, lane):
+            if text := self._said(turn, lane, approved_only=approved_only):
                 messages += [Message("user", turn.prompt), Message("assistant", text)]
         return messages
 
-    def _said(self, turn: Turn, lane: LaneName) -> str:
+    def _said(self, turn: Turn, lane: LaneName, *, approved_only: bool) -> str:
+        feedback = self._store.feedback
         for reply in turn.replies:
-            if corrected := self._store.feedback.given_on(reply.id, rater=turn.owner)[0]:
+            approved = feedback.approved_correction(reply.id, rater=turn.owner) if approved_only else None
+            if corrected := approved if approved_only else feedback.given_on(reply.id, rater=turn.owner)[0]:
                 return corrected
-        vote = self._store.feedback.vote_of(turn.id)
-        first = vote.winner if vote else lane
+        vote = feedback.vote_of(turn.id)
+        counts = vote is not None and (not approved_only or feedback.status(vote.id) == "approved")
+        first = vote.winner if vote and counts else lane
         order = sorted(turn.replies, key=lambda reply: (reply.lane != first, reply.lane != lane))
         return next((reply.text for reply in order if reply.text.strip()), "")
 
