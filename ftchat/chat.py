@@ -8,45 +8,19 @@ or pages.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ftchat.asking import UNABLE, Asking, Place, Ready, Wish, again, title_of, who_answered
 from ftchat.base import Base
 from ftchat.config import Settings
-from ftchat.contestants import Contestants, Prepared
-from ftchat.engine import Piece, Request
-from ftchat.errors import BadInput, Conflict, EngineNotReady
+from ftchat.contestants import Contestants
+from ftchat.engine import Piece
+from ftchat.errors import Conflict, EngineNotReady, FtchatError
 from ftchat.lanes import Lanes, Tally
 from ftchat.prompt import Prompter
-from ftchat.records import (
-    Conversation,
-    LaneName,
-    Message,
-    Mode,
-    Params,
-    Person,
-    Reply,
-    Turn,
-    clean_text,
-    new_id,
-    now,
-)
-from ftchat.seen import Given, TurnSeen, shape, with_ends
+from ftchat.records import Conversation, Message, Mode, Params, Person, clean_text, new_id, now
+from ftchat.seen import TurnSeen, shape, with_ends
 from ftchat.store import Store
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What someone asked for, checked."""
-
-    prompt: str
-    mode: Mode
-    contestants: tuple[str, ...]
-    blind: bool
-    params: Params
-
-
-def _nothing(reply: str) -> Given:
-    return None, None
 
 
 class Chat:
@@ -71,9 +45,8 @@ class Chat:
         self._summon = summon
         self._store = store
         self._lanes = lanes
-        self._prompter = prompter
         self._contestants = contestants
-        self._base = base
+        self._asking = Asking(store, lanes, prompter=prompter, contestants=contestants, base=base)
         self._settings = settings
         self._waiting = waiting
 
@@ -95,6 +68,7 @@ class Chat:
         *,
         mode: Mode,
         conversation: str | None = None,
+        after: str | None = None,
         contestants: Sequence[str] | None = None,
         blind: bool = True,
         system: str = "",
@@ -104,56 +78,153 @@ class Chat:
     ) -> str:
         """Commit a turn and start its lanes; returns the turn's id at once.
 
-        A conversation's system message and context (what was said elsewhere before its first turn) are given once.
+        It follows the newest turn of `conversation`, or the turn `after`, or begins a conversation. A conversation's
+        system message and context (what was said elsewhere before its first turn) are given once.
         """
         prompt = clean_text(prompt, what="The prompt")
         if earlier := self._store.once(who.name, key):
             return str(earlier)
+        wish = Wish(
+            prompt=prompt,
+            mode=mode,
+            params=params or self.defaults(),
+            contestants=tuple(contestants or ()),
+            blind=blind,
+        )
+        if conversation is None and after is None:
+            system = clean_text(system, what="The system message", may_be_empty=True)
+            cleaned = tuple(_clean(message) for message in context)
+            new = Conversation(new_id("c"), who.name, title_of(prompt), system, now(), cleaned)
+            return await self._begin(who, wish, Place(conversation=new, is_new=True), key=key)
+        place = await asyncio.to_thread(self._asking.after, who, conversation, after)
+        return await self._begin(who, wish, place, key=key)
+
+    async def regenerate(
+        self,
+        who: Person,
+        turn: str,
+        *,
+        contestants: Sequence[str] | None = None,
+        params: Params | None = None,
+        key: str | None = None,
+    ) -> str:
+        """Another answer to a turn's question, beside it: by the same contestants unless others are named."""
+        return await self._beside(who, turn, None, contestants=contestants, params=params, key=key)
+
+    async def edit(
+        self,
+        who: Person,
+        turn: str,
+        prompt: str,
+        *,
+        contestants: Sequence[str] | None = None,
+        params: Params | None = None,
+        key: str | None = None,
+    ) -> str:
+        """Another wording of a turn's question, beside it. A first question's is a conversation of its own."""
+        prompt = clean_text(prompt, what="The prompt")
+        return await self._beside(who, turn, prompt, contestants=contestants, params=params, key=key)
+
+    async def ask_again(self, who: Person, turn: str, *, key: str | None = None) -> str:
+        """A turn's question again, beside it, answered by few-shot with what was just corrected in the prompt.
+
+        The asker's own corrections are shown even while they wait for review: they may see what they lead to.
+        """
+        if earlier := self._store.once(who.name, key):
+            return str(earlier)
+        place = await asyncio.to_thread(self._asking.beside, who, turn)
+        asked = place.beside or self._store.turns.get(turn)
+        if asked.blind and not self._store.feedback.revealed(turn):
+            raise Conflict("Vote first: asking again follows the blind vote.")
+        return await self._begin(who, again(asked, by=who.name), place, key=key)
+
+    async def _beside(
+        self,
+        who: Person,
+        turn: str,
+        prompt: str | None,
+        *,
+        contestants: Sequence[str] | None,
+        params: Params | None,
+        key: str | None,
+    ) -> str:
+        if earlier := self._store.once(who.name, key):
+            return str(earlier)
+        place = await asyncio.to_thread(self._asking.beside, who, turn, prompt)
+        like = place.beside or self._store.turns.get(turn)
+        named = contestants or (() if like.blind else who_answered(like))
+        wish = Wish(
+            prompt=prompt or like.prompt,
+            mode=like.mode,
+            params=params or replace(like.params, seed=None),  # with its seed it would say the same
+            contestants=tuple(named),
+            blind=like.blind,
+        )
+        return await self._begin(who, wish, place, key=key)
+
+    async def _begin(self, who: Person, wish: Wish, place: Place, *, key: str | None) -> str:
+        """Commit the rows, then begin the lanes."""
         if self.waiting:
             raise EngineNotReady(self.waiting)
-        asked = _Asked(prompt, mode, tuple(contestants or ()), blind, params or self.defaults())
-        new = None
-        if conversation is None:
-            title = " ".join(prompt.split())[:80]
-            new = Conversation(new_id("c"), who.name, title, system, now(), tuple(context))
-        where = new or self._store.turns.conversation(conversation or "", owner=who.name)
-        turn, requests = await asyncio.to_thread(self._prepare, asked, where, is_new=new is not None)
-        for reply in turn.replies:
-            await self._summon(reply.model)
-
-        def commit() -> str:
-            with self._store.writing():
-                if earlier := self._store.once(who.name, key):
-                    return str(earlier)
-                if new is None and self._store.turns.of_conversation(where.id)[-1:] != [turn.parent]:
-                    raise Conflict("Another question was asked in this conversation just now. Ask yours again.")
-                self._store.turns.add(turn, new=new)
-                self._store.remember(who.name, key, turn.id)
-            return turn.id
+        ready = await asyncio.to_thread(self._asking.ready, wish, place)
+        await self._summon_all(ready)
 
         async def commit_and_begin() -> str:
-            self._lanes.announce(turn)
+            turn = ready.turn
+            self._lanes.announce(turn, ready.siblings)
             committed = ""
             try:
-                committed = await asyncio.to_thread(commit)
+                committed = await asyncio.to_thread(self._commit, who, ready, place, key=key)
             finally:
                 if committed != turn.id:
                     self._lanes.withdraw(turn.id)
             if committed == turn.id:
-                self._lanes.begin(turn, requests)
+                self._lanes.begin(turn, ready.requests)
             return committed
 
         # Shielded: once the rows are there the lanes begin, even when whoever asked goes away at that moment.
         return await asyncio.shield(asyncio.create_task(commit_and_begin()))
 
-    async def unrecorded(self, messages: Sequence[Message], *, model: str, params: Params) -> AsyncIterator[Piece]:
-        """An answer that leaves no trace: for clients that ask for that. What is refused is refused at once."""
+    async def _summon_all(self, ready: Ready) -> None:
+        """Make sure that every lane's model is loaded; who of two hidden ones cannot be is not said."""
+        try:
+            for request in ready.requests:
+                await self._summon(request.model)
+        except FtchatError as err:
+            if not ready.hidden:
+                raise
+            if isinstance(err, EngineNotReady):
+                raise EngineNotReady("The engine is not ready just now. Try again in a moment.") from err
+            raise Conflict(UNABLE) from err
+
+    def _commit(self, who: Person, ready: Ready, place: Place, *, key: str | None) -> str:
+        """Write the turn, unless it was written before under this key. Returns its id."""
+        turn, where = ready.turn, place.conversation
+        with self._store.writing():
+            if earlier := self._store.once(who.name, key):
+                return str(earlier)
+            if place.at_end and self._store.tree.path(where.id)[-1:] != [turn.parent]:
+                raise Conflict("Another question was asked in this conversation just now. Ask yours again.")
+            self._store.turns.add(turn, new=where if place.is_new else None)
+            if place.is_new and place.beside:
+                self._store.tree.reword(where.id, of=place.beside.conversation)
+            self._store.remember(who.name, key, turn.id)
+        return turn.id
+
+    async def unrecorded(
+        self, messages: Sequence[Message], *, model: str, params: Params, room: int | None = None
+    ) -> AsyncIterator[Piece]:
+        """An answer that leaves no trace: for clients that ask for that. What is refused is refused at once.
+
+        `room` is how many tokens are kept for it, when that is less than it may take where there is more.
+        """
         if self.waiting:
             raise EngineNotReady(self.waiting)
         contestant = self._contestants.resolve(model)
-        prepared = await asyncio.to_thread(self._contestants.prepare, contestant, messages)
+        cleaned = [_clean(message) for message in messages]
+        prepared = await asyncio.to_thread(self._contestants.prepare, contestant, cleaned, room=params.max_tokens)
         await self._summon(prepared.model)
-        request = await asyncio.to_thread(self._request, prepared, params)
+        request, _ = await asyncio.to_thread(self._asking.request, prepared, params, room=room)
 
         async def pieces() -> AsyncIterator[Piece]:
             engine = self._lanes.engine
@@ -164,78 +235,23 @@ class Chat:
         return pieces()
 
     def continued_by(self, who: Person, messages: Sequence[Message]) -> str | None:
-        """The conversation of which these messages are the whole so far, if it was recorded here."""
-        return self._store.turns.continued_by(who.name, messages)
+        """The turn up to which these messages were recorded here: what is asked next goes `after` it."""
+        return self._store.tree.continued_by(who.name, [_clean(message) for message in messages])
 
     def defaults(self) -> Params:
         """How answers are sampled when nobody says otherwise."""
         s = self._settings
         return Params(temperature=s.temperature, top_p=s.top_p, max_tokens=s.max_tokens)
 
-    def _request(self, prepared: Prepared, params: Params) -> Request:
-        """What the engine is asked: the newest of the conversation that fits, and no more room than there is."""
-        whole = self._prompter.context_length
-        token_ids, _ = self._prompter.fit(prepared.messages, room=min(params.max_tokens, whole // 2))
-        room = min(params.max_tokens, whole - len(token_ids))
-        return Request(model=prepared.model, token_ids=token_ids, params=replace(params, max_tokens=room))
-
-    def _prepare(self, asked: _Asked, where: Conversation, *, is_new: bool) -> tuple[Turn, list[Request]]:
-        """The turn with its empty replies, and what each lane asks the engine."""
-        log = self._store.turns
-        path = [] if is_new else [log.get(turn) for turn in log.of_conversation(where.id)]
-        before = self._lanes.get(path[-1].id) if path else None
-        if before is not None and before.writing:
-            raise Conflict("The answer before this one is still being written. Wait for it, or stop it.")
-        lanes: tuple[LaneName, ...] = ("left", "right") if asked.mode == "compare" else ("only",)
-        question = Message("user", asked.prompt)
-        prepared = [
-            self._contestants.prepare(name, [*where.head, *log.history(path, lane), question])
-            for lane, name in zip(lanes, self._who(asked, path), strict=True)
-        ]
-        turn_id = new_id("t")
-        turn = Turn(
-            id=turn_id,
-            conversation=where.id,
-            owner=where.owner,
-            mode=asked.mode,
-            prompt=asked.prompt,
-            blind=asked.blind and asked.mode == "compare",
-            parent=path[-1].id if path else None,
-            params=asked.params,
-            created_at=now(),
-            replies=tuple(self._empty(turn_id, lane, p) for lane, p in zip(lanes, prepared, strict=True)),
-        )
-        return turn, [self._request(p, asked.params) for p in prepared]
-
-    def _empty(self, turn: str, lane: LaneName, prepared: Prepared) -> Reply:
-        return Reply(
-            id=new_id("r"),
-            turn=turn,
-            lane=lane,
-            contestant=prepared.contestant,
-            model=prepared.model,
-            base=self._base.fingerprint,
-            examples=prepared.examples,
-        )
-
-    def _who(self, asked: _Asked, path: Sequence[Turn]) -> list[str]:
-        """The contestants of the lanes. A compare turn that follows an unvoted one keeps who is on which side."""
-        if asked.contestants:
-            wanted = 2 if asked.mode == "compare" else 1
-            if len(asked.contestants) != wanted:
-                raise BadInput(f"A {asked.mode} turn takes {wanted} contestant{'s' if wanted > 1 else ''}.")
-            chosen = [self._contestants.resolve(name) for name in asked.contestants]
-            return self._contestants.shuffled(chosen) if asked.blind else chosen
-        if asked.mode == "chat":
-            return [self._contestants.champion()]
-        if path and path[-1].mode == "compare" and not self._store.feedback.revealed(path[-1].id):
-            return [path[-1].reply("left").contestant, path[-1].reply("right").contestant]
-        return self._contestants.pair()
-
     async def stop(self, who: Person, turn: str) -> None:
         """End what is still being written; the text so far stays, marked as cut."""
         self._store.turns.get(turn, owner=who.name)
         await self._lanes.stop(turn)
+
+    def writing(self, turn: str) -> bool:
+        """Whether a turn is being answered now."""
+        live = self._lanes.get(turn)
+        return live is not None and live.writing
 
     async def close(self) -> None:
         """End every turn, keeping what was written."""
@@ -247,15 +263,17 @@ class Chat:
         """What the asker may see of a turn now."""
         live = self._lanes.get(turn)
         if live is not None and live.writing and who.reads in (None, live.turn.owner):
-            return shape(live.turn, tuple(live.replies.values()), vote=None, hidden=live.turn.blind, given=_nothing)
+            replies = tuple(live.replies.values())
+            return shape(live.turn, replies, siblings=live.siblings, hidden=live.turn.blind)
         row = self._store.turns.get(turn, owner=who.reads)
-        vote = self._store.feedback.vote_of(turn) if row.mode == "compare" else None
-        hidden = row.blind and not self._store.feedback.revealed(turn)
-
-        def given(reply: str) -> Given:
-            return self._store.feedback.given_on(reply, rater=row.owner)
-
-        return shape(row, with_ends(row.replies), vote=vote, hidden=hidden, given=given)
+        return shape(
+            row,
+            with_ends(row.replies),
+            siblings=self._store.tree.siblings(row),
+            hidden=row.blind and not self._store.feedback.revealed(turn),
+            vote=self._store.judged.vote_of(turn) if row.mode == "compare" else None,
+            given=lambda reply: self._store.judged.given_on(reply, rater=row.owner),
+        )
 
     async def watch(self, who: Person, turn: str) -> AsyncIterator[TurnSeen]:
         """The turn each time it changes, the last time when every lane has ended."""
@@ -273,10 +291,25 @@ class Chat:
         return self._store.turns.conversations(who.name, limit=limit, mode=mode)
 
     def turns(self, who: Person, conversation: str) -> list[str]:
-        """The ids of a conversation's turns, oldest first."""
+        """The ids of all turns of a conversation, oldest first."""
         self._store.turns.conversation(conversation, owner=who.reads)
         return self._store.turns.of_conversation(conversation)
+
+    def path(self, who: Person, conversation: str) -> list[str]:
+        """The ids of the turns on a conversation's current path: down to its newest turn."""
+        self._store.turns.conversation(conversation, owner=who.reads)
+        return self._store.tree.path(conversation)
+
+    def path_through(self, who: Person, turn: str) -> list[str]:
+        """The ids of the turns on the path through a turn, down to the newest one under it: where a sibling leads."""
+        found = self._store.turns.get(turn, owner=who.reads)
+        return self._store.tree.path(found.conversation, through=turn)
 
     def contestants(self) -> tuple[str, ...]:
         """Names that can be chosen."""
         return ("champion", *self._contestants.names())
+
+
+def _clean(message: Message) -> Message:
+    """A message as it may be stored and sent."""
+    return replace(message, content=clean_text(message.content, what="A message", may_be_empty=True))

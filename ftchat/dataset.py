@@ -47,7 +47,8 @@ def rows(store: Store) -> list[Row]:
         turn, reply = store.turns.turn_of(feedback.reply)
         head = store.turns.conversation(turn.conversation).head
         earlier = store.turns.path_to(turn.id)[:-1]
-        messages = (*head, *store.turns.history(earlier, reply.lane), Message("user", turn.prompt))
+        said = store.turns.history(earlier, reply.lane, approved_only=True)
+        messages = (*head, *said, Message("user", turn.prompt))
         newest[_digest(messages)] = Row(
             id=feedback.id,
             role="target",

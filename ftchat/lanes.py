@@ -42,6 +42,7 @@ class LiveTurn:
 
     turn: Turn
     replies: dict[LaneName, Reply]
+    siblings: tuple[str, ...] = ()
     bell: asyncio.Event = field(default_factory=asyncio.Event)
     lanes: list[asyncio.Task[Reply]] = field(default_factory=list)
     writers: list[asyncio.Task[None]] = field(default_factory=list)
@@ -78,9 +79,9 @@ class Lanes:
         """The turn, while it is being answered."""
         return self._live.get(turn)
 
-    def announce(self, turn: Turn) -> None:
+    def announce(self, turn: Turn, siblings: tuple[str, ...] = ()) -> None:
         """A turn that is about to be committed: whoever looks before it begins sees that it is being answered."""
-        self._live[turn.id] = LiveTurn(turn, {reply.lane: reply for reply in turn.replies})
+        self._live[turn.id] = LiveTurn(turn, {reply.lane: reply for reply in turn.replies}, siblings)
 
     def withdraw(self, turn: str) -> None:
         """An announced turn that was not committed."""
@@ -160,6 +161,12 @@ class Lanes:
                     reply = replace(reply, finish="error", error=f"This answer could not be saved. {err.message}")
                 else:
                     await asyncio.sleep(wait_s)
+            except Exception as err:
+                # The last line of defence: whoever watches waits for an end. The trace is for who mends ftchat.
+                log.exception("An answer could not be written.")
+                broke = f"Something in ftchat broke ({type(err).__name__})."
+                reply = replace(reply, finish="error", error=f"This answer could not be saved. {broke}")
+                break
         who = "blind" if live.turn.blind else reply.contestant  # a count by name would tell who was who
         self.tallies.setdefault(who, Tally()).add(reply)
         live.grow(reply)

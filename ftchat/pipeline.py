@@ -36,7 +36,7 @@ from ftchat.store import Store
 from ftchat.trainee import Trainee
 from ftchat.training.job import Job, Sample
 
-REPLAYED = 48  # replay rows of a snapshot, at most
+REPLAYED, SPARED = 32, 16  # questions that are replayed in training, and that the exam looks at instead, at most
 _GREEDY = Params(temperature=0.0, top_p=1.0, max_tokens=128)
 _SHOWN = 3  # taught and never-taught questions on the Train page, each
 _LOOK_S = 1.0
@@ -245,10 +245,13 @@ class Pipeline:
     async def _replay(self, rows: Sequence[Row]) -> tuple[list[Replay], list[Replay]]:
         """Base's own greedy answers to prompts that are not about what was corrected: to train on, and for the exam.
 
-        Each prompt is asked once per base.
+        Each prompt is asked once per base. People's own questions are never trained on: somebody may correct one
+        tomorrow, and it may be kept aside for the exam then.
         """
-        asked = self._store.turns.prompts_without_feedback(limit=200)
-        prompts = dataset.anchors_for(rows, [*self._anchors, *asked], limit=REPLAYED)
+        asked = [p for p in self._store.turns.prompts_without_feedback(limit=200) if dataset.kept_for_exam(p)]
+        far = dataset.anchors_for(rows, [*self._anchors, *asked], limit=len(self._anchors) + len(asked))
+        prompts = [p for p in far if not dataset.kept_for_exam(p)][:REPLAYED]
+        prompts += [p for p in far if dataset.kept_for_exam(p)][:SPARED]
         known = self._store.training.replay_answers(self._base.fingerprint)
         for prompt in prompts:
             if prompt in known or self._stopping:

@@ -5,6 +5,7 @@ template knows the switch. It does not know engines or tensors.
 """
 
 import json
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -67,27 +68,37 @@ class Prompter:
         prompt, _ = self.fit(messages, room=len(ids) + 1)
         return prompt + ids, len(prompt)
 
-    def fit(self, messages: Sequence[Message], *, room: int) -> tuple[list[int], int]:
-        """The prompt's ids with the oldest turns left out until `room` tokens stay free; and how many were left out.
+    def fit(self, messages: Sequence[Message], *, room: int, keep: int = 0) -> tuple[list[int], int]:
+        """The prompt's ids with the oldest turns left out until `room` tokens stay free; and how many turns those are.
 
-        The system message and the newest user message always stay; when even they do not fit, TooLong says both
-        numbers.
+        The system message, the first `keep` messages and the newest user message always stay, and no message is cut;
+        when even they do not fit, TooLong says both numbers.
         """
-        head = [m for m in messages[:1] if m.role == "system"]
-        rest = list(messages[len(head) :])
-        ids: list[int] = []
-        for dropped in (i for i, message in enumerate(rest) if message.role == "user"):
-            ids = self.render([*head, *rest[dropped:]])
-            if len(ids) + room <= self.context_length:
-                return ids, dropped
+        start = max(keep, int(bool(messages) and messages[0].role == "system"))
+        head, rest = messages[:start], messages[start:]
+        turns = sorted({0, *(i for i, message in enumerate(rest) if message.role == "user")})
+
+        def since(first: int) -> list[int]:
+            return self.render([*head, *rest[first:]])
+
+        def fits(ids: Sequence[int]) -> bool:
+            return len(ids) + room <= self.context_length
+
+        if fits(ids := since(0)):
+            return ids, 0
+        left_out = bisect_left(
+            turns, True, lo=min(1, len(turns) - 1), hi=len(turns) - 1, key=lambda first: fits(since(first))
+        )
+        if fits(ids := since(turns[left_out])):
+            return ids, left_out
         raise TooLong(
-            f"This prompt has {len(ids):,} tokens and the answer may take {room:,}; "
-            f"the model takes {self.context_length:,} together. Shorten the prompt or allow a shorter answer."
+            f"This prompt has {len(ids):,} tokens; the model takes at most {self.context_length:,} with room for an "
+            f"answer, which may take {room:,}. Shorten the prompt or allow a shorter answer."
         )
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a plain text, nothing added."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False, verbose=False)
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:

@@ -5,7 +5,9 @@ A record knows its own bounds. It does not know where it is kept or who may see 
 
 import re
 import secrets
+import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -31,13 +33,24 @@ BASE = "base"
 FEW_SHOT = "few-shot"
 CHAMPION = "champion"
 
-MAX_TEXT = 100_000  # characters of one prompt, correction or comment
+GOOD_REASONS = ("right voice", "useful detail", "clear", "complete")
+BAD_REASONS = ("too plain", "wrong fact", "did not follow", "too long", "refused")
+
+MAX_TEXT = 100_000  # characters of one prompt or correction
+MAX_COMMENT = 2_000
+MAX_INSTRUCTION = 1_000
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_ID_BITS = 98
+_minting = threading.Lock()
+_last = 0  # the newest id's number: what comes after it sorts after it, also when the clock steps back
 
 
 def new_id(prefix: str) -> str:
-    """An id that sorts by time: prefix, 48 bits of milliseconds, 50 random bits, in base 32."""
-    number = (time.time_ns() // 1_000_000 << 50) | secrets.randbits(50)
+    """An id that sorts by when it was made: prefix, 48 bits of milliseconds, 50 random bits, in base 32."""
+    global _last
+    with _minting:
+        fresh = (time.time_ns() // 1_000_000 << 50) | secrets.randbits(50)
+        number = _last = max(fresh, _last + 1 + secrets.randbits(32))
     digits = []
     for _ in range(20):
         digits.append(_ALPHABET[number & 31])
@@ -45,19 +58,33 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{''.join(reversed(digits))}"
 
 
+def ids_after(newest: str) -> None:
+    """Let ids from now on sort after this one, which an earlier process made; one of another shape says nothing."""
+    global _last
+    digits = newest.partition("_")[2]
+    if len(digits) != 20 or not set(digits) <= set(_ALPHABET):
+        return
+    number = 0
+    for digit in digits:
+        number = number << 5 | _ALPHABET.index(digit)
+    if number < 1 << _ID_BITS:
+        with _minting:
+            _last = max(_last, number)
+
+
 def now() -> str:
     """The time in UTC, for people to read; order is by id."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def clean_text(text: object, *, what: str, limit: int = MAX_TEXT) -> str:
-    """The text as it may be stored: a non-empty string, within the limit, lone surrogates replaced."""
+def clean_text(text: object, *, what: str, limit: int = MAX_TEXT, may_be_empty: bool = False) -> str:
+    """The text as it may be stored: a string within the limit, lone surrogates replaced, not empty unless it may be."""
     if not isinstance(text, str):
         raise BadInput(f"{what} must be a text.")
     if len(text) > limit:
         raise BadInput(f"{what} has {len(text):,} characters; at most {limit:,} are taken.")
     safe = text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
-    if not safe.strip():
+    if not safe.strip() and not may_be_empty:
         raise BadInput(f"{what} is empty.")
     return safe
 
@@ -124,8 +151,11 @@ class Params:
             raise BadInput(f"top_p is {self.top_p}: it must be above 0 and at most 1.")
         if self.max_tokens < 1:
             raise BadInput(f"max_tokens is {self.max_tokens}: it must be at least 1.")
+        if self.seed is not None and not -(2**63) <= self.seed < 2**63:
+            raise BadInput(f"seed is {self.seed}: it must fit into 64 bits.")
         if len(self.stop) > 4 or any(not s or len(s) > 100 for s in self.stop):
             raise BadInput("stop takes up to 4 texts of 1 to 100 characters.")
+        object.__setattr__(self, "stop", tuple(clean_text(s, what="A stop text", may_be_empty=True) for s in self.stop))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +177,7 @@ class Reply:
     ttft_ms: float | None = None
     duration_ms: float | None = None
     examples: tuple[str, ...] = ()  # few-shot: the corrections that were in the prompt
+    trimmed: int = 0  # earlier turns that did not fit into the prompt and were left out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +233,80 @@ class Vote:
     created_at: str
     left: str  # contestants
     right: str
+    reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by lane
+    comment: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """The correction and the thumb that someone gave on a reply; their ids are what undo takes."""
+
+    correction: str | None = None
+    corrected: str | None = None
+    rating_id: str | None = None
+    rating: str | None = None
+    reasons: tuple[str, ...] = ()
+    comment: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """Votes between one contestant and another, or all others, as the first one's."""
+
+    wins: int = 0
+    losses: int = 0
+    ties: int = 0
+    both_bad: int = 0
+
+    @property
+    def votes(self) -> int:
+        """Votes that say who is better; both_bad does not."""
+        return self.wins + self.losses + self.ties
+
+    @property
+    def shown(self) -> int:
+        """All votes."""
+        return self.votes + self.both_bad
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ballots:
+    """The blind votes on contestants of one base that count, as numbers; and why others do not."""
+
+    counts: Mapping[tuple[str, str, Winner], int]  # by left, right and winner
+    raters: Mapping[str, int]  # votes of each that count
+    excluded: Mapping[str, int]  # by reason
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Who stood left and right of each other."""
+        return tuple(sorted({(left, right) for left, right, _ in self.counts}))
+
+    def contestants(self) -> tuple[str, ...]:
+        """Everyone who was voted on."""
+        return tuple(sorted({name for pair in self.pairs() for name in pair}))
+
+    def between(self, name: str, other: str) -> Score:
+        """How one did against another, on either side."""
+
+        def seen(winner: Winner, mirrored: Winner) -> int:
+            return self.counts.get((name, other, winner), 0) + self.counts.get((other, name, mirrored), 0)
+
+        return Score(
+            wins=seen("left", "right"),
+            losses=seen("right", "left"),
+            ties=seen("tie", "tie"),
+            both_bad=seen("both_bad", "both_bad"),
+        )
+
+    def of(self, name: str) -> Score:
+        """How one did against all others."""
+        scores = [self.between(name, other) for other in self.contestants() if other != name]
+        return Score(
+            wins=sum(score.wins for score in scores),
+            losses=sum(score.losses for score in scores),
+            ties=sum(score.ties for score in scores),
+            both_bad=sum(score.both_bad for score in scores),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,7 @@ Pure: rows in, a view out. Pages and API show this and nothing else.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ftchat.records import Finish, LaneName, Mode, Reply, Turn, Vote
-
-Given = tuple[str | None, str | None]  # the correction and the thumb that the asker gave on a reply
+from ftchat.records import Finish, Given, LaneName, Mode, Reply, Turn, Vote
 
 _LOST = "The end of this answer was lost."
 _NO_ANSWER = "This side could not answer."  # the engine's own words may name who it was
@@ -27,8 +25,14 @@ class LaneSeen:
     tokens: int | None
     prompt_tokens: int | None
     ttft_ms: float | None
-    corrected: str | None
-    rating: str | None
+    corrected: str | None  # the text it was corrected to
+    rating: str | None  # up or down
+    correction: str | None = None  # the ids of both, for taking them back
+    rating_id: str | None = None
+    reasons: tuple[str, ...] = ()  # of the rating; those of a vote are in the vote
+    comment: str = ""
+    trimmed: int = 0  # earlier turns that were left out of its prompt
+    examples: tuple[str, ...] = ()  # few-shot: the corrections that were in its prompt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,26 +47,54 @@ class TurnSeen:
     lanes: tuple[LaneSeen, ...]
     vote: Vote | None
     votable: bool
+    parent: str | None = None
+    siblings: tuple[str, ...] = ()  # turns with the same parent, oldest first, this one among them
 
     @property
     def writing(self) -> bool:
         """Whether a lane is not finished."""
         return any(lane.finish is None for lane in self.lanes)
 
+    @property
+    def position(self) -> int:
+        """Which of its siblings this is, counted from 1."""
+        return self.siblings.index(self.turn) + 1 if self.turn in self.siblings else 1
+
+    @property
+    def trimmed(self) -> int:
+        """Earlier turns that were left out of a prompt: the most of any lane."""
+        return max((lane.trimmed for lane in self.lanes), default=0)
+
+
+def nothing_given(reply: str) -> Given:
+    """For a reply on which nothing can have been given yet."""
+    return Given()
+
 
 def shape(
-    turn: Turn, replies: Sequence[Reply], *, vote: Vote | None, hidden: bool, given: Callable[[str], Given]
+    turn: Turn,
+    replies: Sequence[Reply],
+    *,
+    hidden: bool,
+    siblings: tuple[str, ...] = (),
+    vote: Vote | None = None,
+    given: Callable[[str], Given] = nothing_given,
 ) -> TurnSeen:
     """The turn; while `hidden` no name, no count and no time of either lane is in it."""
+    # What was left out differs between lanes with and without corrections in the prompt: hidden, both show the most.
+    most = max((reply.trimmed for reply in replies), default=0)
+    lanes = tuple(_lane(reply, given(reply.id)) for reply in replies)
     return TurnSeen(
         turn=turn.id,
         conversation=turn.conversation,
         mode=turn.mode,
         prompt=turn.prompt,
         blind=turn.blind,
-        lanes=tuple(_lane(reply, given(reply.id), hidden=hidden) for reply in replies),
+        lanes=tuple(_masked(lane, trimmed=most) for lane in lanes) if hidden else lanes,
         vote=vote,
         votable=turn.mode == "compare" and vote is None and _comparable(replies),
+        parent=turn.parent,
+        siblings=siblings,
     )
 
 
@@ -71,19 +103,38 @@ def with_ends(replies: Sequence[Reply]) -> tuple[Reply, ...]:
     return tuple(r if r.finish else replace(r, finish="cut", error=_LOST) for r in replies)
 
 
-def _lane(reply: Reply, given: Given, *, hidden: bool) -> LaneSeen:
+def _lane(reply: Reply, given: Given) -> LaneSeen:
     return LaneSeen(
         lane=reply.lane,
         reply=reply.id,
         text=reply.text,
         finish=reply.finish,
-        error=_NO_ANSWER if hidden and reply.error else reply.error,
-        contestant=None if hidden else reply.contestant,
-        tokens=None if hidden else reply.completion_tokens,
-        prompt_tokens=None if hidden else reply.prompt_tokens,
-        ttft_ms=None if hidden else reply.ttft_ms,
-        corrected=given[0],
-        rating=given[1],
+        error=reply.error,
+        contestant=reply.contestant,
+        tokens=reply.completion_tokens,
+        prompt_tokens=reply.prompt_tokens,
+        ttft_ms=reply.ttft_ms,
+        corrected=given.corrected,
+        rating=given.rating,
+        correction=given.correction,
+        rating_id=given.rating_id,
+        reasons=given.reasons,
+        comment=given.comment,
+        trimmed=reply.trimmed,
+        examples=reply.examples,
+    )
+
+
+def _masked(lane: LaneSeen, *, trimmed: int) -> LaneSeen:
+    return replace(
+        lane,
+        error=_NO_ANSWER if lane.error else "",
+        contestant=None,
+        tokens=None,
+        prompt_tokens=None,
+        ttft_ms=None,
+        trimmed=trimmed,
+        examples=(),
     )
 
 

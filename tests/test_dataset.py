@@ -1,12 +1,13 @@
 """Feedback to rows, rows to a snapshot: same feedback, same bytes; exam rows apart."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from test_store import BASE, ask, correct
 
 from ftchat import dataset
-from ftchat.records import Message, Replay
+from ftchat.records import Message, Replay, Turn, new_id
 from ftchat.store import Store
 
 
@@ -72,3 +73,26 @@ def test_the_card_says_what_would_happen_and_what_more_would_help(store: Store) 
     assert "; 71 more corrections on new questions" in card.advice
     trained = {row.id for row in dataset.rows(store)}
     assert dataset.card(store, trained=trained, exam_groups=8).new == 0
+
+
+def test_only_what_was_approved_stands_for_an_earlier_reply(store: Store) -> None:
+    first = ask(store, "first?")
+    second = Turn(**{**vars(ask(store, "second?")), "id": new_id("t"), "parent": first.id, "replies": ()})
+    reply = replace(first.reply("left"), id=new_id("r"), turn=second.id)
+    store.turns.add(replace(second, conversation=first.conversation, replies=(reply,)))
+    vote = store.feedback.add_vote(first, "ann", "right", reasons=None, comment="")
+    of_first = store.feedback.add_correction(first.reply("left").id, "ann", "DOUBTFUL")
+    store.feedback.review(store.feedback.add_correction(reply.id, "ann", "good"), "approved", "eve")
+
+    def said() -> str:
+        (row,) = (row for row in dataset.rows(store) if row.target == "good")
+        return row.messages[1].content
+
+    assert store.turns.history([first], "left")[1].content == "DOUBTFUL"
+    assert said() == "left answer"
+    store.feedback.review(vote, "approved", "eve")
+    assert said() == "right answer"
+    store.feedback.review(of_first, "rejected", "eve")
+    assert said() == "right answer"
+    store.feedback.review(of_first, "approved", "eve")
+    assert said() == "DOUBTFUL"

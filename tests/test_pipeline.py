@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from room import ANN, Room
 
+from ftchat import anchors, dataset
 from ftchat.config import TrainArgs
 from ftchat.errors import BadAdapter, BadInput, Conflict, EngineError
 from ftchat.records import Run
@@ -225,3 +226,26 @@ async def test_five_corrections_in_one_conversation_make_an_adapter_that_can_be_
     assert (done.stage, done.adapter) == ("done", "shop-v1"), done.reason
     await room.service.use("ann", "shop-v1")
     assert room.service.champion() == "shop-v1"
+
+
+async def test_what_people_ask_is_never_replayed_in_training_since_it_may_become_an_exam_question(room: Room) -> None:
+    asked = [f"Tell me something about planet number {i}." for i in range(12)]
+    for prompt in asked:
+        await room.done(await room.chat.ask(ANN, prompt, mode="chat"))
+    trained, spared = await room.pipeline._replay([])
+    prompts = {"trained": [r.messages[0].content for r in trained], "spared": [r.messages[0].content for r in spared]}
+    assert set(prompts["trained"]) <= set(anchors.PROMPTS)
+    assert (len(trained), len(spared)) == (32, 16)
+    assert not set(prompts["trained"]) & set(prompts["spared"])
+
+
+async def test_what_people_ask_helps_the_exam_to_see_what_was_forgotten(room: Room) -> None:
+    asked = [f"Tell me something about planet number {i}." for i in range(12)]
+    for prompt in asked:
+        await room.done(await room.chat.ask(ANN, prompt, mode="chat"))
+    room.pipeline._anchors = anchors.PROMPTS[:6]
+    trained, spared = await room.pipeline._replay([])
+    own = {replay.messages[0].content for replay in spared} & set(asked)
+    assert own == {prompt for prompt in asked if dataset.kept_for_exam(prompt)}
+    assert own
+    assert not {replay.messages[0].content for replay in trained} & set(asked)

@@ -28,7 +28,9 @@ def test_the_oldest_turns_are_left_out_and_the_system_message_stays(prompter: Pr
     turns = [Message("user", "word " * 300), Message("assistant", "word " * 300)] * 4
     ids, dropped = prompter.fit([Message("system", "Be brief."), *turns, Message("user", "last")], room=200)
     assert len(ids) + 200 <= prompter.context_length
-    assert dropped in (2, 4, 6)
+    assert dropped in (1, 2, 3)
+    more = [Message("system", "Be brief."), *turns[2 * dropped - 2 :], Message("user", "last")]
+    assert prompter.count(more) + 200 > prompter.context_length  # not one turn too many
     text = prompter.decode(ids)
     assert "Be brief." in text
     assert text.count("last") == 1
@@ -37,12 +39,25 @@ def test_the_oldest_turns_are_left_out_and_the_system_message_stays(prompter: Pr
 def test_a_history_that_begins_with_an_answer_shrinks_to_the_last_question(prompter: Prompter) -> None:
     said = [Message("assistant", "word " * 1500), Message("user", "word " * 1500)]
     said += [Message("assistant", "word " * 1500), Message("user", "last")]
-    assert "last" in prompter.decode(prompter.fit(said, room=100)[0])
+    ids, dropped = prompter.fit(said, room=100)
+    assert dropped == 2
+    assert prompter.decode(ids).count("word") == 0
+    assert "last" in prompter.decode(ids)
+
+
+def test_what_is_to_be_kept_stays_while_older_turns_go(prompter: Prompter) -> None:
+    shown = [Message("user", "example"), Message("assistant", "of an answer")]
+    turns = [Message("user", "word " * 600), Message("assistant", "word " * 600)] * 3
+    ids, dropped = prompter.fit([*shown, *turns, Message("user", "last")], room=200, keep=2)
+    assert dropped == 2
+    assert "of an answer" in prompter.decode(ids)
+    with pytest.raises(TooLong):
+        prompter.fit([*turns, *shown, Message("user", "last")], room=200, keep=6)
 
 
 def test_a_prompt_beyond_the_context_is_refused_with_both_numbers(prompter: Prompter) -> None:
     with pytest.raises(
-        TooLong, match=r"This prompt has [\d,]+ tokens and the answer may take 100; the model takes 2,048"
+        TooLong, match=r"This prompt has 3,\d+ tokens; the model takes at most 2,048 with room for an answer"
     ):
         prompter.fit([Message("user", "word " * 3000)], room=100)
 

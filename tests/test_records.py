@@ -1,18 +1,37 @@
 """Records and settings refuse nonsense, by name."""
 
+import time
 from pathlib import Path
 
 import pytest
 
+from ftchat import records
 from ftchat.config import Settings, TrainArgs, load_settings, train_args
 from ftchat.errors import BadInput, SetupError
-from ftchat.records import Message, Params, clean_text, group_key, new_id
+from ftchat.records import Message, Params, clean_text, group_key, ids_after, new_id
 
 
 def test_ids_have_their_prefix_and_sort_by_time() -> None:
     ids = [new_id("t") for _ in range(200)]
     assert all(i.startswith("t_") and len(i) == 22 for i in ids)
     assert len(set(ids)) == 200
+    assert ids == sorted(ids)
+
+
+def test_ids_go_on_sorting_when_the_clock_steps_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = new_id("t")
+    at = time.time_ns()
+    monkeypatch.setattr(records.time, "time_ns", lambda: at - 5_000_000_000)
+    ids = [before, *(new_id("t") for _ in range(200))]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == 201
+
+
+@pytest.mark.parametrize("strange", ["", "t_1", "v_" + "z" * 20, "v_" + "!" * 20, "v_" + "u" * 20])
+def test_an_id_that_is_none_of_ours_moves_no_clock(strange: str) -> None:
+    before = new_id("t")
+    ids_after(strange)
+    assert before < new_id("t") < f"t_{'1' * 20}"
 
 
 @pytest.mark.parametrize(
