@@ -3,11 +3,13 @@
 It knows names, types and bounds. It does not know what a part does with them.
 """
 
+import argparse
 import dataclasses
+import ipaddress
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -33,22 +35,35 @@ class Settings:
     host: str = _setting("127.0.0.1", "address the app listens on")
     port: int = _setting(7860, "port the app listens on")
     open: bool = _setting(False, "no login: the one person at this machine is admin; loopback only")
+    hosts: tuple[str, ...] = _setting((), "names that browsers reach this app by (comma-separated), beside its address")
+    proxies: tuple[str, ...] = _setting(
+        (), "addresses or networks of reverse proxies (comma-separated) whose forwarded headers are believed"
+    )
+    user_rate: int = _setting(1200, "requests a minute by one user, not counted with open; 0 is no limit")
+    address_rate: int = _setting(6000, "requests a minute from one address, not counted with open; 0 is no limit")
     engine_url: tuple[str, ...] = _setting(
         (), "vLLM servers already running (comma-separated), instead of a managed one"
     )
     engine_key: str = _setting("", "API key of those servers")
-    max_loras: int = _setting(4, "adapters that may answer in one batch")
-    max_cpu_loras: int = _setting(8, "adapters kept loaded")
-    max_lora_rank: int = _setting(32, "largest rank of an adapter that can be served")
-    context_length: int = _setting(0, "longest prompt and answer together, in tokens; 0 is what the model allows")
-    kv_cache_gib: float = _setting(1.0, "memory for the engine's KV cache on CPU, in GiB")
+    max_loras: int = _setting(0, "adapters that may answer in one batch; 0 is computed")
+    max_cpu_loras: int = _setting(0, "adapters kept loaded; 0 is computed from the free memory")
+    max_lora_rank: int = _setting(0, "largest rank of an adapter that can be served; 0 is computed")
+    context_length: int = _setting(
+        0, "longest prompt and answer together, in tokens; 0 is what the model and the KV cache allow"
+    )
+    kv_cache_gib: float = _setting(0.0, "memory for the engine's KV cache, in GiB; 0 is computed from the free memory")
     cpu_lora: bool = _setting(True, "mend LoRA in vLLM on CPU (right answers beside adapters, and speed)")
     max_tokens: int = _setting(256, "longest answer, in tokens, unless a request asks for less")
     temperature: float = _setting(0.7, "sampling temperature unless a request says otherwise")
     top_p: float = _setting(0.95, "nucleus sampling unless a request says otherwise")
     max_in_flight: int = _setting(32, "answers being written at once; further ones wait")
+    few_shot_tokens: int = _setting(0, "tokens of a few-shot prompt for corrections; 0 is a third of the context")
+    session_ahead: int = _setting(4, "questions of a rating session that are answered ahead of its rater")
     approve_own: bool = _setting(True, "feedback by reviewers and admins counts as approved when it is given")
     exam_groups: int = _setting(8, "exam groups below which no exam may promote")
+    backup_every_s: int = _setting(3600, "seconds between two backups of the database while the app runs; 0 is none")
+    backups_hourly: int = _setting(24, "newest of those backups that are kept")
+    backups_daily: int = _setting(14, "days of which the last of those backups is kept")
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the setting."""
@@ -56,30 +71,71 @@ class Settings:
             raise SetupError(f"name is {self.name!r}: use 1 to 40 of a-z, 0-9 and '-', not starting with '-'.")
         for key, low, high in _BOUNDS:
             value = getattr(self, key)
-            if not low <= value <= high:
-                raise SetupError(f"{key} is {value}: it must be between {low} and {high}.")
-        if self.max_cpu_loras < self.max_loras:
+            if not low <= value <= high and not (key in COMPUTED and value == 0):
+                or_zero = ", or 0 to have it computed" if key in COMPUTED else ""
+                raise SetupError(f"{key} is {value}: it must be between {low} and {high}{or_zero}.")
+        if 0 < self.max_cpu_loras < self.max_loras:
             raise SetupError(f"max_cpu_loras ({self.max_cpu_loras}) must not be below max_loras ({self.max_loras}).")
         if self.open and self.host not in ("127.0.0.1", "localhost", "::1"):
             raise SetupError(
                 f"open is on and host is {self.host}: without a login ftchat listens on 127.0.0.1 only. "
                 "Leave out --open or --host."
             )
+        if self.open and self.proxies:
+            raise SetupError("open is on and proxies are set: without a login ftchat answers no proxy. Leave out one.")
+        networks(self.proxies)
+
+    @property
+    def url(self) -> str:
+        """The app's address as somebody on this machine opens it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def networks(addresses: Iterable[str]) -> tuple[Network, ...]:
+    """Addresses and networks as they are compared with a peer's."""
+    try:
+        return tuple(ipaddress.ip_network(address, strict=False) for address in addresses)
+    except ValueError as err:
+        raise SetupError(f"proxies: {err}. Use addresses or networks, such as 10.0.0.7 or 10.0.0.0/24.") from err
+
+
+COMPUTED = ("max_loras", "max_cpu_loras", "max_lora_rank", "context_length", "kv_cache_gib")  # where they are 0
 _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("port", 0, 65535),
+    ("user_rate", 0, 10_000_000),
+    ("address_rate", 0, 10_000_000),
     ("max_loras", 2, 64),
     ("max_cpu_loras", 2, 1024),
     ("max_lora_rank", 32, 512),  # up to 32 is what a training plan may choose by itself
-    ("context_length", 0, 10_000_000),
-    ("kv_cache_gib", 0.1, 4096),
+    ("context_length", 128, 10_000_000),
+    ("kv_cache_gib", 0.01, 4096),
     ("max_tokens", 1, 100_000),
     ("temperature", 0.0, 2.0),
     ("top_p", 0.01, 1.0),
     ("max_in_flight", 2, 4096),
+    ("few_shot_tokens", 0, 1_000_000),
+    ("session_ahead", 1, 50),
     ("exam_groups", 8, 10_000),
+    ("backup_every_s", 0, 604_800),
+    ("backups_hourly", 1, 1000),
+    ("backups_daily", 0, 1000),
 )
+
+
+def add_flags(parser: argparse.ArgumentParser, *, leaving_out: Collection[str] = ()) -> None:
+    """One flag for each setting; what is not given stays None."""
+    for setting in dataclasses.fields(Settings):
+        if setting.name in leaving_out:
+            continue
+        flag, text = f"--{setting.name.replace('_', '-')}", setting.metadata["help"]
+        if setting.type is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
+        else:
+            parser.add_argument(flag, default=None, help=text)
 
 
 def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
@@ -155,6 +211,7 @@ class TrainArgs:
             ("steps", 0, 100_000),
             ("replay_share", 0.0, 0.9),
             ("batch_tokens", 64, 1_000_000),
+            ("seed", 0, 2**32 - 1),  # what every library's generator takes
         ):
             if not low <= getattr(self, key) <= high:
                 raise BadInput(f"{key} is {getattr(self, key)}: it must be between {low} and {high}.")

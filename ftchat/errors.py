@@ -4,19 +4,26 @@ FtchatError
   BadInput            what was sent cannot be used (400)
     TooLong           the prompt does not fit the model's context (400)
     UnknownModel      the engine serves nothing by that name (404)
+  NotLoggedIn         nobody knows who is asking (401)
   NotAllowed          this user may not do that (403)
   NotFound            no such thing, or not yours (404)
   Conflict            it cannot be done in the present state (409)
+  TooMany             too much at once from one user or address (429)
   BadAdapter          an adapter folder that must not be served (400)
   EngineError         vLLM could not answer (502)
     EngineNotReady    vLLM is starting, restarting or gone (503)
     EngineBusy        too many requests at once (503)
+    EngineTimeout     vLLM said nothing for too long (504)
+    EngineGarbled     what answers there does not speak as vLLM does (502)
+    AnswerCut         an answer ended before it was complete (502)
   StoreError          the database refused (500)
     HomeInUse         another ftchat holds this home (409)
     NewerSchema       the database was written by a newer ftchat (409)
   TrainingError       the trainer ended without an adapter (500)
   SetupError          this machine or these settings cannot run ftchat (500)
 """
+
+import math
 
 
 class FtchatError(Exception):
@@ -51,6 +58,12 @@ class UnknownModel(BadInput):
     status = 404
 
 
+class NotLoggedIn(FtchatError):
+    """Nobody knows who is asking."""
+
+    status = 401
+
+
 class NotAllowed(FtchatError):
     """This user may not do that."""
 
@@ -67,6 +80,17 @@ class Conflict(FtchatError):
     """It cannot be done in the present state."""
 
     status = 409
+
+
+class TooMany(FtchatError):
+    """Too much at once from one user or address; `wait_s` is when to come back."""
+
+    status = 429
+
+    def __init__(self, message: str, *, wait_s: float) -> None:
+        """With whole seconds to wait, at least one."""
+        super().__init__(message)
+        self.wait_s = max(1, math.ceil(wait_s))
 
 
 class BadAdapter(FtchatError):
@@ -91,6 +115,20 @@ class EngineBusy(EngineError):
     """Too many requests at once."""
 
     status = 503
+
+
+class EngineTimeout(EngineError):
+    """vLLM said nothing for too long."""
+
+    status = 504
+
+
+class EngineGarbled(EngineError):
+    """What answers there does not speak as vLLM does."""
+
+
+class AnswerCut(EngineError):
+    """An answer ended before it was complete."""
 
 
 class StoreError(FtchatError):

@@ -17,25 +17,29 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from ftchat import anchors, starter, ui, web
-from ftchat.base import open_base
+from ftchat import anchors, sizing, starter, ui, web
+from ftchat.accounts import Accounts
+from ftchat.backups import DATABASE, Backups
+from ftchat.base import check_architecture, open_base, served_here
 from ftchat.chat import Chat
-from ftchat.config import Settings, load_settings
+from ftchat.config import Settings, add_flags, load_settings
 from ftchat.contestants import Contestants
 from ftchat.engine import Endpoint, Engine
 from ftchat.errors import FtchatError, SetupError
 from ftchat.judging import Judging
 from ftchat.lanes import Lanes
+from ftchat.launch import flavour
 from ftchat.lease import Lease
 from ftchat.parts import Parts
 from ftchat.pipeline import Pipeline
 from ftchat.prompt import Prompter
+from ftchat.reconcile import Reconcile
+from ftchat.redrafts import Redrafts
 from ftchat.registry import Registry
 from ftchat.server import Server
 from ftchat.service import Service
+from ftchat.sessions import Sessions
 from ftchat.store import Store
-
-POLL_S = 2.0
 
 
 class App:
@@ -49,7 +53,9 @@ class App:
         Server.reap(folder / "engine")
         model = Path(settings.model).expanduser().resolve() if settings.model else starter.model_path()
         self.base = open_base(model, practice=not settings.model, cache=folder / "fingerprints.json")
-        self.store = Store(folder / "ftchat.db")
+        settings = self.settings = _sized(settings, self.base.path)
+        self.store = Store(folder / DATABASE)
+        self.backups = Backups(self.store, settings)
         self.store.turns.add_base(self.base.fingerprint, self.base.name)
         self.store.turns.cut_unfinished()
         self.prompter = Prompter(self.base.path, context_length=settings.context_length)
@@ -57,8 +63,8 @@ class App:
             None if settings.engine_url else Server(settings, base=self.base.path, state_dir=folder / "engine")
         )
         self.engine = Engine(self._endpoints(), max_in_flight=settings.max_in_flight)
-        self._elsewhere, self._trouble = "starting", ""  # where an engine stands that is not ours to start
         self.parts = self._wire()
+        self.reconcile = Reconcile(self.engine, self.parts.service)
         self.parts.pipeline.recover()
 
     def _endpoints(self) -> list[Endpoint]:
@@ -67,7 +73,9 @@ class App:
         return [Endpoint(url, self.settings.engine_key) for url in self.settings.engine_url]
 
     def _wire(self) -> Parts:
-        contestants = Contestants(self.store, self.base)
+        contestants = Contestants(
+            self.store, self.base, prompter=self.prompter, few_shot_tokens=self.settings.few_shot_tokens
+        )
         registry = Registry(self.settings.home / "adapters", max_rank=self.settings.max_lora_rank)
         service = Service(
             self.store,
@@ -87,6 +95,7 @@ class App:
             waiting=self._waiting,
             summon=service.summon,
         )
+        judging = Judging(self.store, chat, settings=self.settings)
         practice = self.base.practice
         pipeline = Pipeline(
             self.store,
@@ -105,8 +114,11 @@ class App:
             settings=self.settings,
             base=self.base,
             store=self.store,
+            accounts=Accounts(self.store),
             chat=chat,
-            judging=Judging(self.store, chat, settings=self.settings),
+            judging=judging,
+            redrafts=Redrafts(self.store, chat, judging),
+            sessions=Sessions(self.store, chat, settings=self.settings),
             pipeline=pipeline,
             service=service,
         )
@@ -114,8 +126,9 @@ class App:
     def engine_stage(self) -> tuple[str, str]:
         """Where the engine stands, in a word, and what is wrong with it, if anything."""
         if self.server is None:
-            return self._elsewhere, self._trouble
-        return self.server.stage, self.server.reason or self.server.warning
+            return self.reconcile.stage, self.reconcile.trouble
+        troubled = self.reconcile.trouble if self.server.stage == "ready" else ""
+        return self.server.stage, self.server.reason or self.server.warning or troubled
 
     def _waiting(self) -> str:
         stage, reason = self.engine_stage()
@@ -123,21 +136,26 @@ class App:
             return ""
         if stage == "failed":
             return f"The engine cannot answer: {reason}"
+        if stage == "restarting":
+            return f"The engine is started again. {reason}"
         return f"The engine is not ready yet ({stage}). It takes about half a minute on a small machine."
 
     @asynccontextmanager
     async def running(self, app: FastAPI) -> AsyncIterator[None]:
         """The app's life: the engine comes up in the background, and everything ends with it."""
         warm = asyncio.create_task(asyncio.to_thread(lambda: self.prompter.stop_id))
-        engine = asyncio.create_task(self._managed() if self.server else self._watched())
-        print(f"\n  Open http://{self.settings.host}:{self.settings.port}\n", flush=True)
+        engine = asyncio.create_task(self._managed() if self.server else self.reconcile.keep())
+        backups = asyncio.create_task(self.backups.keep())
+        self.lease.announce(self.settings.url, self.parts.accounts.key)
+        print(self._welcome(), flush=True)
         try:
             yield
         finally:
-            for task in (engine, warm):
+            for task in (engine, warm, backups):
                 task.cancel()
-            await asyncio.gather(engine, warm, return_exceptions=True)
+            await asyncio.gather(engine, warm, backups, return_exceptions=True)
             await self.parts.pipeline.close()
+            await self.parts.sessions.close()
             await self.parts.chat.close()
             if self.server is not None:
                 await self.server.stop()
@@ -145,26 +163,35 @@ class App:
             self.store.close()
             self.lease.release()
 
+    def _welcome(self) -> str:
+        """Where to go; at first, and until there is an admin, with the link that makes one."""
+        url = self.settings.url
+        first = None if self.settings.open else self.parts.accounts.first_admin()
+        if first is None:
+            return f"\n  Open {url}\n"
+        return f"\n  Open {url}/join/{first}\n  to set the admin's password. The link works once, for a day.\n"
+
     async def _managed(self) -> None:
+        """Our own engine: its adapters come with each start, and are looked after like those of any endpoint."""
         assert self.server is not None
         self.server.on_ready = self.parts.service.load_desired
+        self.server.quiet_s = self.engine.quiet_s
         try:
             await self.server.start()
         except FtchatError as err:
             print(f"ftchat: {err.message}", file=sys.stderr, flush=True)
+        await self.reconcile.keep()
 
-    async def _watched(self) -> None:
-        """An engine elsewhere: look whether it answers, and bring its adapters when it comes back."""
-        while True:
-            try:
-                if not await self.engine.ready():
-                    self._elsewhere = "starting"
-                elif self._elsewhere != "ready":
-                    await self.parts.service.load_desired()
-                    self._elsewhere, self._trouble = "ready", ""
-            except Exception as err:  # noqa: BLE001  # said and tried again at the next look: the watch must not end
-                self._elsewhere, self._trouble = "ready", f"Not all adapters are loaded. {err}"
-            await asyncio.sleep(POLL_S)
+
+def _sized(settings: Settings, model: Path) -> Settings:
+    """What is 0 computed, for this machine where the engine is ours; a model that it could never serve is refused."""
+    if settings.engine_url:
+        return sizing.elsewhere(settings, sizing.shape_of(model))
+    check_architecture(model, served=served_here())
+    found = sizing.measured(settings, model, device=flavour())
+    if found.advice:
+        print(f"ftchat: {found.words} {found.advice}", file=sys.stderr, flush=True)
+    return found.settings
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -181,14 +208,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def serve(settings: Settings) -> None:
     """Listen, then wire and run."""
-    if not settings.open:
-        raise SetupError(
-            "This version of ftchat has no accounts yet: start it with --open, for you alone on 127.0.0.1."
-        )
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     listening = _listen(settings)
-    app = App(settings)
+    app = App(dataclasses.replace(settings, port=listening.getsockname()[1]))
     fastapi = web.build(app.parts, lifespan=app.running)
     ui.mount(fastapi, app.parts)
     config = uvicorn.Config(fastapi, log_level="warning", timeout_graceful_shutdown=3, proxy_headers=False)
@@ -214,10 +237,5 @@ class PortTaken(SetupError):
 def parser() -> argparse.ArgumentParser:
     """One flag for each setting."""
     made = argparse.ArgumentParser("ftchat serve", description="Serve ftchat: pages, API and engine.")
-    for setting in dataclasses.fields(Settings):
-        flag, text = f"--{setting.name.replace('_', '-')}", setting.metadata["help"]
-        if setting.type is bool:
-            made.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
-        else:
-            made.add_argument(flag, default=None, help=text)
+    add_flags(made)
     return made

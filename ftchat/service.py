@@ -5,6 +5,9 @@ adapter was made or examined.
 """
 
 import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 from ftchat.base import Base
 from ftchat.config import Settings
@@ -12,7 +15,7 @@ from ftchat.engine import Engine
 from ftchat.errors import BadAdapter, Conflict, EngineError, FtchatError, NotFound
 from ftchat.prompt import Prompter
 from ftchat.records import BASE, Adapter, Message
-from ftchat.registry import Registry
+from ftchat.registry import CONFIG, MANIFEST, NAME, WEIGHTS, Registry
 from ftchat.store import Store
 
 KEPT_CHAMPIONS = 3
@@ -28,6 +31,7 @@ class Service:
         self._store, self._engine, self._prompter = store, engine, prompter
         self._registry, self._base, self._settings = registry, base, settings
         self._at_hand: set[str] = set()  # adapters that this engine was given since it started
+        self._chosen: dict[str, None] = {}  # adapters that were asked for by name, newest last
 
     def champion(self) -> str:
         """The contestant in service."""
@@ -36,6 +40,19 @@ class Service:
     def adapters(self) -> list[Adapter]:
         """The adapters of this base, newest first."""
         return self._store.training.adapters(self._base.fingerprint)
+
+    def manifest(self, name: str) -> dict[str, Any]:
+        """What an adapter's folder says of where it comes from; empty where the folder is gone or damaged."""
+        try:
+            return self._registry.manifest(name)
+        except (BadAdapter, NotFound):
+            return {}
+
+    def published(self, name: str) -> dict[str, Path]:
+        """The files of an adapter, by name, exactly as they were published; a damaged one is refused."""
+        self._store.training.adapter(name)
+        self._registry.verify(name)
+        return {file: self._registry.path(name) / file for file in (CONFIG, WEIGHTS, MANIFEST)}
 
     async def use(self, user: str, adapter: str) -> None:
         """Put an adapter into service, whatever the exam said: a person decided. A broken one gets another chance."""
@@ -78,12 +95,22 @@ class Service:
         self._store.training.promote(contestant, base=self._base.fingerprint, by=by, why=why, back=back)
 
     def desired(self) -> list[str]:
-        """Adapters that should be loaded everywhere: in service, playing, and the last champions, newest first."""
-        states = {a.name: a.state for a in self.adapters() if a.state not in ("broken", "rejected")}
+        """Adapters that should be loaded everywhere: in service, playing, the last champions, and what was chosen."""
+        found = {a.name: a.state for a in self.adapters() if a.state != "broken"}
+        states = {name: state for name, state in found.items() if state != "rejected"}
         champions = [n for n in self._store.training.champions(self._base.fingerprint) if n in states]
         playing = [name for name, state in states.items() if state in ("candidate", "challenger", "champion")]
-        wanted = list(dict.fromkeys([*champions[:1], *playing, *champions[1 : 1 + KEPT_CHAMPIONS]]))
-        return wanted[: self._settings.max_cpu_loras]
+        chosen = [name for name in reversed(self._chosen) if name in found]
+        wanted = list(dict.fromkeys([*champions[:1], *playing, *champions[1 : 1 + KEPT_CHAMPIONS], *chosen]))
+        return wanted[: self._settings.max_cpu_loras or None]
+
+    def spare(self, names: Iterable[str]) -> list[str]:
+        """Those of the engine's names that are ours and that nobody needs: they may be unloaded."""
+        needed = {*self.desired(), *self._chosen}
+        return sorted(name for name in names if name not in needed and self._ours(name))
+
+    def _ours(self, name: str) -> bool:
+        return name.rpartition("-v")[0] == self._settings.name and NAME.fullmatch(name) is not None
 
     async def load_desired(self) -> None:
         """Bring every endpoint to the desired set, after a start or a restart of vLLM, which forgets all adapters."""
@@ -99,23 +126,38 @@ class Service:
 
     async def summon(self, model: str) -> None:
         """Make sure that a model can answer: an adapter that is not kept loaded is loaded when it is chosen."""
-        if model != BASE and model not in self._at_hand:
+        if model == BASE:
+            return
+        self._chosen.pop(model, None)
+        self._chosen[model] = None
+        for longest_ago in list(self._chosen)[: -(self._settings.max_cpu_loras or len(self._chosen))]:
+            del self._chosen[longest_ago]
+        if model not in self._at_hand or self._engine.lacks(model):
             await self.load(model)
 
-    async def load(self, name: str) -> None:
-        """Load an adapter whose files are as they were published; one that has changed is broken."""
+    async def load(self, name: str, *, only: int | None = None) -> None:
+        """Load an adapter whose files are as they were published; one that has changed is broken.
+
+        `only` names one endpoint: what that one refuses may still be served by the others.
+        """
         try:
             await asyncio.to_thread(self._registry.verify, name)
         except (BadAdapter, NotFound) as err:
             self.retire_broken(name, err.message)
             raise
         try:
-            await self._engine.load(name, self._registry.path(name))
+            await self._engine.load(name, self._registry.path(name), only=only)
         except BadAdapter as err:
-            if self.champion() == name:  # somebody must answer; another adapter may be the engine's settings' fault
+            # Somebody must answer; another adapter may be the engine's settings' fault.
+            if only is None and self.champion() == name:
                 self.retire_broken(name, err.message)
             raise
         self._at_hand.add(name)
+
+    async def unload(self, name: str, *, only: int) -> None:
+        """Let one endpoint forget an adapter; the next who chooses it loads it again."""
+        self._at_hand.discard(name)
+        await self._engine.unload(name, only=only)
 
     def retire_broken(self, name: str, reason: str) -> None:
         """Take an adapter out of play; if it was in service, the newest one before it that can serve steps in."""

@@ -1,0 +1,51 @@
+"""The ftchat command. Each subcommand says what it did, and exits 0 only on success.
+
+Run: `ftchat serve --open`, `ftchat --help`. What a subcommand does is in a module of its own, with `main(argv)`.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from ftchat import __version__
+from ftchat.errors import FtchatError, SetupError
+
+# name: (module, what it does). Imported only when it is asked for, so that --help is quick.
+COMMANDS = {
+    "serve": ("ftchat.serve", "pages, API and engine"),
+    "doctor": ("ftchat.cli.doctor", "can this machine run ftchat, and what is missing"),
+    "users": ("ftchat.cli.users", "who may come in: list, invite, disable, enable, role, password-link"),
+    "tokens": ("ftchat.cli.tokens", "what programs come in with: list, create, revoke"),
+    "backup": ("ftchat.cli.backup", "a verified copy of everything that people said"),
+    "restore": ("ftchat.cli.restore", "go back to a backup"),
+}
+
+
+def usage() -> str:
+    """What there is."""
+    lines = [f"  {name:10} {about}\n" for name, (_, about) in COMMANDS.items()]
+    return (
+        "usage: ftchat COMMAND [FLAGS]        (ftchat COMMAND --help says more)\n\n"
+        + "".join(lines)
+        + "  version    print the version\n"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one subcommand. Exit status 1: it was refused; 2: it was called wrongly; 3: the home or the port is taken."""
+    command, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    if command in ("version", "--version"):
+        print(__version__)
+    elif command in ("help", "--help", "-h"):
+        print(usage(), end="")
+    elif command in COMMANDS:
+        try:
+            import_module(COMMANDS[command][0]).main(rest)
+        except KeyboardInterrupt:
+            sys.exit(130)
+        except FtchatError as err:
+            print(f"ftchat: {err.message}", file=sys.stderr)
+            sys.exit(2 if isinstance(err, SetupError) else 3 if err.type == "HomeInUse" else 1)
+    else:
+        print(f"ftchat: there is no command {command!r}.\n\n{usage()}", file=sys.stderr, end="")
+        sys.exit(2)

@@ -1,0 +1,5 @@
+"""`python -m ftchat.cli` is `ftchat`."""
+
+from ftchat.cli import main
+
+main()

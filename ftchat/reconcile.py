@@ -1,0 +1,107 @@
+"""Keeps every endpoint at the desired set of adapters: at once when one comes back, and every ten seconds.
+
+vLLM forgets all adapters when it restarts, and an endpoint elsewhere may do so without telling anybody. It knows which
+endpoint is there and what it serves; which adapters are wanted, `service` knows. It starts no engine.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+
+from ftchat.engine import Engine
+from ftchat.errors import FtchatError
+from ftchat.service import Service
+
+log = logging.getLogger(__name__)
+LOOK_S = 2.0
+EVERY_S = 10.0
+REFUSED_S = 60.0  # an adapter that an endpoint refused is not offered to it again for so long
+
+
+def steps(served: frozenset[str], *, desired: Sequence[str], spare: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What an endpoint lacks, most wanted first, and what it should forget."""
+    return [name for name in desired if name not in served], [name for name in spare if name in served]
+
+
+class Reconcile:
+    """The endpoints of one engine. `stage` and `trouble` tell of an engine elsewhere what a server tells of ours."""
+
+    def __init__(self, engine: Engine, service: Service) -> None:
+        """Nothing is known of any endpoint yet."""
+        self._engine, self._service = engine, service
+        self._due: dict[int, float] = {}  # per endpoint that is there, when to compare it again
+        self._refused: dict[tuple[int, str], tuple[float, str]] = {}  # until when, and why
+        self._troubles: dict[int, list[str]] = {}
+        self._absent: set[int] = set()
+        self._brought: set[int] = set()  # endpoints that are there and were brought to the desired set
+
+    @property
+    def stage(self) -> str:
+        """Whether there is an endpoint that can answer."""
+        return "ready" if self._brought else "loading adapters" if self._due else "starting"
+
+    @property
+    def trouble(self) -> str:
+        """Who is not there, what is not loaded where it should be, and why."""
+        absent = [f"Nothing answers at {self._engine.urls[index]}." for index in sorted(self._absent)]
+        told = [told for index in sorted(self._troubles) for told in self._troubles[index]]
+        return " ".join(dict.fromkeys([*absent, *told]))
+
+    async def keep(self) -> None:
+        """Look, again and again, until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except Exception:  # the watch must not end: the next look may find things mended
+                log.exception("The look at the engine's endpoints broke.")
+            await asyncio.sleep(LOOK_S)
+
+    async def look(self) -> None:
+        """See who is there, and bring those that came back, or that were not compared for a while."""
+        now = time.monotonic()
+        for index, health in enumerate(await self._engine.health()):
+            if health == "dead":
+                self._forget(index)
+            elif health == "live":
+                self._absent.discard(index)
+                self._due.setdefault(index, now)
+        due = [index for index, at in self._due.items() if at <= now]
+        if due:
+            served = await self._engine.models()
+            await asyncio.gather(*(self._bring(index, served[index]) for index in due))
+
+    def _forget(self, index: int) -> None:
+        """An endpoint that is gone: when it is back it has no adapters, and may take what it refused."""
+        self._absent.add(index)
+        self._due.pop(index, None)
+        self._troubles.pop(index, None)
+        self._brought.discard(index)
+        self._refused = {key: refusal for key, refusal in self._refused.items() if key[0] != index}
+
+    async def _bring(self, index: int, served: frozenset[str] | None) -> None:
+        if served is None:
+            return  # it did not say: the next look asks again
+        missing, spare = steps(served, desired=self._service.desired(), spare=self._service.spare(served))
+        outcomes = [await self._load(name, index) for name in missing]
+        for name in spare:
+            try:
+                await self._service.unload(name, only=index)
+            except FtchatError as err:
+                log.info("%s stays loaded: %s", name, err.message)
+        self._troubles[index] = [outcome for outcome in outcomes if outcome]
+        self._brought.add(index)
+        self._due[index] = time.monotonic() + EVERY_S
+
+    async def _load(self, name: str, index: int) -> str:
+        """Nothing when it is loaded, else what is wrong."""
+        until, why = self._refused.get((index, name), (0.0, ""))
+        if until > time.monotonic():
+            return why
+        try:
+            await self._service.load(name, only=index)
+        except FtchatError as err:
+            why = f"{name} is not loaded. {err.message}"
+            self._refused[index, name] = time.monotonic() + REFUSED_S, why
+            return why
+        return ""
