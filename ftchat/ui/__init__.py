@@ -5,11 +5,14 @@ They call the core and nothing else. To look at them: `make run`, then http://12
 
 import fastapi
 import gradio as gr
+from starlette.routing import Mount
 
 from ftchat.parts import Parts
+from ftchat.records import Person
 from ftchat.ui import texts, theme, views
 from ftchat.ui.chat import ChatPage
 from ftchat.ui.compare import ComparePage
+from ftchat.ui.doorway import Doorway
 from ftchat.ui.elements import STREAM, Updates
 from ftchat.ui.strip import Strip
 from ftchat.ui.train import TrainPage
@@ -53,7 +56,7 @@ def _wire_together(
 ) -> None:
     """What crosses pages: the clock, the reload, and a blind comparison of what was just trained."""
 
-    def waits() -> Updates:
+    def waits(who: Person) -> Updates:
         line = views.waiting(parts.chat.waiting)
         return {compare.waits: line, chat.waits: line}
 
@@ -68,17 +71,40 @@ def _wire_together(
 
 
 def mount(app: fastapi.FastAPI, parts: Parts) -> None:
-    """Put the pages at "/" of an app; its own routes come first when they were added before."""
+    """Put the pages at "/" of an app, behind the login; its own routes come first when they were added before."""
+    blocks = build(parts)
     gr.mount_gradio_app(
         app,
-        build(parts),
+        blocks,
         path="/",
         theme=theme.theme(),
         css=theme.css(),
-        head=theme.head(),
+        head=theme.head() + _HEAD,
         footer_links=[],
         run_history=False,
         show_error=True,
         ssr_mode=False,
         enable_monitoring=False,
     )
+    mounted = app.routes[-1]
+    if not isinstance(mounted, Mount):
+        raise TypeError(f"gradio mounted itself as {mounted!r}")
+
+    def session_of(event: str) -> str | None:
+        running = blocks._queue.event_ids_to_events.get(event)
+        return running.session_hash if running else None
+
+    mounted.app = Doorway(mounted.app, parts=parts, event_session=session_of)
+
+
+# A page whose login has ended asks for a new one, instead of failing at each click.
+_HEAD = """<script>
+{
+  const ask = window.fetch;
+  window.fetch = async (...what) => {
+    const answer = await ask(...what);
+    if (answer.status === 401) location.assign("/login");
+    return answer;
+  };
+}
+</script>"""

@@ -109,22 +109,24 @@ class ChatPage:
         return {self.history: views.history(found, current=conversation or "")}
 
     def _turns(self, who: Person, conversation: str | None) -> list[str]:
-        return self._parts.chat.turns(who, conversation) if conversation else []
+        return self._parts.chat.path(who, conversation) if conversation else []
 
     # -- callbacks --
 
     @then_skip
     async def ask(self, prompt: str, conversation: str, answerer: str, request: gr.Request) -> AsyncIterator[Updates]:
         """Ask; while the engine is not ready, keep the question and send it when it is."""
-        chat, who, where = self._parts.chat, self._parts.person(request), conversation_of(conversation)
+        chat, where = self._parts.chat, conversation_of(conversation)
         watch = self._watchers.renew(page_of(request))
-        if prompt.strip() and chat.waiting:
-            yield {self.notice: views.notice(texts.QUESTION_WAITS), self.prompt: gr.update(interactive=False)}
-            if not await until_ready(
-                lambda: chat.waiting, wanted=self._wanted(request, watch), hopeless=self._parts.pipeline.failed
-            ):
-                return
         try:
+            who = self._parts.person(request, "rater")
+            if prompt.strip() and chat.waiting:
+                yield {self.notice: views.notice(texts.QUESTION_WAITS), self.prompt: gr.update(interactive=False)}
+                if not await until_ready(
+                    lambda: chat.waiting, wanted=self._wanted(request, watch), hopeless=self._parts.pipeline.failed
+                ):
+                    return
+                who = self._parts.person(request, "rater")  # that may have taken long
             turn = await chat.ask(who, prompt, mode="chat", conversation=where, contestants=(answerer,))
             opened = self._opened(who, chat.seen(who, turn).conversation)
             yield {**opened, self.prompt: gr.update(value="", interactive=True), self.turn: turn, self.watch: watch}
@@ -182,15 +184,16 @@ class ChatPage:
     async def end(self, turn: str, request: gr.Request) -> str:
         """Stop the answer that is being written."""
         try:
-            await self._parts.chat.stop(self._parts.person(request), turn)
+            await self._parts.chat.stop(self._parts.person(request, "rater"), turn)
         except FtchatError as err:
             return views.notice(err.message, kind="bad")
         return ""
 
     def act(self, conversation: str, request: gr.Request, clicked: gr.EventData) -> Updates:
         """A thumb, or the wish to correct, on one reply."""
-        who, act, reply = self._parts.person(request), str(clicked.act), str(clicked.value)
+        act, reply = str(clicked.act), str(clicked.value)
         try:
+            who = self._parts.person(request, "rater")
             if act == "correct":
                 field = self._field(who, conversation_of(conversation), reply)
                 return {self.reply: reply, self.editor.text: field, **visible(self.editor.box, shown=True)}
@@ -209,8 +212,8 @@ class ChatPage:
 
     def correct(self, conversation: str, reply: str, text: str, request: gr.Request) -> Updates:
         """Save a correction and show what it changed."""
-        who = self._parts.person(request)
         try:
+            who = self._parts.person(request, "rater")
             self._parts.judging.correct(who, reply, text)
         except FtchatError as err:
             return {self.notice: views.notice(err.message, kind="bad")}

@@ -155,9 +155,10 @@ class ComparePage:
         self, prompt: str, conversation: str, left: str, right: str, blind: bool, request: gr.Request
     ) -> AsyncIterator[Any]:
         """Ask both; while the engine is not ready, keep the question and send it when it is."""
-        chat, who, where = self._parts.chat, self._parts.person(request), conversation_of(conversation)
+        chat, where = self._parts.chat, conversation_of(conversation)
         watch = self._watchers.renew(page_of(request))
         try:
+            who = self._parts.person(request, "rater")
             names = contestants(left, right)
             if prompt.strip() and chat.waiting:
                 yield {self.notice: views.notice(texts.QUESTION_WAITS), self.prompt: gr.update(interactive=False)}
@@ -165,6 +166,7 @@ class ComparePage:
                     lambda: chat.waiting, wanted=self._wanted(request, watch), hopeless=self._parts.pipeline.failed
                 ):
                     return
+                who = self._parts.person(request, "rater")  # that may have taken long
             turn = await chat.ask(who, prompt, mode="compare", conversation=where, contestants=names, blind=blind)
             yield self._asked(chat.seen(who, turn), watch)
         except FtchatError as err:
@@ -202,15 +204,17 @@ class ComparePage:
 
     def _before(self, who: Person, seen: TurnSeen) -> str:
         chat = self._parts.chat
-        turns = chat.turns(who, seen.conversation)
-        return views.earlier([chat.seen(who, turn) for turn in turns if turn != seen.turn])
+        turns = chat.path_through(who, seen.turn)
+        return views.earlier([chat.seen(who, turn) for turn in turns[: turns.index(seen.turn)]])
 
     def _voting(self, winner: Any) -> Callable[..., Any]:
         async def vote(turn: str, request: gr.Request) -> Updates:
             """Save who was better; names are shown after the commit."""
-            who = self._parts.person(request)
             try:
-                await self._parts.judging.vote(who, turn, winner)
+                who = self._parts.person(request, "rater")
+                given = self._parts.chat.seen(who, turn).vote
+                if given is None or given.winner != winner:  # else a second click of the same button
+                    await self._parts.judging.vote(who, turn, winner)
             except FtchatError as err:
                 return {self.notice: views.notice(err.message, kind="bad")}
             return {**self.view(self._parts.chat.seen(who, turn)), self.notice: ""}
@@ -219,8 +223,8 @@ class ComparePage:
 
     def take_back(self, turn: str, request: gr.Request) -> Updates:
         """Undo the vote of this turn."""
-        who = self._parts.person(request)
         try:
+            who = self._parts.person(request, "rater")
             if vote := self._parts.chat.seen(who, turn).vote:
                 self._parts.judging.undo(who, vote.id)
         except FtchatError as err:
@@ -238,8 +242,9 @@ class ComparePage:
     def _saving(self, side: str) -> Callable[..., Any]:
         def save(turn: str, text: str, request: gr.Request) -> Updates:
             """Save a correction and show what it changed."""
-            who, chat = self._parts.person(request), self._parts.chat
+            chat = self._parts.chat
             try:
+                who = self._parts.person(request, "rater")
                 lane = views.lane_of(chat.seen(who, turn), side)
                 self._parts.judging.correct(who, lane.reply if lane else "", text)
             except FtchatError as err:
@@ -285,7 +290,7 @@ class ComparePage:
         updates[self.offers] = self.offered()
         try:
             where = conversation_of(conversation)
-            turns = self._parts.chat.turns(self._parts.person(request), where) if where else []
+            turns = self._parts.chat.path(self._parts.person(request), where) if where else []
         except FtchatError:  # another home, or somebody else's: begin anew
             return {**updates, self.conversation: NOWHERE, self.turn: ""}
         box = gr.update(placeholder=texts.ASK_FOLLOW_UP if turns else texts.ASK_BOTH)

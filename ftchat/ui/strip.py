@@ -10,11 +10,12 @@ from typing import Any
 import gradio as gr
 
 from ftchat.parts import Parts
+from ftchat.records import Person
 from ftchat.ui import texts, views
 from ftchat.ui.elements import AT_ONCE, Updates, html
 
 EVERY_S = 1.3
-Views = Callable[[], Updates]
+Views = Callable[[Person], Updates]
 
 
 class Strip:
@@ -29,18 +30,20 @@ class Strip:
         self.shown = gr.State({})  # component id -> digest of what this page was last sent
         self.clock = gr.Timer(EVERY_S)
 
-    def view(self) -> Updates:
+    def view(self, who: Person) -> Updates:
         """The strip as it is now."""
-        status = self._parts.pipeline.status()
+        status, settings = self._parts.pipeline.status(), self._parts.settings
         button = texts.TRAINING if status.run else texts.RETRAIN
-        return {self.state: views.strip(status, name=self._parts.settings.name), self.retrain: gr.update(value=button)}
+        line = views.strip(status, name=settings.name, who=None if settings.open else who)
+        return {self.state: line, self.retrain: gr.update(value=button)}
 
     def keep_fresh(self, *others: Views, blocks: gr.Blocks, outputs: list[Any]) -> None:
         """On load and on each tick, send what changed: in the strip and in what the pages keep fresh themselves."""
 
-        def tick(shown: dict[str, str]) -> Any:
+        def tick(shown: dict[str, str], request: gr.Request) -> Any:
             """Everything that goes on by itself, as far as it changed."""
-            now = {component: update for view in (self.view, *others) for component, update in view().items()}
+            who = self._parts.person(request)
+            now = {component: update for view in (self.view, *others) for component, update in view(who).items()}
             digests = {str(component._id): _digest(update) for component, update in now.items()}
             changed = {c: u for c, u in now.items() if shown.get(str(c._id)) != digests[str(c._id)]}
             return {**changed, self.shown: digests} if changed else gr.skip()

@@ -6,6 +6,7 @@ TITLE = "ftchat"
 ENGINE = {
     "ready": "Engine ready",
     "starting": "Engine starting",
+    "resolving": "Engine reading the model",
     "loading weights": "Engine loading the model",
     "warming up": "Engine warming up",
     "loading adapters": "Engine loading adapters",
@@ -16,6 +17,8 @@ ENGINE = {
 CHAMPION = "Champion"
 NEW_FEEDBACK = "{n} new since the last run"
 NO_NEW_FEEDBACK = "nothing new to learn"
+LOG_OUT = "Log out"
+TRAIN_FOR_OTHERS = "Reviewers and admins see here what is taught. Votes and corrections count as you give them."
 RETRAIN = "Retrain"
 TRAINING = "Training…"
 

@@ -12,6 +12,7 @@ import gradio as gr
 from ftchat.config import EFFORTS
 from ftchat.errors import Conflict, FtchatError
 from ftchat.parts import Parts
+from ftchat.records import Person
 from ftchat.ui import texts, train_views, views
 from ftchat.ui.elements import AT_ONCE, Updates, html, visible
 
@@ -59,8 +60,10 @@ class TrainPage:
         self.use.click(self.take, None, [self.notice, *self.outputs()], **AT_ONCE)
         self.back.click(self.roll_back, None, [self.notice, *self.outputs()], **AT_ONCE)
 
-    def view(self) -> Updates:
-        """The page as things stand."""
+    def view(self, who: Person) -> Updates:
+        """The page as things stand, for who may read what others gave."""
+        if not who.is_at_least("reviewer"):
+            return {self.run: views.notice(texts.TRAIN_FOR_OTHERS), self.start: gr.update(interactive=False)}
         pipeline = self._parts.pipeline
         latest = pipeline.latest()
         seen = pipeline.seen(latest) if latest else None
@@ -77,8 +80,7 @@ class TrainPage:
     def _pressing(self, tabs: gr.Tabs) -> Callable[..., Any]:
         async def press(effort: str, request: gr.Request) -> Updates:
             """Start a run and show it; while one is on, show that one."""
-            who = self._parts.person(request)
-            updates = await self._done(self._parts.pipeline.press(who.name, effort=effort))
+            updates = await self._done(request, lambda who: self._parts.pipeline.press(who.name, effort=effort))
             return {**updates, tabs: gr.Tabs(selected="train")}
 
         return press
@@ -86,25 +88,25 @@ class TrainPage:
     async def end(self, request: gr.Request) -> Updates:
         """Stop the run that is on and keep the best."""
         run = self._parts.pipeline.latest() or ""
-        return await self._done(self._parts.pipeline.stop(self._parts.person(request).name, run))
+        return await self._done(request, lambda who: self._parts.pipeline.stop(who.name, run))
 
     async def take(self, request: gr.Request) -> Updates:
         """Put the newest run's adapter into service, whatever the exam said."""
-        return await self._done(self._parts.service.use(self._parts.person(request).name, self.newest()))
+        return await self._done(request, lambda who: self._parts.service.use(who.name, self.newest()))
 
     async def roll_back(self, request: gr.Request) -> Updates:
         """Put the champion before this one back into service."""
-        return await self._done(self._parts.service.rollback(self._parts.person(request).name))
+        return await self._done(request, lambda who: self._parts.service.rollback(who.name))
 
-    async def _done(self, deed: Awaitable[Any]) -> Updates:
-        """Do it, and show how things stand then; what was refused is said in its sentence."""
-        said = ""
+    async def _done(self, request: gr.Request, deed: Callable[[Person], Awaitable[Any]]) -> Updates:
+        """Do what admins may, and show how things stand then; what was refused is said in its sentence."""
+        said, who = "", self._parts.person(request)
         try:
-            await deed
+            await deed(self._parts.person(request, "admin"))
         except FtchatError as err:
             running = isinstance(err, Conflict) and self._parts.pipeline.status().run is not None
             said = "" if running else views.notice(err.message)
-        return {**self.view(), self.notice: said}
+        return {**self.view(who), self.notice: said}
 
     def newest(self) -> str:
         """The adapter of the newest run."""

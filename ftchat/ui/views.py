@@ -6,7 +6,7 @@ It knows records and texts. It does not know gradio, the store or who is looking
 from collections.abc import Sequence
 
 from ftchat.progress import Status
-from ftchat.records import Conversation
+from ftchat.records import Conversation, Person
 from ftchat.seen import LaneSeen, TurnSeen
 from ftchat.ui import texts
 from ftchat.ui.prose import markdown, plain, word_difference
@@ -14,8 +14,8 @@ from ftchat.ui.prose import markdown, plain, word_difference
 SIDES = {"left": "A", "right": "B"}
 
 
-def strip(status: Status, *, name: str) -> str:
-    """The line on top of every page: name, engine, champion, what is new."""
+def strip(status: Status, *, name: str, who: Person | None = None) -> str:
+    """The line on top of every page: name, engine, champion, what is new, and who is logged in."""
     state = "ready" if status.ready else "failed" if status.engine == "failed" else "wait"
     words = texts.ENGINE.get("ready" if status.ready else status.engine, status.engine)
     news = texts.NEW_FEEDBACK if status.new_feedback else texts.NO_NEW_FEEDBACK
@@ -25,7 +25,14 @@ def strip(status: Status, *, name: str) -> str:
         f'<div class="strip"><span class="name">{plain(name)}</span>'
         f'<span class="engine {state}" id="engine-state"{why}><i class="dot"></i>{plain(words)}</span>'
         f'<span class="champion" id="champion">{texts.CHAMPION} <b>{plain(status.champion)}</b></span>'
-        f'<span class="new" id="new-feedback">{plain(new)}</span></div>'
+        f'<span class="new" id="new-feedback">{plain(new)}</span>{_account(who) if who else ""}</div>'
+    )
+
+
+def _account(who: Person) -> str:
+    return (
+        f'<form class="account" id="account" method="post" action="/logout"><a href="/account">{plain(who.name)}</a>'
+        f" {who.role} <button>{texts.LOG_OUT}</button></form>"
     )
 
 

@@ -1,11 +1,12 @@
-"""What the routes share: the parts, who is asking, and the idempotency key of a request."""
+"""What the routes share: the parts, who is asking, the idempotency key of a request, and how a refusal looks."""
 
 from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
+from fastapi.responses import JSONResponse
 
-from ftchat.errors import NotAllowed
+from ftchat.errors import FtchatError, TooMany
 from ftchat.parts import Parts
 from ftchat.records import Person, Standing
 
@@ -19,10 +20,7 @@ def _at_least(role: Standing) -> Callable[[Request], Person]:
     """Who is asking, refused when they may not what this role may."""
 
     def person(request: Request) -> Person:
-        who = _parts(request).person(request)
-        if not who.is_at_least(role):
-            raise NotAllowed(f"This is for {role}s; you are a {who.role} here. An admin can change that.")
-        return who
+        return _parts(request).person(request, role)
 
     return person
 
@@ -42,3 +40,16 @@ def _key(
 
 
 Key = Annotated[str | None, Depends(_key)]
+
+
+def refusal(err: FtchatError) -> JSONResponse:
+    """An error as clients see it: a sentence, and when to come back or how to come in."""
+    headers = {}
+    if err.status == 503:
+        headers["Retry-After"] = "5"
+    if isinstance(err, TooMany):
+        headers["Retry-After"] = str(err.wait_s)
+    if err.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    said = err.message.encode("utf-8", "replace").decode("utf-8")  # it may quote what was sent, lone surrogates too
+    return JSONResponse({"error": {"type": err.type, "message": said}}, err.status, headers)
