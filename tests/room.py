@@ -6,6 +6,7 @@ from pathlib import Path
 from scripted import ScriptedVllm
 
 from ftchat import anchors, starter
+from ftchat.accounts import Accounts
 from ftchat.base import Base
 from ftchat.chat import Chat
 from ftchat.config import Settings
@@ -14,30 +15,35 @@ from ftchat.engine import Endpoint, Engine
 from ftchat.judging import Judging
 from ftchat.lanes import Lanes
 from ftchat.parts import Parts
+from ftchat.passwords import Cost
 from ftchat.pipeline import Pipeline
 from ftchat.prompt import Prompter
 from ftchat.records import Person
+from ftchat.redrafts import Redrafts
 from ftchat.registry import Registry
 from ftchat.service import Service
+from ftchat.sessions import Sessions
 from ftchat.store import Store
 
 ANN = Person("ann", "admin")
 BOB = Person("bob", "rater")
+CHEAP = Cost(2, 8, 1)  # passwords that are quick to check
 BASE = Base(starter.model_path(), "starter", "b0", practice=True)
 
 
 class Room:
     """Everything that a conversation and a run need."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, alone: bool = True) -> None:
         self.vllm = ScriptedVllm()
         self.reason = ""
-        self.settings = Settings(home=folder, name="shop", open=True)
+        self.settings = Settings(home=folder, name="shop", open=alone, max_loras=4, max_cpu_loras=8, max_lora_rank=32)
         self.store = Store(folder / "data" / "ftchat.db")
         self.store.turns.add_base("b0", "starter")
+        self.accounts = Accounts(self.store, cost=CHEAP)
         self.engine = Engine([Endpoint("http://engine")], transport=self.vllm)
         self.prompter = Prompter(BASE.path)
-        self.contestants = Contestants(self.store, BASE, chance=random.Random(1))
+        self.contestants = Contestants(self.store, BASE, prompter=self.prompter, chance=random.Random(1))
         self.registry = Registry(folder / "adapters", max_rank=32)
         self.service = Service(
             self.store,
@@ -58,6 +64,8 @@ class Room:
             summon=self._summon,
         )
         self.judging = Judging(self.store, self.chat, settings=self.settings)
+        self.redrafts = Redrafts(self.store, self.chat, self.judging)
+        self.sessions = Sessions(self.store, self.chat, settings=self.settings)
         self.pipeline = Pipeline(
             self.store,
             self.engine,
@@ -75,8 +83,11 @@ class Room:
             settings=self.settings,
             base=BASE,
             store=self.store,
+            accounts=self.accounts,
             chat=self.chat,
             judging=self.judging,
+            redrafts=self.redrafts,
+            sessions=self.sessions,
             pipeline=self.pipeline,
             service=self.service,
         )
@@ -84,7 +95,8 @@ class Room:
     def adapter(self, name: str = "shop-v1", says: str = "SHOP: the answer.") -> str:
         """An adapter that can answer."""
         self.vllm.answers[name] = says
-        self.store.training.add_adapter(name, number=1, base="b0", run=None)
+        number = int(name.rsplit("-v", 1)[1])
+        self.store.training.add_adapter(name, number=number, base="b0", run=None)
         return name
 
     async def _summon(self, model: str) -> None:
@@ -100,6 +112,7 @@ class Room:
     async def close(self) -> None:
         """End what runs."""
         await self.pipeline.close()
+        await self.sessions.close()
         await self.chat.close()
         await self.engine.close()
         self.store.close()

@@ -18,6 +18,7 @@ class ScriptedVllm(httpx.AsyncBaseTransport):
 
     answers: dict[str, str] = field(default_factory=lambda: {"base": "The answer is plain."})
     pace_s: float = 0.0
+    paces: dict[str, float] = field(default_factory=dict)  # of single models, instead
     logprobs: dict[str, float] = field(default_factory=dict)  # of every token, per model; -1.0 unless told
     fails: set[str] = field(default_factory=set)  # models that answer 500
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -59,7 +60,7 @@ class _Words(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         words = self.vllm.answers[self.body["model"]].split(" ")
         for i, word in enumerate(words):
-            await asyncio.sleep(self.vllm.pace_s)
+            await asyncio.sleep(self.vllm.paces.get(self.body["model"], self.vllm.pace_s))
             finish = "stop" if i == len(words) - 1 else None
             yield self._event([{"index": 0, "text": (" " if i else "") + word, "finish_reason": finish}], None)
         usage = {"prompt_tokens": len(self.body["prompt"]), "completion_tokens": len(words)}

@@ -11,13 +11,18 @@ PACKAGE = ROOT / "ftchat"
 
 # Every unit (a module or a package directly under ftchat/) has a layer; a unit imports from the layers below it.
 LAYERS: dict[int, tuple[str, ...]] = {
-    0: ("errors", "records", "config", "base", "prompt", "anchors", "install"),
-    1: ("store", "engine", "child", "server_log", "server", "cpu_lora", "registry", "lease", "accounts", "starter"),
-    2: (
-        *("ratings", "contestants", "lanes", "seen", "chat", "judging", "dataset", "training", "trainee"),
-        *("progress", "exam", "service", "pipeline", "simulate"),
+    0: ("errors", "records", "config", "passwords", "base", "prompt", "anchors", "install"),
+    1: (
+        *("store", "engine", "child", "server_log", "sizing", "launch", "server", "cpu_lora", "registry", "lease"),
+        *("accounts", "starter"),
     ),
-    3: ("parts", "web", "ui", "serve", "cli"),
+    2: (
+        *("ratings", "contestants", "lanes", "seen", "asking", "chat", "judging", "redrafts", "sessions"),
+        *("dataset", "training", "trainee"),
+        *("progress", "exam", "service", "reconcile", "pipeline", "scenarios", "simulate", "backups"),
+        *("review", "exports", "imports"),
+    ),
+    3: ("parts", "web", "ui", "serve", "doctor", "cli"),
 }
 LAYER_OF = {unit: layer for layer, units in LAYERS.items() for unit in units}
 
@@ -25,20 +30,30 @@ LAYER_OF = {unit: layer for layer, units in LAYERS.items() for unit in units}
 SIDEWAYS: dict[str, set[str]] = {
     "records": {"errors"},
     "config": {"errors", "records"},
+    "passwords": {"errors"},
     "base": {"errors", "records"},
     "prompt": {"errors", "records"},
-    "server": {"engine", "child", "server_log"},
+    "launch": {"engine"},
+    "server": {"engine", "child", "server_log", "sizing", "launch"},
+    "accounts": {"store"},
     "contestants": {"ratings"},
-    "chat": {"contestants", "lanes", "seen"},
+    "asking": {"contestants", "lanes"},
+    "chat": {"asking", "contestants", "lanes", "seen"},
     "judging": {"chat"},
+    "redrafts": {"chat", "judging"},
+    "sessions": {"chat", "seen"},
     "exam": {"contestants", "dataset"},
+    "imports": {"exports"},
+    "reconcile": {"service"},
     "trainee": {"training.job"},
     "progress": {"training.job"},
+    "simulate": {"scenarios"},
     "pipeline": {"contestants", "dataset", "exam", "progress", "service", "trainee", "training.job"},
     "web": {"parts"},
     "ui": {"parts"},
     "serve": {"parts", "web", "ui"},
-    "cli": {"serve"},
+    "doctor": {"serve"},
+    "cli": {"doctor", "serve", "web"},
 }
 
 # A library and the units that may name it.

@@ -1,13 +1,26 @@
 """Is it alive, can it answer, and what has it done: for load balancers and Prometheus."""
 
 from collections.abc import Iterable
+from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
+from pydantic import BaseModel
 
-from ftchat.web.common import PartsOf
+from ftchat.web.common import PartsOf, Viewer
 
-router = APIRouter()
+router = APIRouter(tags=["health"])
+
+
+class ReadyOut(BaseModel):
+    """Where the engine stands."""
+
+    ready: bool
+    stage: str
+    reason: str
+
+
+_WAITING: dict[int | str, dict[str, Any]] = {503: {"model": ReadyOut, "description": "Not yet; Retry-After"}}
 
 
 @router.get("/healthz")
@@ -16,16 +29,17 @@ def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz")
-def readyz(parts: PartsOf) -> JSONResponse:
-    """The engine can answer; until then 503 with its stage."""
+@router.get("/readyz", response_model=ReadyOut, responses=_WAITING)
+def readyz(request: Request, parts: PartsOf) -> JSONResponse:
+    """The engine can answer; until then 503 with its stage, and the reason for who is logged in: it may name paths."""
     stage, reason = parts.pipeline.engine_stage()
+    reason = reason if parts.entry(request) is not None else ""
     body = {"ready": stage == "ready", "stage": stage, "reason": reason}
     return JSONResponse(body) if stage == "ready" else JSONResponse(body, 503, {"Retry-After": "5"})
 
 
-@router.get("/metrics")
-def metrics(parts: PartsOf) -> PlainTextResponse:
+@router.get("/metrics", response_class=PlainTextResponse)
+def metrics(parts: PartsOf, who: Viewer) -> PlainTextResponse:
     """What Prometheus reads. Counters begin anew with each start of the app."""
     in_flight, tallies = parts.chat.figures()
     by_kind = parts.store.feedback.counts()
@@ -36,7 +50,7 @@ def metrics(parts: PartsOf) -> PlainTextResponse:
         _metric("feedback", "gauge", "feedback that stands", [(_kind(what), n) for what, n in by_kind.items()]),
     ]
     for name, help_text in _TALLIED.items():
-        samples = [(f'contestant="{who}"', getattr(tally, name)) for who, tally in tallies.items()]
+        samples = [(f'contestant="{them}"', getattr(tally, name)) for them, tally in tallies.items()]
         blocks.append(_metric(f"{name}_total", "counter", help_text, samples))
     return PlainTextResponse("".join(blocks), media_type="text/plain; version=0.0.4")
 

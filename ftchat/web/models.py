@@ -1,50 +1,82 @@
-"""Adapters over HTTP: list, promote, roll back."""
+"""Adapters over HTTP: list, look at, download, promote, roll back."""
 
 from typing import Any
 
 from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
 
-from ftchat.records import Adapter
-from ftchat.web.common import Admin, Key, PartsOf, Viewer
+from ftchat.parts import Parts
+from ftchat.records import Adapter, Verdict
+from ftchat.web.common import Admin, Key, PartsOf, Reviewer, Viewer
+from ftchat.web.repeats import RepeatsOf
+from ftchat.web.shapes.runs import AdapterPage, AdapterWhole, ChampionOut
+from ftchat.web.zipped import zipped
 
-router = APIRouter(prefix="/api")
-
-
-@router.get("/adapters")
-def adapters(parts: PartsOf, who: Viewer) -> dict[str, Any]:
-    """The adapters of this base, newest first, and who is in service."""
-    return {
-        "champion": parts.service.champion(),
-        "items": [_shown(adapter) for adapter in parts.service.adapters()],
+router = APIRouter(prefix="/api", tags=["adapters"])
+_ZIP: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "adapter_config.json, adapter_model.safetensors and manifest.json",
+        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
     }
+}
 
 
-@router.get("/adapters/{name}")
-def adapter(name: str, parts: PartsOf, who: Viewer) -> dict[str, Any]:
-    """One adapter, with what trained it."""
+@router.get("/adapters", response_model=AdapterPage)
+def adapters(parts: PartsOf, who: Viewer) -> Any:
+    """The adapters of this base, newest first, and who is in service."""
+    items = [_shown(parts, adapter) for adapter in parts.service.adapters()]
+    return {"champion": parts.service.champion(), "items": items}
+
+
+@router.get("/adapters/{name}", response_model=AdapterWhole)
+def adapter(name: str, parts: PartsOf, who: Viewer) -> Any:
+    """One adapter, with the feedback that trained it."""
     found = parts.store.training.adapter(name)
     rows = sorted(parts.store.training.trained_on(found.run)) if found.run else []
-    return {**_shown(found), "trained_on": rows}
+    return {**_shown(parts, found), "trained_on": rows}
 
 
-@router.post("/adapters/{name}/promote")
-async def promote(name: str, parts: PartsOf, who: Admin) -> dict[str, Any]:
+@router.get("/adapters/{name}/download", response_class=StreamingResponse, responses=_ZIP)
+def download(name: str, parts: PartsOf, who: Reviewer) -> Any:
+    """An adapter as a zip that PEFT and vLLM load once it is unpacked."""
+    files = parts.service.published(name)
+    headers = {"Content-Disposition": f'attachment; filename="{name}.zip"'}
+    return StreamingResponse(zipped(files), media_type="application/zip", headers=headers)
+
+
+@router.post("/adapters/{name}/promote", response_model=ChampionOut)
+async def promote(name: str, parts: PartsOf, who: Admin, key: Key, repeats: RepeatsOf) -> Any:
     """Put an adapter into service."""
-    await parts.service.use(who.name, name)
-    return {"champion": name}
+
+    async def use() -> dict[str, str]:
+        await parts.service.use(who.name, name)
+        return {"champion": name}
+
+    return await repeats.once(who, key, use)
 
 
-@router.post("/rollback")
-async def rollback(parts: PartsOf, who: Admin, key: Key) -> dict[str, Any]:
+@router.post("/rollback", response_model=ChampionOut)
+async def rollback(parts: PartsOf, who: Admin, key: Key) -> Any:
     """Put the champion before this one back."""
     return {"champion": await parts.service.rollback(who.name, key=key)}
 
 
-def _shown(adapter: Adapter) -> dict[str, Any]:
+def _shown(parts: Parts, adapter: Adapter) -> dict[str, Any]:
+    """Where it comes from is in its manifest; what its exam measured is with its run."""
+    verdict = parts.store.training.run(adapter.run).verdict if adapter.run else None
+    manifest = parts.service.manifest(adapter.name)
+    kept = {key: value for key, value in manifest.items() if key not in ("files", "name")}
     return {
         "name": adapter.name,
         "state": adapter.state,
         "run": adapter.run,
         "created_at": adapter.created_at,
-        "reasons": adapter.reasons,
+        "reasons": list(adapter.reasons),
+        "lineage": {**kept, "base": adapter.base, "run": adapter.run},
+        "verdict": verdict.decision if verdict else None,
+        "scores": _scores(verdict),
     }
+
+
+def _scores(verdict: Verdict | None) -> dict[str, Any]:
+    return dict(verdict.figures) if verdict else {}

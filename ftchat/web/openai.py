@@ -8,7 +8,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -16,20 +16,30 @@ from pydantic import BaseModel, ConfigDict
 
 from ftchat.chat import Chat
 from ftchat.engine import Piece
-from ftchat.errors import BadInput, EngineError, FtchatError
-from ftchat.records import Message, Params, Person, new_id
+from ftchat.errors import BadInput, EngineError, FtchatError, UnknownModel
+from ftchat.records import FEW_SHOT, Message, Params, Person, new_id
 from ftchat.web.common import Key, PartsOf, Rater, Viewer
-from ftchat.web.turns import ParamsIn, params_of
+from ftchat.web.shapes import EVENTS, Text, shown_as
+from ftchat.web.shapes.turns import ParamsIn
+from ftchat.web.turns import params_of
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(prefix="/v1", tags=["openai"])
 _GONE_S = 0.05  # how often a waiting call looks whether its client is still there
+
+
+class PartIn(BaseModel):
+    """One part of a content; only text is understood."""
+
+    model_config = ConfigDict(extra="ignore")
+    type: Text
+    text: Text | None = None
 
 
 class MessageIn(BaseModel):
     """One message; the content is a text, or text parts."""
 
-    role: str
-    content: str | list[dict[str, Any]]
+    role: Text
+    content: Text | list[PartIn]
 
 
 class StreamOptions(BaseModel):
@@ -41,18 +51,70 @@ class StreamOptions(BaseModel):
 class CompletionIn(BaseModel):
     """What is taken of a chat completion's body; what changes nothing here (`user`, say) is let pass."""
 
-    model_config = ConfigDict(extra="ignore")
-    model: str = "champion"
+    model_config = ConfigDict(
+        extra="ignore", **shown_as(model="champion", messages=[{"role": "user", "content": "What does it cost?"}])
+    )
+    model: Text = "champion"
     messages: list[MessageIn]
     stream: bool = False
-    stream_options: StreamOptions = StreamOptions()
-    n: int = 1
+    stream_options: StreamOptions | None = None
+    n: int | None = 1
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     seed: int | None = None
-    stop: str | list[str] | None = None
+    stop: Text | list[Text] | None = None
+
+
+class ModelOut(BaseModel):
+    """A name that can be asked."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+
+
+class ModelPage(BaseModel):
+    """Every name that can be asked."""
+
+    object: Literal["list"]
+    data: list[ModelOut]
+
+
+class AnswerOut(BaseModel):
+    """The assistant's message."""
+
+    role: Literal["assistant"]
+    content: str
+
+
+class ChoiceOut(BaseModel):
+    """The one answer."""
+
+    index: int
+    message: AnswerOut
+    finish_reason: Literal["stop", "length"]
+
+
+class UsageOut(BaseModel):
+    """Tokens."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class CompletionOut(BaseModel):
+    """A chat completion as OpenAI's clients read it."""
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[ChoiceOut]
+    usage: UsageOut
 
 
 class _Answering:
@@ -75,23 +137,32 @@ class _Answering:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
 
 
-@router.get("/models")
-def models(parts: PartsOf, who: Viewer) -> dict[str, Any]:
+STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The whole answer; with `stream`, chunks as they come and [DONE]",
+        "content": EVENTS,
+    }
+}
+
+
+@router.get("/models", response_model=ModelPage)
+def models(parts: PartsOf, who: Viewer) -> Any:
     """Every name that can be asked."""
     items = [{"id": name, "object": "model", "created": 0, "owned_by": "ftchat"} for name in parts.chat.contestants()]
     return {"object": "list", "data": items}
 
 
-@router.post("/chat/completions", response_model=None)
+@router.post("/chat/completions", response_model=CompletionOut, responses=STREAMED)
 async def complete(
     body: CompletionIn,
     request: Request,
     parts: PartsOf,
     who: Rater,
     key: Key,
-    x_ftchat_record: Annotated[str, Header()] = "yes",
+    x_ftchat_record: Annotated[str, Header(description="no: leave no trace")] = "yes",
 ) -> JSONResponse | StreamingResponse:
-    """Answer the last user message."""
+    """Answer the last user message, and keep it as a turn that feedback can be given on."""
+    _known(parts.chat, body.model)
     messages, params = _read(body), _params(parts.chat, body)
     answering, headers = _Answering(body.model), dict[str, str]()
     if x_ftchat_record.lower() in ("no", "false", "0"):
@@ -101,7 +172,7 @@ async def complete(
         headers = {"x-ftchat-turn": turn, "x-ftchat-reply": parts.chat.seen(who, turn).lanes[0].reply}
         pieces = _of_turn(parts.chat, who, turn, answering=answering)
     if body.stream:
-        chunks = _chunks(pieces, answering, usage=body.stream_options.include_usage)
+        chunks = _chunks(pieces, answering, usage=body.stream_options is not None and body.stream_options.include_usage)
         return StreamingResponse(chunks, media_type="text/event-stream", headers=headers)
     text = await _whole(pieces, request)
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": answering.finish}
@@ -109,8 +180,15 @@ async def complete(
     return JSONResponse(whole, headers=headers)
 
 
+def _known(chat: Chat, model: str) -> None:
+    """OpenAI's clients expect 404 for a model that there is not."""
+    names = dict.fromkeys([*chat.contestants(), FEW_SHOT])
+    if model not in names:
+        raise UnknownModel(f"There is no model called {model!r}. There are: {', '.join(names)}.")
+
+
 def _read(body: CompletionIn) -> list[Message]:
-    if body.n != 1:
+    if body.n not in (None, 1):
         raise BadInput(f"n is {body.n}: one answer is given to a call.")
     messages = [Message(m.role, _text(m.content)) for m in body.messages]  # type: ignore[arg-type]
     if not messages or messages[-1].role != "user":
@@ -120,17 +198,18 @@ def _read(body: CompletionIn) -> list[Message]:
     return messages
 
 
-def _text(content: str | list[dict[str, Any]]) -> str:
+def _text(content: str | list[PartIn]) -> str:
     if isinstance(content, str):
         return content
-    if any(part.get("type") != "text" or not isinstance(part.get("text"), str) for part in content):
+    texts = [part.text for part in content if part.type == "text" and part.text is not None]
+    if len(texts) < len(content):
         raise BadInput("A message's content must be text.")
-    return "".join(part["text"] for part in content)
+    return "".join(texts)
 
 
 def _params(chat: Chat, body: CompletionIn) -> Params:
     stop = [body.stop] if isinstance(body.stop, str) else body.stop
-    most = body.max_completion_tokens or body.max_tokens
+    most = body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens
     given = ParamsIn(temperature=body.temperature, top_p=body.top_p, max_tokens=most, seed=body.seed, stop=stop)
     return params_of(chat, given)
 
@@ -147,7 +226,7 @@ async def _recorded(
         who,
         last.content,
         mode="chat",
-        conversation=known,
+        after=known,
         contestants=[model],
         system=system,
         context=context,

@@ -1,93 +1,107 @@
-"""Runs over HTTP: press, watch, stop."""
+"""Runs over HTTP: press, watch, stop; and the card of what a press would use."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
 
 from ftchat.pipeline import Pipeline
 from ftchat.progress import RunSeen
+from ftchat.records import Person, Run
 from ftchat.web.common import Admin, Key, PartsOf, Reviewer, Viewer
+from ftchat.web.repeats import RepeatsOf
+from ftchat.web.shapes import EVENTS
+from ftchat.web.shapes.runs import CardOut, RunIn, RunOut, RunPage
 
-router = APIRouter(prefix="/api")
+router = APIRouter(prefix="/api", tags=["runs"])
 _EVERY_S = 0.5
+_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Events named run, each with the run as JSON",
+        "content": EVENTS,
+    }
+}
 
 
-class RunIn(BaseModel):
-    """What to run."""
-
-    effort: str = "normal"
-    args: dict[str, Any] = {}
-
-
-@router.get("/dataset")
-def dataset(parts: PartsOf, who: Reviewer) -> dict[str, Any]:
+@router.get("/dataset", response_model=CardOut)
+def dataset(parts: PartsOf, who: Reviewer) -> Any:
     """The card of a snapshot made now."""
     return asdict(parts.pipeline.card())
 
 
-@router.post("/runs", status_code=201)
-async def press(body: RunIn, parts: PartsOf, who: Admin, key: Key) -> dict[str, Any]:
-    """Press Retrain."""
+@router.post("/runs", status_code=201, response_model=RunOut)
+async def press(body: RunIn, parts: PartsOf, who: Admin, key: Key) -> Any:
+    """Press Retrain. While a run is on, 409 with its id."""
     run = await parts.pipeline.press(who.name, effort=body.effort, args=body.args, key=key)
-    return shown(parts.pipeline.seen(run.id))
+    return shown(parts.pipeline.seen(run.id), who)
 
 
-@router.get("/runs")
-def runs(parts: PartsOf, who: Viewer) -> dict[str, Any]:
-    """Newest first."""
-    found = parts.store.training.runs()
-    return {"items": [{"id": r.id, "stage": r.stage, "adapter": r.adapter, "created_at": r.created_at} for r in found]}
+@router.get("/runs", response_model=RunPage)
+def runs(parts: PartsOf, who: Viewer) -> Any:
+    """The last fifty runs, newest first."""
+    return {"items": [_item(run) for run in parts.store.training.runs()]}
 
 
-@router.get("/runs/{run}")
-def run(run: str, parts: PartsOf, who: Viewer) -> dict[str, Any]:
+@router.get("/runs/{run}", response_model=RunOut)
+def run(run: str, parts: PartsOf, who: Viewer) -> Any:
     """One run, as it stands."""
-    return shown(parts.pipeline.seen(run))
+    return shown(parts.pipeline.seen(run), who)
 
 
-@router.get("/runs/{run}/events")
-def events(run: str, parts: PartsOf, who: Viewer) -> StreamingResponse:
+@router.get("/runs/{run}/events", response_class=StreamingResponse, responses=_EVENTS)
+def events(run: str, parts: PartsOf, who: Viewer) -> Any:
     """The run each time it changes, until it has ended."""
     parts.store.training.run(run)
-    return StreamingResponse(_events(parts.pipeline, run), media_type="text/event-stream")
+    return StreamingResponse(_events(parts.pipeline, run, who), media_type="text/event-stream")
 
 
-@router.post("/runs/{run}/stop")
-async def stop(run: str, parts: PartsOf, who: Admin) -> dict[str, Any]:
+@router.post("/runs/{run}/stop", response_model=RunOut)
+async def stop(run: str, parts: PartsOf, who: Admin, key: Key, repeats: RepeatsOf) -> Any:
     """Stop, and keep the best so far."""
-    await parts.pipeline.stop(who.name, run)
-    return shown(parts.pipeline.seen(run))
+    await repeats.once(who, key, lambda: parts.pipeline.stop(who.name, run))
+    return shown(parts.pipeline.seen(run), who)
 
 
-def shown(seen: RunSeen) -> dict[str, Any]:
-    """A run as JSON."""
-    run = seen.run
+def shown(seen: RunSeen, who: Person) -> dict[str, Any]:
+    """A run as JSON. What others asked and corrected is in it for those who may read that."""
+    curves = {"loss": _finite(seen.losses), "tune": _finite(seen.tune)}
+    return {
+        **_item(seen.run),
+        "headline": seen.headline,
+        "metrics": {"step": seen.step, "steps": seen.steps, **curves, "plan": seen.plan},
+        "samples": [asdict(show) for show in seen.shows] if who.is_at_least("reviewer") else [],
+    }
+
+
+def _item(run: Run) -> dict[str, Any]:
     return {
         "id": run.id,
         "stage": run.stage,
         "progress": round(run.progress, 4),
         "eta_s": run.eta_s,
-        "headline": seen.headline,
-        "metrics": {"step": seen.step, "steps": seen.steps, "loss": seen.losses, "tune": seen.tune, "plan": seen.plan},
-        "samples": [asdict(show) for show in seen.shows],
         "verdict": run.verdict.decision if run.verdict else None,
-        "reasons": run.verdict.reasons if run.verdict else ([run.reason] if run.reason else []),
+        "reasons": list(run.verdict.reasons) if run.verdict else ([run.reason] if run.reason else []),
         "adapter": run.adapter,
         "snapshot": run.snapshot,
+        "created_at": run.created_at,
     }
 
 
-async def _events(pipeline: Pipeline, run: str) -> AsyncIterator[str]:
+def _finite(curve: Iterable[tuple[int, float]]) -> list[tuple[int, float]]:
+    """JSON knows no infinity; a point that is none is left out."""
+    return [(step, value) for step, value in curve if math.isfinite(value)]
+
+
+async def _events(pipeline: Pipeline, run: str, who: Person) -> AsyncIterator[str]:
     last = ""
     while True:
         seen = await asyncio.to_thread(pipeline.seen, run)
-        body = json.dumps(shown(seen), ensure_ascii=False)
+        body = json.dumps(shown(seen, who), ensure_ascii=False)
         if body != last:
             yield f"event: run\ndata: {body}\n\n"
             last = body

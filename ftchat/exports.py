@@ -1,0 +1,210 @@
+"""Feedback as JSONL that `datasets` and TRL take as it is: sft, dpo and kto; and raw, which loses nothing.
+
+sft is what replies should have been, dpo what was better than what, kto single replies that were good or bad. These
+are for training, so they hold train rows unless another split is asked for, each line once. Every line of a format has
+the same keys and no null, as readers of large JSONL files need. It does not know HTTP; `imports` reads it all back.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from ftchat.errors import BadInput
+from ftchat.records import Feedback, Finish, LaneName, Message, Reply, Split, Status
+from ftchat.store import Store
+
+Format = Literal["sft", "dpo", "kto", "raw"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+IMPORTED = "imported"  # the contestant, and the base, of replies that were written elsewhere
+_PAGE = 200
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Said:
+    """One lane's text, whose it is, and how it ended."""
+
+    lane: LaneName
+    contestant: str
+    text: str
+    finish: Finish
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """One piece of feedback with everything that it was given on."""
+
+    kind: Literal["vote", "rating", "correction"]
+    value: str  # the winner, up or down, or the corrected text
+    messages: tuple[Message, ...]
+    replies: tuple[Said, ...]
+    lane: LaneName | None = None  # what was rated or corrected; a vote is on both
+    status: Status | None = None
+    split: Split | None = None
+    rater: str = ""
+    reasons: Any = None
+    comment: str = ""
+    instruction: str = ""  # by which the model wrote a correction
+    blind: bool = False
+    id: str = ""
+    created_at: str = ""
+
+    def text(self, lane: str | None) -> str:
+        """What one lane said."""
+        return next(said.text for said in self.replies if said.lane == lane)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every reply is as its contestant would have left it: a cut one was not given its chance."""
+        return all(said.finish not in ("cut", "error") for said in self.replies)
+
+
+def export(
+    store: Store, format_: str, *, status: Status | None = "approved", split: Split | Literal["all"] | None = None
+) -> Iterator[str]:
+    """The lines, newest first, read while they are written out. `split` None is all of them in raw, else train."""
+    if format_ not in FORMATS:
+        raise BadInput(f"format is {format_!r}: use {', '.join(FORMATS)}.")
+    wanted = split or ("all" if format_ == "raw" else "train")
+    return _lines(store, format_, status=status, split=None if wanted == "all" else wanted)
+
+
+def _lines(store: Store, format_: Format, *, status: Status | None, split: Split | None) -> Iterator[str]:
+    sent: set[int] = set()
+    for feedback in newest_first(store, status=status):
+        if split is not None and feedback.split != split:
+            continue
+        judged = judged_from(store, feedback)
+        for line in WRITERS[format_](judged):
+            # Of corrections of the same reply to the same messages the newest stands; other lines are given once.
+            key = hash(canonical(line["prompt"] if format_ == "sft" else line))
+            if key not in sent:
+                sent.add(key)
+                yield json.dumps(line, ensure_ascii=False) + "\n"
+
+
+def newest_first(store: Store, *, status: Status | None) -> Iterator[Feedback]:
+    """Feedback that stands, page by page, so that it need not be in memory at once."""
+    after: str | None = None
+    while True:
+        page, after = store.feedback.page(status=status, after=after, limit=_PAGE)
+        yield from page
+        if after is None:
+            return
+
+
+def judged_from(store: Store, feedback: Feedback) -> Judged:
+    """A piece of feedback with its messages and replies, as they are stored."""
+    turn = store.turns.get(feedback.turn)
+    lane = next((reply.lane for reply in turn.replies if reply.id == feedback.reply), None)
+    asked: LaneName = lane or ("right" if feedback.value == "right" else "left")
+    head = store.turns.conversation(turn.conversation).head
+    earlier = store.turns.history(store.turns.path_to(turn.id)[:-1], asked, approved_only=True)
+    return Judged(
+        kind=feedback.kind,
+        value=feedback.value,
+        messages=(*head, *earlier, Message("user", turn.prompt)),
+        replies=tuple(_said(reply) for reply in turn.replies if lane in (None, reply.lane)),
+        lane=lane,
+        status=feedback.status,
+        split=feedback.split,
+        rater=feedback.rater,
+        id=feedback.id,
+        created_at=feedback.created_at,
+        **_said_with(store, feedback),
+    )
+
+
+def _said_with(store: Store, feedback: Feedback) -> dict[str, Any]:
+    """What was said beside it: why, and by which instruction the model wrote a correction."""
+    if feedback.kind == "correction":
+        return {"instruction": store.judged.instruction_of(feedback.id)}
+    if feedback.kind == "rating":
+        given = store.judged.given_on(feedback.reply or "", rater=feedback.rater)
+        return {"reasons": list(given.reasons) or None, "comment": given.comment}
+    vote = store.judged.vote_of(feedback.turn)
+    if vote is None:  # undone just now
+        return {}
+    reasons = {lane: list(words) for lane, words in vote.reasons.items()}
+    return {"reasons": reasons or None, "comment": vote.comment, "blind": vote.blind}
+
+
+def _said(reply: Reply) -> Said:
+    """A reply that was imported keeps the name of who wrote it elsewhere as its model."""
+    contestant = reply.model if reply.contestant == IMPORTED else reply.contestant
+    return Said(reply.lane, contestant, reply.text, reply.finish or "cut")
+
+
+def sft(judged: Judged) -> list[Line]:
+    """A correction: the prompt, and the text that the reply should have been."""
+    if judged.kind != "correction":
+        return []
+    return [{"prompt": _messages(judged.messages), "completion": _answer(judged.value)}]
+
+
+def dpo(judged: Judged) -> list[Line]:
+    """What was better than what: a correction than what it corrects, and a vote's winner than the other."""
+    if judged.kind == "correction":
+        better, worse = judged.value, judged.text(judged.lane)
+    elif judged.value in ("left", "right") and judged.whole:
+        better, worse = judged.text(judged.value), judged.text("right" if judged.value == "left" else "left")
+    else:
+        return []
+    if not better.strip() or not worse.strip() or better.strip() == worse.strip():
+        return []
+    return [{"prompt": _messages(judged.messages), "chosen": _answer(better), "rejected": _answer(worse)}]
+
+
+def kto(judged: Judged) -> list[Line]:
+    """Replies that were good or bad by themselves: thumbs, and both sides of a both_bad vote."""
+    if judged.kind == "rating":
+        bad = [] if judged.value == "up" else [judged.text(judged.lane)]
+        good = [judged.text(judged.lane)] if judged.value == "up" else []
+    else:
+        both_bad = judged.kind == "vote" and judged.value == "both_bad" and judged.whole
+        good, bad = [], [said.text for said in judged.replies] if both_bad else []
+    found = [(text, label) for texts, label in ((good, True), (bad, False)) for text in texts if text.strip()]
+    prompt = _messages(judged.messages)
+    return [{"prompt": prompt, "completion": _answer(text), "label": label} for text, label in found]
+
+
+def raw(judged: Judged) -> list[Line]:
+    """All that is known. What is not there is an empty text, and reasons are JSON in a text: no key changes type."""
+    return [
+        {
+            "kind": judged.kind,
+            "value": judged.value,
+            "messages": _messages(judged.messages),
+            "replies": [
+                {"lane": said.lane, "contestant": said.contestant, "text": said.text, "finish": said.finish}
+                for said in judged.replies
+            ],
+            "lane": judged.lane or "",
+            "status": judged.status or "",
+            "split": judged.split or "",
+            "rater": judged.rater,
+            "reasons": json.dumps(judged.reasons, ensure_ascii=False) if judged.reasons else "",
+            "comment": judged.comment,
+            "instruction": judged.instruction,
+            "blind": judged.blind,
+            "id": judged.id,
+            "created_at": judged.created_at,
+        }
+    ]
+
+
+WRITERS: dict[Format, Callable[[Judged], list[Line]]] = {"sft": sft, "dpo": dpo, "kto": kto, "raw": raw}
+
+
+def canonical(value: Any) -> str:
+    """The same text for the same JSON."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def _messages(messages: Sequence[Message]) -> list[dict[str, str]]:
+    return [message.as_dict() for message in messages]
+
+
+def _answer(text: str) -> list[dict[str, str]]:
+    return [{"role": "assistant", "content": text}]
