@@ -21,14 +21,16 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
 
 
 async def settled(room: Room) -> None:
-    """Until nothing is being answered ahead."""
+    """Until nothing is being asked ahead, and all that was asked is answered."""
     while room.sessions._fillers:
         await asyncio.wait(list(room.sessions._fillers.values()))
+    while room.chat.figures()[0]:
+        await asyncio.sleep(0.01)
 
 
 async def shown(room: Room, session: str) -> TurnSeen:
-    """The next turn, once it is there."""
-    while (found := await room.sessions.next(ANN, session)).turn is None:
+    """The next turn, once it is answered."""
+    while (found := await room.sessions.next(ANN, session)).turn is None or found.turn.writing:
         assert not found.session.done
         await asyncio.sleep(0.01)
     return found.turn
