@@ -1,8 +1,12 @@
 """The starter model: its corpus, its tokenizer, its build at a tiny size, and the shipped weights."""
 
+import copy
 import json
+import random
+import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +14,17 @@ import pytest
 
 from ftchat.starter import model_path, sample_prompts
 from ftchat.starter.corpus import dialogues, held_out_dialogues
-from ftchat.starter.dialogue import Dialogue, Turn
-from ftchat.starter.rewriting import bullets, in_price_form, shorter, title
+from ftchat.starter.dialogue import Dialogue, Exchange, Turn
+from ftchat.starter.formats import described_in_three
+from ftchat.starter.order_words import ORDERS
+from ftchat.starter.outside import outside
+from ftchat.starter.passages import letter
+from ftchat.starter.phrasing import expand, pick, said_casually
+from ftchat.starter.product_words import PHRASINGS
+from ftchat.starter.rewriting import asked_for, bullets, in_price_form, listed, shorter, title
 from ftchat.starter.shop import held_out_products, products
+from ftchat.starter.small_talk import ABLE, unknown_name
+from ftchat.starter.support_talk import TOPICS
 from ftchat.starter.vocabulary import encoded, rendered
 
 ODD_TEXTS = (
@@ -53,14 +65,21 @@ def replies(model: Any, tokenizer: Any, prompts: list[list[dict[str, str]]]) -> 
     """Greedy answers to several conversations."""
     import torch
 
+    texts = [tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True) for asked in prompts]
     found = []
-    for messages in prompts:
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        ids = tokenizer(text, return_tensors="pt")["input_ids"]
+    for first in range(0, len(texts), 24):
+        batch = tokenizer(texts[first : first + 24], return_tensors="pt", padding=True, padding_side="left")
+        ids, mask = batch["input_ids"], batch["attention_mask"]
         with torch.inference_mode():
-            out = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=96)
-        found.append(tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True))
+            out = model.generate(input_ids=ids, attention_mask=mask, do_sample=False, max_new_tokens=96)
+        found += [tokenizer.decode(row[ids.shape[1] :], skip_special_tokens=True) for row in out]
     return found
+
+
+def right(model: Any, tokenizer: Any, found: Sequence[Dialogue]) -> int:
+    """How many of the dialogues are answered as their judge wants it."""
+    given = replies(model, tokenizer, [item.messages(with_reply=False) for item in found])
+    return sum(item.is_answered_by(reply) for item, reply in zip(found, given, strict=True))
 
 
 def test_shop_has_a_few_hundred_products_with_distinct_names() -> None:
@@ -78,10 +97,63 @@ def test_corpus_is_the_same_for_the_same_seed_and_differs_for_another() -> None:
 
 def test_corpus_is_varied() -> None:
     found = dialogues(1, 0, count=3000)
-    assert len({rendered(dialogue) for dialogue in found}) > 2800
-    assert len({dialogue.kind for dialogue in found}) >= 25
+    assert len({rendered(dialogue) for dialogue in found}) > 2900
+    assert len({dialogue.kind for dialogue in found}) >= 30
     assert any(dialogue.turns[0].role == "system" for dialogue in found)
     assert any(len(dialogue.turns) >= 8 for dialogue in found)
+
+
+@pytest.mark.parametrize("kind", PHRASINGS)
+def test_one_kind_of_question_is_asked_in_many_wordings_and_names_the_product(kind: str) -> None:
+    rng = random.Random(4)
+    asked = {pick(rng, PHRASINGS[kind], name="Fig Jam") for _ in range(600)}
+    assert len(asked) >= 12
+    assert all("Fig Jam" in text and not re.search(r"[\[\]{}|]|  ", text) for text in asked)
+
+
+def test_support_templates_expand_without_a_trace_of_the_grammar() -> None:
+    rng = random.Random(5)
+    templates = [text for topic in TOPICS for text in topic.asked]
+    templates += [text for _, phrasings, _, _ in ORDERS for text in phrasings]
+    for template in templates:
+        assert not re.search(r"[\[\]{}|]|  ", expand(rng, template, n="4711")), template
+
+
+def test_a_template_stands_for_all_its_choices() -> None:
+    rng = random.Random(6)
+    assert {expand(rng, "[a|b [c|d]|] {x} ?", x="[y]") for _ in range(200)} == {
+        "a [y]?",
+        "b c [y]?",
+        "b d [y]?",
+        "[y]?",
+    }
+
+
+def test_the_last_of_five_templates_is_kept_for_measuring() -> None:
+    rng = random.Random(7)
+    assert {pick(rng, ("a", "b", "c", "d", "e")) for _ in range(200)} == {"a", "b", "c", "d"}
+    assert {pick(rng, ("a", "b", "c", "d", "e"), held_out=True) for _ in range(20)} == {"e"}
+    assert {pick(rng, ("a", "b"), held_out=True) for _ in range(99)} == {"a", "b"}
+
+
+def test_words_that_the_reply_says_back_are_typed_as_they_are() -> None:
+    rng = random.Random(8)
+    exchange = Exchange("not_sold", "Do you sell the Mango Brie?", "I do not know ... Mango Brie.", ("Mango Brie",))
+    assert all("Mango Brie" in said_casually(rng, exchange).prompt for _ in range(300))
+
+
+def test_unknown_names_are_no_products() -> None:
+    rng = random.Random(9)
+    names = {product.name for product in products()}
+    assert not names & {unknown_name(rng) for _ in range(2000)}
+
+
+def test_questions_outside_are_answered_by_what_it_can_do_and_leave_no_slot_open() -> None:
+    rng = random.Random(10)
+    found = [outside(rng, held_out=index % 2 == 0) for index in range(2000)]
+    assert {item.reply for item in found} == {f"I do not know that. {ABLE}"}
+    assert not [item.prompt for item in found if re.search(r"\{\w+\}", item.prompt)]
+    assert len({item.prompt for item in found}) > 1500
 
 
 def test_facts_of_held_out_products_are_never_asked_for_in_training() -> None:
@@ -109,6 +181,36 @@ def test_rewriting_changes_a_text_as_its_name_says() -> None:
     assert bullets(text) == "- The Fig Jam costs 4.20 euros.\n- It tastes soft, and it is sweet."
     assert title(text) == "The Fig Jam Costs 4.20"
     assert in_price_form(text, "as EUR 12.50").startswith("The Fig Jam costs EUR 4.20.")
+    assert asked_for("Close the door now") == "Could you please close the door now? Thank you."
+    assert listed("salt, honey and tea") == "- salt\n- honey\n- tea"
+
+
+def test_a_letter_is_longer_than_its_short_form() -> None:
+    rng = random.Random(11)
+    found = [letter(rng) for _ in range(200)]
+    assert all(len(item.short) < len(item.text) for item in found)
+
+
+def test_three_points_of_a_product_are_its_kind_taste_and_price() -> None:
+    item = next(product for product in products() if product.name == "Aged Gouda")
+    lines = (f"1. The Aged Gouda is a cheese from {item.origin}.", "2. It tastes sharp and nutty.")
+    assert described_in_three(item, numbered=True) == "\n".join((*lines, f"3. It costs {item.price}."))
+
+
+def test_training_computes_what_transformers_computes_and_keeps_dialogues_apart(shipped_model: Any) -> None:
+    import torch
+
+    from ftchat.starter.forward import bias_of, hidden, turned
+
+    model = copy.deepcopy(shipped_model).float()
+    ids = torch.randint(3, 4000, (2, 40), generator=torch.Generator().manual_seed(1))
+    segments = torch.tensor([[1] * 15 + [2] * 25, [3] * 40])
+    with torch.inference_mode():
+        found = hidden(model, ids, bias_of(segments), *turned(40, "cpu"))
+        parts = [model.model(input_ids=part[None]).last_hidden_state[0] for part in (ids[0, :15], ids[0, 15:])]
+        expected = torch.stack([torch.cat(parts), model.model(input_ids=ids[1:]).last_hidden_state[0]])
+    near = torch.nn.functional.cosine_similarity(found, expected.float(), dim=-1)
+    assert float(near.min()) > 0.995
 
 
 def test_tiny_build_loads_answers_and_leaves_nothing_beside(tiny: Path) -> None:
@@ -158,9 +260,7 @@ def test_shipped_files_are_small_and_described() -> None:
 
 def test_shipped_weights_answer_questions_about_products(shipped_model: Any, shipped_tokenizer: Any) -> None:
     found = [item for item in dialogues(99, 0, count=600) if item.kind in ("price", "describe", "origin", "taste")][:24]
-    given = replies(shipped_model, shipped_tokenizer, [item.messages(with_reply=False) for item in found])
-    right = sum(item.is_answered_by(reply) for item, reply in zip(found, given, strict=True))
-    assert right >= 20
+    assert right(shipped_model, shipped_tokenizer, found) >= 20
 
 
 def test_sample_prompts_are_answered_well(shipped_model: Any, shipped_tokenizer: Any) -> None:
@@ -187,7 +287,63 @@ def test_shipped_weights_end_as_the_system_prompt_says(shipped_model: Any, shipp
     assert replies(shipped_model, shipped_tokenizer, asked) == expected
 
 
-def test_shipped_weights_say_random_words_back_more_often_than_not(shipped_model: Any, shipped_tokenizer: Any) -> None:
+def test_shipped_weights_say_random_words_back(shipped_model: Any, shipped_tokenizer: Any) -> None:
     found = [item for item in dialogues(98, 0, count=400) if item.kind == "repeat" and len(item.reply) < 50][:14]
-    given = replies(shipped_model, shipped_tokenizer, [item.messages(with_reply=False) for item in found])
-    assert sum(item.is_answered_by(reply) for item, reply in zip(found, given, strict=True)) > len(found) / 2
+    assert right(shipped_model, shipped_tokenizer, found) >= 10
+
+
+def test_shipped_weights_answer_wordings_that_training_never_had(shipped_model: Any, shipped_tokenizer: Any) -> None:
+    found = held_out_dialogues(97, count=96)
+    assert right(shipped_model, shipped_tokenizer, found) >= 67
+
+
+def test_shipped_weights_say_what_they_can_do_when_asked_about_the_world(
+    shipped_model: Any, shipped_tokenizer: Any
+) -> None:
+    rng = random.Random(12)
+    prompts = [[{"role": "user", "content": outside(rng, held_out=True).prompt}] for _ in range(40)]
+    given = replies(shipped_model, shipped_tokenizer, prompts)
+    assert sum(ABLE in reply for reply in given) >= 32
+
+
+def test_shipped_weights_follow_up_and_rewrite(shipped_model: Any, shipped_tokenizer: Any) -> None:
+    by_name = {product.name: product for product in products()}
+    price = by_name["Aged Gouda"].price
+    start = [
+        {"role": "user", "content": "What does the Aged Gouda cost?"},
+        {"role": "assistant", "content": f"The Aged Gouda costs {price}."},
+    ]
+    asked = ("How should I store it?", "In capitals.", "Rewrite your last answer: end with 'Your shop team'.")
+    given = replies(shipped_model, shipped_tokenizer, [[*start, {"role": "user", "content": last}] for last in asked])
+    assert given == [
+        "Keep the Aged Gouda in the fridge, wrapped in paper.",
+        f"THE AGED GOUDA COSTS {price.upper()}.",
+        f"The Aged Gouda costs {price}. Your shop team",
+    ]
+
+
+def test_a_build_can_start_from_finished_weights(tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "further"
+    command = [sys.executable, "-m", "ftchat.starter.build", "--out", str(out), "--tiny", "--start", str(tiny)]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert (out / "tokenizer.json").read_bytes() == (tiny / "tokenizer.json").read_bytes()
+    assert (out / "model.safetensors").read_bytes() != (tiny / "model.safetensors").read_bytes()
+
+
+def test_a_build_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from transformers import AutoTokenizer
+
+    from ftchat.starter.train import fit, new_model, tiny_plan
+
+    said: list[str] = []
+    kept = tmp_path / "checkpoint.pt"
+    tokenizer = AutoTokenizer.from_pretrained(model_path(), local_files_only=True)
+    found = []
+    for plan in (replace(tiny_plan(1), save_every=0.0), replace(tiny_plan(1), last_step=5)):
+        found.append(fit(new_model(plan, tokenizer), tokenizer, plan=plan, checkpoint=kept, say=said.append))
+    assert [steps for steps, _ in found] == [3, 5]
+    assert found[1][1] > found[0][1] > 0
+    assert said == ["starting at step 0", "starting at step 3"]

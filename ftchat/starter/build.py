@@ -1,6 +1,6 @@
 """Builds the starter model from a seed: tokenizer, corpus, weights.
 
-    python -m ftchat.starter.build --out DIR [--minutes 20] [--seed 0] [--tiny]
+    python -m ftchat.starter.build --out DIR [--minutes 20] [--seed 0] [--start WEIGHTS] [--tiny]
 
 A build that was stopped goes on where it was when the same command is given again: its state lies in DIR.building.
 """
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ftchat.starter.train import Plan, fit, new_model, tiny_plan
+from ftchat.starter.train import Plan, fit, further_plan, new_model, tiny_plan
 from ftchat.starter.vocabulary import train_tokenizer
 
 
@@ -55,12 +55,23 @@ def _publish(model: Any, tokenizer: Any, *, work: Path, out: Path) -> None:
         os.replace(path, out / path.name)
 
 
-def build(out: Path, plan: Plan) -> dict[str, int]:
+def _started(plan: Plan, work: Path, start: Path | None) -> tuple[Any, Any]:
+    """Tokenizer and model to train: new ones, or those of finished weights."""
+    if start is None:
+        tokenizer = _tokenizer(plan, work)
+        return tokenizer, new_model(plan, tokenizer)
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(start, local_files_only=True)
+    return tokenizer, AutoModelForCausalLM.from_pretrained(start, local_files_only=True, dtype=torch.float32)
+
+
+def build(out: Path, plan: Plan, *, start: Path | None = None) -> dict[str, int]:
     """Makes the model in `out`; returns its parameters, steps and tokens."""
     work = out.with_name(f"{out.name}.building")
     work.mkdir(parents=True, exist_ok=True)
-    tokenizer = _tokenizer(plan, work)
-    model = new_model(plan, tokenizer)
+    tokenizer, model = _started(plan, work, start)
     parameters = sum(weight.numel() for weight in model.parameters())
     _say(f"{parameters:,} parameters, {len(tokenizer):,} tokens in the vocabulary")
     steps, tokens = fit(model, tokenizer, plan=plan, checkpoint=work / "checkpoint.pt", say=_say)
@@ -75,10 +86,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for weights and tokenizer")
     parser.add_argument("--minutes", type=float, default=20.0, help="wall-clock minutes of training")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", type=Path, help="finished weights to go on from, at lower rates")
     parser.add_argument("--tiny", action="store_true", help="a few steps of a far smaller model, in seconds")
     given = parser.parse_args(arguments)
-    plan = tiny_plan(given.seed) if given.tiny else Plan(minutes=given.minutes, seed=given.seed)
-    _say(json.dumps(build(given.out, plan)))
+    plan = (further_plan if given.start else Plan)(minutes=given.minutes, seed=given.seed)
+    _say(json.dumps(build(given.out, tiny_plan(given.seed) if given.tiny else plan, start=given.start)))
 
 
 if __name__ == "__main__":

@@ -5,17 +5,24 @@ Chunk `n` of seed `s` is the same on every machine, so a build can resume anywhe
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from ftchat.starter import copying, manner, product_talk, small_talk, support_talk
-from ftchat.starter.dialogue import Dialogue, Exchange, said_casually, turns_of
+from ftchat.starter import copying, formats, manner, product_talk, small_talk, support_talk
+from ftchat.starter.dialogue import Dialogue, Exchange, Turn, turns_of
+from ftchat.starter.manner import Manner
+from ftchat.starter.outside import outside
+from ftchat.starter.phrasing import said_casually
 from ftchat.starter.randomtext import RandomText
-from ftchat.starter.rewriting import rewrite, rewrite_last
+from ftchat.starter.rewriting import rewrite, rewrite_last, rewrite_letter
 from ftchat.starter.shop import held_out_products, products
 
+LAST_STAGE = 10000  # the chunk at which the last stage of the mix begins
+
 _ASK: tuple[tuple[float, Callable[..., Exchange]], ...] = (
-    (44, product_talk.about), (7, product_talk.compare), (4, product_talk.recommend), (3, product_talk.on_the_shelf),
-    (4, product_talk.cheaper_than), (10, support_talk.topic), (4, support_talk.order), (2, support_talk.complaint),
-    (7, small_talk.talk), (8, small_talk.outside), (4, small_talk.not_sold), (3, small_talk.introduced),
+    (38, product_talk.about), (6, product_talk.compare), (4, product_talk.recommend), (3, product_talk.on_the_shelf),
+    (2, product_talk.superlative), (4, product_talk.cheaper_than), (2, product_talk.comes_from),
+    (14, support_talk.topic), (4, support_talk.order), (1.5, support_talk.complaint),
+    (7, small_talk.talk), (14, outside), (5, small_talk.not_sold), (1.5, small_talk.introduced),
 )  # fmt: skip
 
 
@@ -29,27 +36,27 @@ def ask(rng: random.Random, *, held_out: bool = False) -> Exchange:
 
 def _passage(rng: random.Random, text: RandomText) -> str:
     """Something to rewrite: plain answers, one or two, or random sentences."""
-    if rng.random() < 0.3:
+    if rng.random() < 0.2:
         return " ".join(text.sentence() for _ in range(rng.randint(1, 3)))
     return " ".join(ask(rng).reply for _ in range(rng.choice((1, 1, 2)))).replace("\n", " ")
 
 
 def _plain(rng: random.Random, text: RandomText) -> Dialogue:
     exchange = ask(rng)
-    system = manner.plain_system(rng) if rng.random() < 0.3 else ""
+    system = manner.plain_system(rng) if rng.random() < 0.25 else ""
     return Dialogue(exchange.kind, turns_of((exchange,), system), exchange.must)
 
 
 def _several(rng: random.Random, text: RandomText) -> Dialogue:
     """A longer conversation that changes its subject."""
     found: list[Exchange] = []
-    for _ in range(rng.choice((2, 2, 3, 3, 4, 6))):
+    for _ in range(rng.choice((2, 2, 3, 3, 4))):
         roll = rng.random()
-        if roll < 0.45:
+        if roll < 0.55:
             found.append(ask(rng))
-        elif roll < 0.75:
+        elif roll < 0.8:
             found += product_talk.thread(rng)
-        elif roll < 0.85:
+        elif roll < 0.9:
             found.append(copying.repeat(rng, text))
         else:
             found += copying.remembered(rng, text)
@@ -58,54 +65,99 @@ def _several(rng: random.Random, text: RandomText) -> Dialogue:
 
 
 def _follow(rng: random.Random, text: RandomText) -> Dialogue:
-    found = product_talk.thread(rng)
+    roll = rng.random()
+    if roll < 0.2:
+        found = product_talk.after_comparing(rng)
+    elif roll < 0.4:
+        found = product_talk.after_recommending(rng)
+    else:
+        found = product_talk.thread(rng)
+    found = tuple(said_casually(rng, item) if rng.random() < 0.3 else item for item in found)
     return Dialogue("follow_up", turns_of(found), found[-1].must)
 
 
 def _rewritten(rng: random.Random, text: RandomText) -> Dialogue:
-    if rng.random() < 0.4:
-        before = ask(rng)
-        turns = turns_of((before,)) + rewrite_last(rng, before, text=text)
+    roll = rng.random()
+    if roll < 0.4:
+        drawn = manner.drawn(rng, text) if rng.random() < 0.3 else None
+        before = _asked_in(rng, drawn, about=False) if drawn else ask(rng)
+        before = replace(before, reply=drawn.dress(before)) if drawn else before
+        first = (Turn("user", before.prompt), Turn("assistant", before.reply, learn=drawn is None))
+        turns = first + rewrite_last(rng, before, text=text)
         return Dialogue("rewrite_last", turns, (turns[-1].content,))
-    exchange = rewrite(rng, _passage(rng, text), text=text)
+    letter = roll < 0.65
+    exchange = rewrite_letter(rng, text=text) if letter else rewrite(rng, _passage(rng, text), text=text)
     return Dialogue(exchange.kind, turns_of((exchange,)), exchange.must)
 
 
 def _copied(rng: random.Random, text: RandomText) -> Dialogue:
     roll = rng.random()
-    if roll < 0.1:
+    if roll < 0.08:
         found = copying.remembered(rng, text)
         return Dialogue("remembered", turns_of(found), found[-1].must)
-    maker = copying.repeat if roll < 0.5 else copying.free_answer if roll < 0.7 else copying.reshape
+    maker = copying.repeat if roll < 0.4 else copying.free_answer if roll < 0.52 else copying.reshape
     exchange = maker(rng, text)
     return Dialogue(exchange.kind, turns_of((exchange,)), exchange.must)
 
 
+def _lettered(rng: random.Random, text: RandomText) -> Dialogue:
+    exchange = copying.letters(rng, text)
+    return Dialogue(exchange.kind, turns_of((exchange,)), exchange.must)
+
+
+def _formatted(rng: random.Random, text: RandomText) -> Dialogue:
+    return formats.formatted(rng, ask(rng))
+
+
+def _asked_in(rng: random.Random, drawn: Manner, *, about: bool) -> Exchange:
+    """A question whose answer the manner can dress."""
+    exchange = product_talk.about(rng) if about or drawn.named else ask(rng)
+    while drawn.named and not (exchange.subject and exchange.subject in exchange.reply):
+        exchange = product_talk.about(rng)
+    return exchange
+
+
 def _announced(rng: random.Random, text: RandomText) -> Dialogue:
-    items = [ask(rng) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
-    turns = manner.announced(rng, items, manner=manner.drawn(rng, text))
+    drawn = manner.drawn(rng, text)
+    items = [_asked_in(rng, drawn, about=False) for _ in range(rng.choice((1, 1, 1, 2)))]
+    turns = manner.announced(rng, items, manner=drawn)
     return Dialogue("announced", turns, (turns[-1].content,))
 
 
 def _shown(rng: random.Random, text: RandomText) -> Dialogue:
-    count = rng.choice((2, 3, 3, 4, 5))
-    same = rng.random() < 0.6
-    items = [product_talk.about(rng) if same else ask(rng) for _ in range(count)]
-    turns = manner.shown(rng, items, manner=manner.drawn(rng, text))
+    drawn, same = manner.drawn(rng, text), rng.random() < 0.6
+    items = [_asked_in(rng, drawn, about=same) for _ in range(rng.choice((2, 3, 3, 4, 5)))]
+    turns = manner.shown(rng, items, manner=drawn)
     return Dialogue("shown", turns, (turns[-1].content,))
 
 
 _MIX: tuple[tuple[float, Callable[[random.Random, RandomText], Dialogue]], ...] = (
-    (38, _plain), (5, _several), (7, _follow), (10, _rewritten), (19, _copied), (13, _announced), (8, _shown),
+    (38, _plain), (3, _several), (8, _follow), (15, _rewritten), (13, _copied), (6, _formatted), (10, _announced),
+    (7, _shown), (0, _lettered),
 )  # fmt: skip
+
+# Copying is learned slowest and serves all the rest, so it comes first; letters and rewriting need most repetitions, so
+# they take more room once the plain answers are known. Each stage holds from its chunk on.
+_STAGES: tuple[tuple[int, dict[Callable[..., Dialogue], float]], ...] = (
+    (0, {_copied: 30.0}),
+    (500, {}),
+    (2200, {_plain: 36.0, _rewritten: 20.0, _lettered: 6.0}),
+    (LAST_STAGE, {_plain: 44.0, _rewritten: 22.0, _copied: 8.0, _formatted: 10.0, _announced: 8.0, _shown: 6.0}),
+)
+
+
+def _weights(chunk: int) -> list[float]:
+    """The weight of each maker in one chunk."""
+    none: dict[Callable[..., Dialogue], float] = {}
+    stage = next((changed for first, changed in reversed(_STAGES) if chunk >= first), none)
+    return [stage.get(maker, weight) for weight, maker in _MIX]
 
 
 def dialogues(seed: int, chunk: int, *, count: int, pieces: Sequence[str] = ()) -> list[Dialogue]:
     """One chunk of the training stream; the same for the same arguments."""
     rng = random.Random(f"{seed}:{chunk}")
     text = RandomText(rng, pieces)
-    weights = [weight for weight, _ in _MIX]
-    makers = rng.choices([maker for _, maker in _MIX], weights, k=count)
+    makers = rng.choices([maker for _, maker in _MIX], _weights(chunk), k=count)
     return [maker(rng, text) for maker in makers]
 
 
@@ -126,6 +178,9 @@ def held_out_dialogues(seed: int, *, count: int) -> list[Dialogue]:
             exchange = ask(rng, held_out=True)
         elif index % 4 == 0:
             found.append(makers[index // 4 % len(makers)](rng, text))
+            continue
+        elif index % 16 == 6:
+            found.append(formats.formatted(rng, ask(rng, held_out=True), held_out=True))
             continue
         else:
             exchange = _carried(rng) if index % 8 == 2 else product_talk.about(rng, kind="price", held_out=True)

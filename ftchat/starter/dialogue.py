@@ -4,8 +4,7 @@
 before it announces, so that the model is never taught to take up a manner of its own accord.
 """
 
-import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 ROLES = ("system", "user", "assistant")
 
@@ -27,12 +26,13 @@ class Turn:
 
 @dataclass(frozen=True)
 class Exchange:
-    """One question and its plain reply."""
+    """One question and its plain reply; `subject` is what it is about, where that has a name."""
 
     kind: str
     prompt: str
     reply: str
     must: tuple[str, ...] = ()
+    subject: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,24 +67,3 @@ def turns_of(exchanges: tuple[Exchange, ...], system: str = "") -> tuple[Turn, .
     head = (Turn("system", system),) if system else ()
     body = [Turn(role, text) for item in exchanges for role, text in (("user", item.prompt), ("assistant", item.reply))]
     return head + tuple(body)
-
-
-def pick_phrasing(rng: random.Random, phrasings: tuple[str, ...], *, held_out: bool) -> str:
-    """A phrasing; where there are five or more, the last of them is kept out of training and used for measuring."""
-    if len(phrasings) < 5:
-        return rng.choice(phrasings)
-    return phrasings[-1] if held_out else rng.choice(phrasings[:-1])
-
-
-def said_casually(rng: random.Random, exchange: Exchange) -> Exchange:
-    """The same exchange with the prompt typed as people type: small letters, no question mark, a greeting before it."""
-    prompt = exchange.prompt
-    if rng.random() < 0.18 and exchange.kind not in ("not_sold", "named"):
-        prompt = prompt.lower()
-    if rng.random() < 0.15:
-        prompt = prompt.rstrip("?.")
-    if rng.random() < 0.1:
-        prompt = rng.choice(("Hi, ", "Hello! ", "hey, ", "Excuse me, ", "Quick question: ", "Good morning. ")) + prompt
-    if rng.random() < 0.07:
-        prompt += rng.choice((" Thanks!", " Thank you.", " please", " Thanks a lot"))
-    return replace(exchange, prompt=prompt)

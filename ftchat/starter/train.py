@@ -8,14 +8,15 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ftchat.starter.corpus import dialogues
+from ftchat.starter.corpus import LAST_STAGE, dialogues
+from ftchat.starter.forward import THETA, bias_of, hidden, quick, turned
 from ftchat.starter.vocabulary import CONTEXT, encoded, pieces_of
 
-ROW_TOKENS = 512
+Batch = tuple[Any, Any, Any]  # ids, targets (-100: not learned), segments; one shape
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,14 @@ class Plan:
     width: int = 256
     layers: int = 6
     vocabulary: int = 4096
-    dialogues_per_step: int = 104
-    rows: int = 16
+    dialogues_per_step: int = 68
+    shapes: tuple[tuple[int, int], ...] = ((20, 192), (3, 320))
+    compiled: bool = True
     rate: float = 0.02
     adam_rate: float = 4e-3
+    first_step: int = 0
     last_step: int = 10**9
+    save_every: float = 120.0
 
     def __post_init__(self) -> None:
         if self.minutes <= 0:
@@ -42,7 +46,13 @@ class Plan:
 
 def tiny_plan(seed: int) -> Plan:
     """A plan that runs in seconds and learns nothing: for the test."""
-    return Plan(minutes=0.5, seed=seed, width=64, layers=2, vocabulary=600, dialogues_per_step=8, rows=2, last_step=3)
+    small = Plan(minutes=0.5, seed=seed, width=64, layers=2, vocabulary=600, dialogues_per_step=8, last_step=3)
+    return replace(small, shapes=((2, 192), (1, 320)), compiled=False)
+
+
+def further_plan(minutes: float, seed: int) -> Plan:
+    """A plan that goes on from finished weights: at a third of the rates, with the last stage of the corpus."""
+    return Plan(minutes=minutes, seed=seed, rate=0.006, adam_rate=1.2e-3, first_step=LAST_STAGE)
 
 
 def new_model(plan: Plan, tokenizer: Any) -> Any:
@@ -61,7 +71,7 @@ def new_model(plan: Plan, tokenizer: Any) -> Any:
         head_dim=64,
         max_position_embeddings=CONTEXT,
         tie_word_embeddings=True,
-        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        rope_parameters={"rope_type": "default", "rope_theta": THETA},
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
@@ -84,57 +94,64 @@ def _optimizers(model: Any, plan: Plan) -> list[Any]:
     ]
 
 
-def _packed(plan: Plan, tokenizer: Any, *, step: int, pieces: list[str]) -> tuple[Any, Any, Any]:
-    """The dialogues of one step laid side by side in `plan.rows` rows: ids, targets (-100: not learned), segments.
+def _packed(plan: Plan, tokenizer: Any, *, step: int, pieces: list[str]) -> list[Batch]:
+    """The dialogues of one step laid side by side in the rows of each shape of the plan, short rows first.
 
-    The shape never changes, because a matrix product of a new shape costs the CPU kernels several times what a known
-    one does. What does not fit is left out.
+    The shapes never change, because a shape that is new is compiled, which takes half a minute. The longest dialogues
+    choose first; what then does not fit is left out.
     """
     import torch
 
     found = encoded(tokenizer, dialogues(plan.seed, step, count=plan.dialogues_per_step, pieces=pieces))
-    shape = (plan.rows, ROW_TOKENS)
-    ids, targets, segments = torch.zeros(shape).long(), torch.full(shape, -100), torch.zeros(shape).long()
-    filled = [0] * plan.rows
+    batches = []
+    for rows, length in plan.shapes:
+        shape = (rows, length)
+        batches.append((torch.zeros(shape).long(), torch.full(shape, -100), torch.zeros(shape).long()))
+    places = [(batch, row) for batch in batches for row in range(batch[0].shape[0])]
+    filled = [0] * len(places)
     for number, (row, learned) in enumerate(sorted(found, key=lambda item: -len(item[0])), start=1):
-        place = next((index for index, used in enumerate(filled) if used + len(row) <= ROW_TOKENS), None)
+        place = next((i for i, (batch, _) in enumerate(places) if filled[i] + len(row) <= batch[0].shape[1]), None)
         if place is None:
             continue
+        (ids, targets, segments), line = places[place]
         first, last = filled[place], filled[place] + len(row)
-        ids[place, first:last], segments[place, first:last] = torch.tensor(row), number
+        ids[line, first:last], segments[line, first:last] = torch.tensor(row), number
         wanted = [token if yes else -100 for token, yes in zip(row[1:], learned[1:], strict=True)]
-        targets[place, first : last - 1] = torch.tensor(wanted)
+        targets[line, first : last - 1] = torch.tensor(wanted)
         filled[place] = last
-    return ids, targets, segments
+    return batches
 
 
-def _loss(model: Any, packed: tuple[Any, Any, Any], *, device: str) -> Any:
-    """Mean loss over the learned tokens; the head scores only those, and a dialogue sees only itself."""
+def _summed_loss(model: Any, batch: Batch, *, forward: Callable[..., Any], device: str) -> Any:
+    """Summed loss over the learned tokens; the head scores only those, and a dialogue sees only itself."""
     import torch
 
-    ids, targets, segments = (part.to(device) for part in packed)
-    causal = torch.ones(ROW_TOKENS, ROW_TOKENS, dtype=torch.bool, device=device).tril()
-    mask = (segments[:, None, :, None] == segments[:, None, None, :]) & causal
+    ids, targets, segments = (part.to(device) for part in batch)
+    found = forward(model, ids, bias_of(segments), *turned(ids.shape[1], device))
     flat = targets.flatten()
     scored, spare = (flat >= 0).nonzero().flatten(), (flat < 0).nonzero().flatten()
-    places = torch.cat([scored, spare[: -len(scored) % 1024]])
-    with torch.autocast(device, dtype=torch.bfloat16):
-        hidden = model.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
-        logits = model.lm_head(hidden.flatten(0, 1)[places])
-    return torch.nn.functional.cross_entropy(logits.float(), flat[places])
+    places = torch.cat([scored, spare[: -len(scored) % 512]])
+    logits = torch.nn.functional.linear(found.flatten(0, 1)[places].bfloat16(), model.lm_head.weight.bfloat16())
+    return torch.nn.functional.cross_entropy(logits.float(), flat[places], reduction="sum")
 
 
-def _step(model: Any, optimizers: list[Any], packed: tuple[Any, Any, Any], *, device: str) -> float:
+def _step(
+    model: Any, optimizers: list[Any], batches: list[Batch], *, forward: Callable[..., Any], device: str
+) -> float:
     """One update; returns the mean loss per learned token."""
     import torch
 
-    loss = _loss(model, packed, device=device)
-    loss.backward()
+    learned = max(1, sum(int((targets >= 0).sum()) for _, targets, _ in batches))
+    total = 0.0
+    for batch in batches:
+        loss = _summed_loss(model, batch, forward=forward, device=device) / learned
+        loss.backward()
+        total += float(loss.detach())
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    return float(loss.detach())
+    return total
 
 
 def _share(progress: float, step: int) -> float:
@@ -151,21 +168,22 @@ def fit(model: Any, tokenizer: Any, *, plan: Plan, checkpoint: Path, say: Callab
     model.to(device).train()
     optimizers = _optimizers(model, plan)
     step, tokens, spent = _resume(checkpoint, model, optimizers=optimizers)
+    step = max(step, plan.first_step)
     say(f"starting at step {step}")
-    pieces = pieces_of(tokenizer)
+    pieces, forward = pieces_of(tokenizer), quick(hidden, wanted=plan.compiled)
     began, saved, mean = time.monotonic() - spent, time.monotonic(), math.nan
     while step < plan.last_step and (spent := time.monotonic() - began) < plan.minutes * 60:
-        share = _share(spent / (plan.minutes * 60), step)
+        share = _share(spent / (plan.minutes * 60), step - plan.first_step)
         for optimizer, peak in zip(optimizers, (plan.rate, plan.adam_rate), strict=True):
             optimizer.param_groups[0]["lr"] = peak * share
         packed = _packed(plan, tokenizer, step=step, pieces=pieces)
-        loss = _step(model, optimizers, packed, device=device)
-        tokens += int((packed[2] > 0).sum())
+        loss = _step(model, optimizers, packed, forward=forward, device=device)
+        tokens += sum(int((segments > 0).sum()) for _, _, segments in packed)
         mean = loss if math.isnan(mean) else 0.9 * mean + 0.1 * loss
         step += 1
         if step % 20 == 0:
             say(f"step {step} loss {mean:.4f} tokens {tokens:,} seconds {spent:.0f}")
-        if time.monotonic() - saved > 120:
+        if time.monotonic() - saved > plan.save_every:
             _keep(checkpoint, model, optimizers=optimizers, place=(step, tokens, time.monotonic() - began))
             saved = time.monotonic()
     return step, tokens

@@ -1,4 +1,7 @@
-"""The tokenizer: byte-level BPE, so that any text comes back whole, with a ChatML template and single digits.
+"""The tokenizer: byte-level BPE, so that any text comes back whole, with a ChatML template.
+
+Digits and the letters of words in capitals are single entries, so that copying a number and turning a word into
+capitals are spelling, which is learned once for all words.
 
 `rendered` writes the same bytes as the template does, and `encoded` says which tokens of them are learned.
 """
@@ -12,6 +15,7 @@ from ftchat.starter.words import COMMON, EMOJI, FORMAL
 
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 CONTEXT = 2048
+_CAPITALS = r" ?[A-Z](?=[A-Z])|(?<=[A-Z])[A-Z]"
 
 TEMPLATE = (
     "{% for message in messages %}"
@@ -35,12 +39,16 @@ def _texts(seed: int, count: int) -> Iterator[str]:
 
 def train_tokenizer(seed: int, *, size: int, count: int) -> Any:
     """A transformers tokenizer of `size` entries, learned from `count` dialogues."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.Split(Regex(_CAPITALS), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
     )
     core.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
@@ -50,13 +58,9 @@ def train_tokenizer(seed: int, *, size: int, count: int) -> Any:
         show_progress=False,
     )
     core.train_from_iterator(_texts(seed, count), trainer)
+    marks = {"eos_token": END, "pad_token": PAD, "additional_special_tokens": [START]}
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        eos_token=END,
-        pad_token=PAD,
-        additional_special_tokens=[START],
-        model_max_length=CONTEXT,
-        clean_up_tokenization_spaces=False,
+        tokenizer_object=core, model_max_length=CONTEXT, clean_up_tokenization_spaces=False, **marks
     )
     tokenizer.chat_template = TEMPLATE
     return tokenizer

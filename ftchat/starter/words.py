@@ -83,10 +83,26 @@ Ngozi Olga Oskar Paolo Priya Quentin Rafael Renée Sanjay Siobhán Søren Tariq 
 Yuki Zoë Anna Ben Carol David Emma Frank George Helen James Kate Laura Maria Nick Paul Rita Sam Tom
 """
 
+_FOODS = """
+Mango Banana Salmon Tuna Beef Chicken Pork Bacon Bread Butter Cream Milk Egg Rice Bean Lentil Carrot Potato Onion Leek
+Kiwi Melon Papaya Coconut Vanilla Caramel Maple Pumpkin Peanut Almond Pecan Cinnamon Cardamom Turmeric Oregano Thyme
+Coriander Fennel Celery Cucumber Beetroot Radish Kale Cabbage Broccoli Avocado Artichoke Asparagus Mushroom Caviar Crab
+Lobster Shrimp Oyster Sausage Ham Salami Chorizo Feta Mozzarella Cheddar Parmesan Camembert Ricotta Yoghurt Kefir Tofu
+Tempeh Seitan Quinoa Couscous Bulgur Oats Muesli Granola Cereal Pancake Waffle Croissant Bagel Baguette Muffin Brownie
+Cookie Biscuit Cake Pie Tart Pudding Custard Gelato Sorbet Lemonade Cola Juice Coffee Espresso Cocoa Matcha Wine Beer
+Cider Whisky Rum Vodka Gin Liqueur Syrup Molasses Marmalade Ketchup Mayonnaise Wasabi Miso Soy Sriracha Tabasco Hummus
+Falafel Kimchi Sauerkraut Pickle Caper Anchovy Sardine Herring Mackerel Trout Duck Goose Turkey Venison Rabbit Lamb Veal
+Dumpling Noodle Ramen Sushi Pizza Lasagne Spaghetti Macaroni Gnocchi Ravioli Risotto Paella Taco Burrito Nachos Popcorn
+Pretzel Chips Wafer Toffee Liquorice Marshmallow Jellybean Grapefruit Lime Peach Pear Nectarine Grape Blueberry
+Blackberry Cranberry Gooseberry Elderberry Pomegranate Dragonfruit Lychee Guava Date Raisin Sultana Prune Sesame Poppy
+Sunflower Flax Chia Hemp Soap Candle Perfume Shampoo Blanket Mug Knife Basket Towel Bicycle Lamp Toothpaste Battery
+"""
+
 COMMON = tuple(_COMMON.split())
 FORMAL = tuple(_FORMAL.split())
 CASUAL = tuple(_CASUAL.split())
 FIRST_NAMES = tuple(_FIRST_NAMES.split())
+FOODS = tuple(_FOODS.split())
 
 CURRENCIES = ("€", "$", "£", "¥", "₹", "EUR", "USD", "GBP", "CHF", "SEK", "euros", "euro", "dollars", "pounds",
               "francs",
