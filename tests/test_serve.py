@@ -1,8 +1,11 @@
 """Starting the app: with an engine elsewhere, and when it cannot."""
 
+import re
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -39,7 +42,6 @@ def started(*flags: str, home: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("flags", "status", "said"),
     [
-        (("--port", "0"), 2, "has no accounts yet: start it with --open"),
         (("--open", "--host", "0.0.0.0"), 2, "without a login ftchat listens on 127.0.0.1 only"),
         (("--open", "--port", "0", "--model", "nowhere"), 2, "There is no model folder"),
         (("--open", "--port", "many"), 2, "port is 'many': expected int"),
@@ -65,7 +67,7 @@ def test_the_command_says_what_it_knows() -> None:
     usage = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
     wrong = subprocess.run([*command, "fly"], capture_output=True, text=True, check=False)
     assert (usage.returncode, wrong.returncode) == (0, 2)
-    assert "ftchat serve" in usage.stdout
+    assert "serve      pages, API and engine" in usage.stdout
     assert "no command 'fly'" in wrong.stderr
 
 
@@ -79,3 +81,41 @@ def test_a_page_and_its_policy_are_up_without_an_engine(tmp_path: Path) -> None:
         assert wait_for(lambda: app.get("/healthz"), what="the pages", within_s=5) == {"status": "ok"}
     finally:
         app.stop()
+
+
+class Browser:
+    """Keeps cookies and follows redirects, as browsers do."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+
+    def open(self, path: str, **form: str) -> tuple[int, str]:
+        body = urllib.parse.urlencode(form).encode() if form else None
+        try:
+            with self._opener.open(self._url + path, body, timeout=60) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as err:
+            return err.code, err.read().decode()
+
+
+def test_the_first_start_makes_an_admin_whose_login_outlives_a_restart(tmp_path: Path) -> None:
+    app = Running(tmp_path / "home", "--engine-url", "http://127.0.0.1:9", "--no-open")
+    app.start()
+    try:
+        path = wait_for(lambda: re.search(r"/join/\S+", (app.home / "app.log").read_text()), what="a link", within_s=5)
+        admin, nobody = Browser(app.url), Browser(app.url)
+        assert nobody.open("/api/users")[0] == 401
+        assert "Log in" in nobody.open("/")[1]
+        assert "Join as admin" in admin.open(path.group())[1]
+        status, page = admin.open(path.group(), name="admin", password="three teapots", again="three teapots")
+        assert (status, "gradio" in page) == (200, True)
+        assert nobody.open(path.group(), name="eve", password="three teapots", again="three teapots")[0] == 404
+        app.stop()
+        (app.home / "app.log").unlink()
+        app.start()
+        assert admin.open("/api/users")[0] == 200
+        wait_for(lambda: f"Open {app.url}\n" in (app.home / "app.log").read_text(), what="the address", within_s=5)
+    finally:
+        app.stop()
+    assert not (app.home / "data" / "running.json").exists()
