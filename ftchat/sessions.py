@@ -129,7 +129,7 @@ class Sessions:
         reach = self._settings.session_ahead
         for item in await asyncio.to_thread(self._store.sessions.items, session, limit=reach):
             seen = self._chat.seen(who, item.turn) if item.turn else None
-            if seen is None or seen.writing or (not seen.votable and item.asked <= len(_AGAIN_S)):
+            if seen is None or seen.writing or (_unanswered(seen) and item.asked <= len(_AGAIN_S)):
                 return item
         return None
 
@@ -156,6 +156,11 @@ class Sessions:
         self._trouble.pop(session, None)
         await asyncio.to_thread(self._store.sessions.became, session, item.position, turn)
         return turn
+
+
+def _unanswered(turn: TurnSeen) -> bool:
+    """Whether nobody could answer; one that was voted on since the list was read was answered."""
+    return not turn.votable and turn.vote is None
 
 
 def checked(prompts: Sequence[object]) -> list[str]:

@@ -60,6 +60,16 @@ async def test_so_many_are_answered_ahead_and_each_judged_one_lets_the_next_be_a
     assert turns(room) == [f"Question {i}" for i in range(5)]
 
 
+async def test_a_question_that_is_voted_on_while_the_list_is_read_is_not_asked_again(room: Room) -> None:
+    session = await room.sessions.create(ANN, ["a", "b"])
+    await settled(room)
+    before = room.store.sessions.items(session, limit=9)
+    await room.judging.vote(ANN, str(before[0].turn), "left")
+    with pytest.MonkeyPatch.context() as patch:  # the list as it was read a moment ago
+        patch.setattr(room.store.sessions, "items", lambda session, *, limit: before)
+        assert await room.sessions._unanswered(ANN, session) is None
+
+
 async def test_one_question_of_a_session_is_written_at_a_time(room: Room) -> None:
     room.vllm.pace_s = 0.02
     most = 0
