@@ -64,15 +64,17 @@ class Judging:
             with self._store.writing():
                 if self._store.once(who.name, key) is not None:
                     return
-                given = self._store.feedback.vote_of(turn)
-                if given is not None and given.winner == winner:  # one click that came several times
-                    vote = given.id
-                    if why or comment:
-                        self._store.judged.add_reasons(vote, why, comment)
-                else:
+                try:
                     _with_ends(row)
                     vote = self._store.feedback.add_vote(row, who.name, winner, reasons=why, comment=comment)
                     self._approve(vote, who)
+                except Conflict:
+                    given = self._store.feedback.vote_of(turn)
+                    if given is None or given.winner != winner:
+                        raise
+                    vote = given.id  # one click that came several times
+                    if why or comment:
+                        self._store.judged.add_reasons(vote, why, comment)
                 self._store.remember(who.name, key, vote)
 
         await asyncio.to_thread(commit)

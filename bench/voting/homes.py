@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ftchat.records import group_key, new_id, now
+from ftchat.records import Turn, group_key, new_id, now
 from ftchat.store import Store
 
 BASE = "b0"  # the fingerprint that tests/room.py gives its base
@@ -133,13 +133,12 @@ def _feedback(rows: Rows, turn: str, rater: str, *, n: int, kind: int, chance: r
         rows.add("reviews", target=given, status=status, by="reviewer", created_at=at)
 
 
-def vote_as_people_do(store: Store, turn: str, *, key: str) -> str:
-    """One vote, approved as it is given, under an idempotency key: the transaction of Judging.vote."""
-    row = store.turns.get(turn, owner=OWNER)
+def vote_as_people_do(store: Store, turn: Turn, *, approved: bool = False) -> str:
+    """One vote under an idempotency key: the transaction of Judging.vote; a reviewer's is approved as it is given."""
     with store.writing():
-        assert store.feedback.vote_of(turn) is None
-        assert store.once(OWNER, key) is None
-        vote = store.feedback.add_vote(row, OWNER, "left", reasons={}, comment="")
-        store.feedback.review(vote, "approved", OWNER)
-        store.remember(OWNER, key, vote)
+        assert store.once(OWNER, turn.id) is None
+        vote = store.feedback.add_vote(turn, OWNER, "left", reasons={}, comment="")
+        if approved:
+            store.feedback.review(vote, "approved", OWNER)
+        store.remember(OWNER, turn.id, vote)
     return vote

@@ -6,6 +6,7 @@ its first feedback is approved.
 
 import json
 import re
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from ftchat.errors import Conflict, NotFound
@@ -34,6 +35,17 @@ SELECT s.id, s.kind, s.status, s.rater, COALESCE(v.turn, r.turn) AS turn, r.id A
   JOIN turns t ON t.id = COALESCE(v.turn, r.turn) JOIN conversations c ON c.id = t.conversation
   LEFT JOIN groups ON groups.key = c.group_key
 """
+_VOTED = f"SELECT 1 AS yes FROM votes WHERE turn = :t AND {_LIVE.format('votes')}"
+_TURN_OF: dict[Kind, str] = {
+    "vote": "SELECT turn FROM votes WHERE id = :i",
+    "rating": "SELECT r.turn FROM ratings g JOIN replies r ON r.id = g.reply WHERE g.id = :i",
+    "correction": "SELECT r.turn FROM corrections k JOIN replies r ON r.id = k.reply WHERE k.id = :i",
+}
+_GROUP_OF = {
+    kind: f"""SELECT c.group_key AS key, groups.split FROM turns t JOIN conversations c ON c.id = t.conversation
+              LEFT JOIN groups ON groups.key = c.group_key WHERE t.id = ({turn})"""
+    for kind, turn in _TURN_OF.items()
+}
 _TALLIES = "SELECT kind, status, n FROM tallies WHERE n > 0"
 _IN_TIME = "substr(s.id, 3)"  # an id without its prefix sorts by time
 
@@ -55,7 +67,9 @@ class FeedbackLog:
     def add_vote(self, turn: Turn, rater: str, winner: Winner, *, reasons: Any, comment: str) -> str:
         """Append a vote. The first one on a blind turn is the blind one; after an undo it is not blind any more."""
         with self._store.writing():
-            if self.vote_of(turn.id) is not None:
+            if self._store.row(
+                f"SELECT 1 AS yes FROM votes WHERE turn = :t AND {_LIVE.format('votes')}", {"t": turn.id}
+            ):
                 raise Conflict("This turn already has a vote. Undo it first to vote again.")
             blind = int(turn.blind and not self.revealed(turn.id))
             row = {"id": new_id("v"), "turn": turn.id, "rater": rater, "winner": winner, "blind": blind}
@@ -168,16 +182,20 @@ class FeedbackLog:
     def review(self, target: str, status: Status, by: str) -> None:
         """Record a review; the first approval in a group gives the group its split, for good."""
         with self._store.writing():
-            if not self._stands(target):
-                raise NotFound(f"There is no feedback {target!r}, or it was taken back.")
-            self._store.insert("reviews", {"target": target, "status": status, "by": by, "created_at": now()})
-            if status != "approved":
-                return
-            row = self._store.row(f"{_ALL} WHERE s.id = :i", {"i": target})
-            if row and row["split"] is None:
-                ordinal = self.groups() + 1
-                values = {"ordinal": ordinal, "key": row["group"], "split": split_of(ordinal), "created_at": now()}
-                self._store.insert("groups", values)
+            try:
+                self._store.insert("reviews", {"target": target, "status": status, "by": by, "created_at": now()})
+            except sqlite3.IntegrityError as err:  # a trigger: nothing stands under this id
+                raise NotFound(f"There is no feedback {target!r}, or it was taken back.") from err
+            if status == "approved":
+                self._give_split(target)
+
+    def _give_split(self, feedback: str) -> None:
+        """Give the group of a piece of feedback its split, if it has none."""
+        found = self._store.row(_GROUP_OF[_PREFIX[feedback.split("_")[0]]], {"i": feedback})
+        if found is not None and found["split"] is None:
+            ordinal = self.groups() + 1
+            values = {"ordinal": ordinal, "key": found["key"], "split": split_of(ordinal), "created_at": now()}
+            self._store.insert("groups", values)
 
     def all(self, *, status: Status | None = None, kind: Kind | None = None) -> list[Feedback]:
         """Feedback that stands, oldest first."""

@@ -1,6 +1,6 @@
 """What the routes share: the parts, who is asking, the idempotency key of a request, and how a refusal looks."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
@@ -10,17 +10,20 @@ from ftchat.errors import FtchatError, TooMany
 from ftchat.parts import Parts
 from ftchat.records import Person, Standing
 
+# What routes depend on is async although it never waits: a plain function would cost each request a thread.
 
-def _parts(request: Request) -> Parts:
+
+async def _parts(request: Request) -> Parts:
     parts: Parts = request.app.state.parts
     return parts
 
 
-def _at_least(role: Standing) -> Callable[[Request], Person]:
+def _at_least(role: Standing) -> Callable[[Request], Awaitable[Person]]:
     """Who is asking, refused when they may not what this role may."""
 
-    def person(request: Request) -> Person:
-        return _parts(request).person(request, role)
+    async def person(request: Request) -> Person:
+        parts: Parts = request.app.state.parts
+        return parts.person(request, role)
 
     return person
 
@@ -32,7 +35,7 @@ Reviewer = Annotated[Person, Depends(_at_least("reviewer"))]
 Admin = Annotated[Person, Depends(_at_least("admin"))]
 
 
-def _key(
+async def _key(
     request: Request, given: Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)] = None
 ) -> str | None:
     """The key belongs to the call that it was sent with."""
