@@ -535,6 +535,7 @@ async def test_ones_own_session_goes_on_and_ones_own_event_can_be_cancelled(room
 BAD_BODIES = [
     *(b"", b"[]", b"null", b"{", b"\xff\xfe", b'{"data": []}', b'{"session_hash": 7}', b'{"session_hash": "../x"}'),
     *(b'{"session_hash": "mine", "session_hash": "theirs"}', b'{"session_hash": ["a"]}', b'{"session_hash": ""}'),
+    *(b"[" * 100_000, b'{"a":' * 40_000),
 ]
 
 

@@ -82,7 +82,7 @@ class Doorway:
         """The session that a body names, and the one that its event runs for."""
         try:
             given = json.loads(body, object_pairs_hook=_once)
-        except ValueError as err:  # not JSON, not UTF-8, or a name twice
+        except (ValueError, RecursionError) as err:  # not JSON, not UTF-8, a name twice, or nested without end
             raise BadInput("The body is not JSON with each name once.") from err
         if not isinstance(given, dict):
             raise BadInput("The body is not a JSON object.")
