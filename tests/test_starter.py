@@ -129,11 +129,15 @@ def test_a_template_stands_for_all_its_choices() -> None:
     }
 
 
-def test_the_last_of_five_templates_is_kept_for_measuring() -> None:
-    rng = random.Random(7)
-    assert {pick(rng, ("a", "b", "c", "d", "e")) for _ in range(200)} == {"a", "b", "c", "d"}
-    assert {pick(rng, ("a", "b", "c", "d", "e"), held_out=True) for _ in range(20)} == {"e"}
-    assert {pick(rng, ("a", "b"), held_out=True) for _ in range(99)} == {"a", "b"}
+def test_one_wording_in_ten_is_kept_for_measuring() -> None:
+    rng, letters = random.Random(7), "abcdefghijklmnopqrstuvwxyz"
+    templates = [f"[{'|'.join(letters)}]{letter} {{slot}}?" for letter in letters]
+    trained = {pick(rng, templates, slot="x") for _ in range(9000)}
+    kept = {pick(rng, templates, held_out=True, slot="x") for _ in range(2000)}
+    assert len(trained | kept) == 26 * 26
+    assert trained & kept == set()
+    assert 40 < len(kept) < 100
+    assert {pick(rng, ("one",), held_out=held_out) for held_out in (True, False)} == {"one"}
 
 
 def test_words_that_the_reply_says_back_are_typed_as_they_are() -> None:
@@ -342,7 +346,7 @@ def test_a_build_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     kept = tmp_path / "checkpoint.pt"
     tokenizer = AutoTokenizer.from_pretrained(model_path(), local_files_only=True)
     found = []
-    for plan in (replace(tiny_plan(1), save_every=0.0), replace(tiny_plan(1), last_step=5)):
+    for plan in (replace(tiny_plan(1), save_every=0.0), replace(tiny_plan(1), steps=5)):
         found.append(fit(new_model(plan, tokenizer), tokenizer, plan=plan, checkpoint=kept, say=said.append))
     assert [steps for steps, _ in found] == [3, 5]
     assert found[1][1] > found[0][1] > 0

@@ -6,6 +6,7 @@ Chunk `n` of seed `s` is the same on every machine, so a build can resume anywhe
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from ftchat.starter import copying, formats, manner, product_talk, small_talk, support_talk
 from ftchat.starter.dialogue import Dialogue, Exchange, Turn, turns_of
@@ -76,27 +77,30 @@ def _follow(rng: random.Random, text: RandomText) -> Dialogue:
     return Dialogue("follow_up", turns_of(found), found[-1].must)
 
 
-def _rewritten(rng: random.Random, text: RandomText) -> Dialogue:
+def _rewritten(rng: random.Random, text: RandomText, *, held_out: bool = False) -> Dialogue:
     roll = rng.random()
     if roll < 0.4:
         drawn = manner.drawn(rng, text) if rng.random() < 0.3 else None
         before = _asked_in(rng, drawn, about=False) if drawn else ask(rng)
         before = replace(before, reply=drawn.dress(before)) if drawn else before
         first = (Turn("user", before.prompt), Turn("assistant", before.reply, learn=drawn is None))
-        turns = first + rewrite_last(rng, before, text=text)
+        turns = first + rewrite_last(rng, before, held_out=held_out, text=text)
         return Dialogue("rewrite_last", turns, (turns[-1].content,))
     letter = roll < 0.65
-    exchange = rewrite_letter(rng, text=text) if letter else rewrite(rng, _passage(rng, text), text=text)
+    if letter:
+        exchange = rewrite_letter(rng, held_out=held_out, text=text)
+    else:
+        exchange = rewrite(rng, _passage(rng, text), held_out=held_out, text=text)
     return Dialogue(exchange.kind, turns_of((exchange,)), exchange.must)
 
 
-def _copied(rng: random.Random, text: RandomText) -> Dialogue:
+def _copied(rng: random.Random, text: RandomText, *, held_out: bool = False) -> Dialogue:
     roll = rng.random()
     if roll < 0.08:
         found = copying.remembered(rng, text)
         return Dialogue("remembered", turns_of(found), found[-1].must)
     maker = copying.repeat if roll < 0.4 else copying.free_answer if roll < 0.52 else copying.reshape
-    exchange = maker(rng, text)
+    exchange = maker(rng, text, held_out=held_out)
     return Dialogue(exchange.kind, turns_of((exchange,)), exchange.must)
 
 
@@ -172,7 +176,7 @@ def held_out_dialogues(seed: int, *, count: int) -> list[Dialogue]:
     rng = random.Random(f"held out {seed}")
     text = RandomText(rng)
     found: list[Dialogue] = []
-    makers = (_follow, _rewritten, _copied, _announced, _shown)
+    makers = (_follow, partial(_rewritten, held_out=True), partial(_copied, held_out=True), _announced, _shown)
     for index in range(count):
         if index % 2:
             exchange = ask(rng, held_out=True)

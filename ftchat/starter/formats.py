@@ -173,4 +173,4 @@ def _in_three(rng: random.Random, *, held_out: bool) -> tuple[str, Exchange, str
 
 def wish_for_one(rng: random.Random) -> str:
     """A wish for one sentence, for a follow-up."""
-    return expand(rng, rng.choice(_ONE[:-1]))
+    return pick(rng, _ONE)

@@ -1,12 +1,13 @@
 """Wordings: a small grammar for questions, and the way people type them.
 
-"[a|b|]" in a template is a choice, which may hold further choices, and "{slot}" is filled afterwards. Of five or more
-templates the last is kept out of training, so that wordings which were never trained can be measured. It knows nothing
-about what a question means.
+"[a|b|]" in a template is a choice, which may hold further choices, and "{slot}" is filled afterwards. By a hash of its
+words one wording in ten is kept out of training, so that wordings which were never trained can be measured. It knows
+nothing about what a question means.
 """
 
 import random
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from ftchat.starter.dialogue import Exchange
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _SPACES = re.compile(r" {2,}")
 _LOOSE = re.compile(r" ([?.,!:])")
+_TRIES = 200  # of templates with few wordings all may be on one side
 _EXACT = frozenset(("not_sold", "named", "order", "repeat", "free"))  # the reply says words of these prompts back
 
 TELL = (
@@ -53,17 +55,29 @@ def expand(rng: random.Random, template: str, **slots: str) -> str:
     """One of the texts that the template stands for."""
     while found := _CHOICE.search(template):
         template = template[: found.start()] + rng.choice(found[1].split("|")) + template[found.end() :]
-    text = _LOOSE.sub(r"\1", _SPACES.sub(" ", template)).strip()
+    return filled(_LOOSE.sub(r"\1", _SPACES.sub(" ", template)).strip(), **slots)
+
+
+def filled(wording: str, /, **slots: str) -> str:
+    """The wording with its slots filled."""
     for name, value in slots.items():
-        text = text.replace("{" + name + "}", value)
-    return text
+        wording = wording.replace("{" + name + "}", value)
+    return wording
+
+
+def is_kept_out(wording: str) -> bool:
+    """Whether training never sees this wording, its slots still open: one in ten."""
+    return zlib.crc32(wording.lower().rstrip(".?!").encode()) % 10 == 0
 
 
 def pick(rng: random.Random, templates: Sequence[str], *, held_out: bool = False, **slots: str) -> str:
-    """A text of any template but the last, or of the last, which training never sees where there are five or more."""
-    if len(templates) < 5:
-        return expand(rng, rng.choice(templates), **slots)
-    return expand(rng, templates[-1] if held_out else rng.choice(templates[:-1]), **slots)
+    """A wording that training may see; with `held_out` one that it never sees, where there is any."""
+    wording = expand(rng, rng.choice(templates))
+    for _ in range(_TRIES):
+        if is_kept_out(wording) == held_out:
+            break
+        wording = expand(rng, rng.choice(templates))
+    return filled(wording, **slots)
 
 
 def mistyped(rng: random.Random, text: str) -> str:

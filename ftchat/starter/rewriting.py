@@ -211,28 +211,30 @@ def _words_of(rng: random.Random, original: str) -> str:
     return found
 
 
-def _added(rng: random.Random, text: RandomText, original: str) -> tuple[str, Callable[[str], str]]:
+def _added(
+    rng: random.Random, text: RandomText, original: str, *, held_out: bool = False
+) -> tuple[str, Callable[[str], str]]:
     """An instruction that names words to add, to change or to leave out, or a price form."""
     roll = rng.random()
     if roll < 0.4:
         words = text.ending()
-        return pick(rng, _ENDS, w=_quoted(rng, words)), lambda old: f"{old} {words}"
+        return pick(rng, _ENDS, held_out=held_out, w=_quoted(rng, words)), lambda old: f"{old} {words}"
     if roll < 0.6:
         first = text.opening()
-        return pick(rng, _STARTS, w=_quoted(rng, first)), lambda old: f"{first} {old}"
+        return pick(rng, _STARTS, held_out=held_out, w=_quoted(rng, first)), lambda old: f"{first} {old}"
     if _PRICE.search(original) and roll < 0.82:
         form = rng.choice(tuple(PRICE_FORMS))
-        return pick(rng, _FORM, w=form), lambda old: in_price_form(old, form)
+        return pick(rng, _FORM, held_out=held_out, w=form), lambda old: in_price_form(old, form)
     old_words = _words_of(rng, original)
     kind = rng.random()
     if kind < 0.55:
         new = text.phrase(2).strip(".,!?:;\"'()") or "so"
-        asked = pick(rng, _REPLACE, a=_quoted(rng, old_words), b=_quoted(rng, new))
+        asked = pick(rng, _REPLACE, held_out=held_out, a=_quoted(rng, old_words), b=_quoted(rng, new))
         return asked, lambda old: old.replace(old_words, new)
     if kind < 0.8:
-        asked = pick(rng, _CAPITAL_NAME, a=_quoted(rng, old_words))
+        asked = pick(rng, _CAPITAL_NAME, held_out=held_out, a=_quoted(rng, old_words))
         return asked, lambda old: old.replace(old_words, old_words.upper())
-    return pick(rng, _DROP, a=_quoted(rng, old_words)), lambda old: _without(old, old_words)
+    return pick(rng, _DROP, held_out=held_out, a=_quoted(rng, old_words)), lambda old: _without(old, old_words)
 
 
 def _without(text: str, words: str) -> str:
@@ -246,7 +248,7 @@ def instruction(
 ) -> tuple[str, str, Callable[[str], str]]:
     """A kind, an instruction in words, and what it does to a text; now and then two at once."""
     if rng.random() < 0.42:
-        asked, change = _added(rng, text, original)
+        asked, change = _added(rng, text, original, held_out=held_out)
         return "add", asked, change
     kind, phrasings, change = rng.choice(CHANGES)
     while kind in ("shorter", "last", "one") and change(original) == original:
@@ -316,11 +318,13 @@ def rewrite_letter(rng: random.Random, *, held_out: bool = False, text: RandomTe
     return Exchange(f"rewrite_{kind}", _asked_again(rng, _FORMS, asked=asked, text=original), reply, (reply,))
 
 
-def rewrite_last(rng: random.Random, before: Exchange, *, text: RandomText) -> tuple[Turn, Turn]:
+def rewrite_last(
+    rng: random.Random, before: Exchange, *, held_out: bool = False, text: RandomText
+) -> tuple[Turn, Turn]:
     """A follow-up that has the last answer changed, or said again."""
     if rng.random() < 0.06:
         return Turn("user", pick(rng, _SAME) + rng.choice(("", ".", "?"))), Turn("assistant", before.reply)
     if rng.random() < 0.05 and before.kind in ("price", "origin", "support", "storage", "taste", "size", "pairing"):
         return Turn("user", pick(rng, _SURE)), Turn("assistant", f"Yes, I am sure. {before.reply}")
-    _, asked, change = instruction(rng, text, before.reply)
+    _, asked, change = instruction(rng, text, before.reply, held_out=held_out)
     return Turn("user", _asked_again(rng, _LAST_FORMS, asked=asked)), Turn("assistant", change(before.reply))

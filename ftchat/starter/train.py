@@ -1,7 +1,7 @@
 """Training the starter: batches from the endless corpus, Muon for the matrices, AdamW for the rest.
 
-The schedule follows the wall clock, so a slower machine sees fewer tokens in the same minutes. A checkpoint is written
-aside and renamed; a build that is started again goes on from it.
+The schedule follows the steps, so a slower machine comes to the same weights later. A checkpoint is written aside and
+renamed; a build that is started again goes on from it.
 """
 
 import math
@@ -23,36 +23,35 @@ Batch = tuple[Any, Any, Any]  # ids, targets (-100: not learned), segments; one 
 class Plan:
     """Size of the model and of the run."""
 
-    minutes: float = 20.0
+    steps: int = 14_000
     seed: int = 0
     width: int = 256
     layers: int = 6
-    vocabulary: int = 4096
-    dialogues_per_step: int = 68
+    vocabulary: int = 1536
+    dialogues_per_step: int = 62
     shapes: tuple[tuple[int, int], ...] = ((20, 192), (3, 320))
     compiled: bool = True
-    rate: float = 0.02
-    adam_rate: float = 4e-3
+    rate: float = 0.012
+    adam_rate: float = 3e-3
     first_step: int = 0
-    last_step: int = 10**9
     save_every: float = 120.0
 
     def __post_init__(self) -> None:
-        if self.minutes <= 0:
-            raise ValueError(f"minutes must be above 0, not {self.minutes}")
+        if self.steps <= self.first_step:
+            raise ValueError(f"steps must be above {self.first_step}, not {self.steps}")
         if self.width % 64:
             raise ValueError(f"width must be a multiple of 64, not {self.width}")
 
 
 def tiny_plan(seed: int) -> Plan:
     """A plan that runs in seconds and learns nothing: for the test."""
-    small = Plan(minutes=0.5, seed=seed, width=64, layers=2, vocabulary=600, dialogues_per_step=8, last_step=3)
+    small = Plan(steps=3, seed=seed, width=64, layers=2, vocabulary=600, dialogues_per_step=8)
     return replace(small, shapes=((2, 192), (1, 320)), compiled=False)
 
 
-def further_plan(minutes: float, seed: int) -> Plan:
+def further_plan(steps: int, seed: int) -> Plan:
     """A plan that goes on from finished weights: at a third of the rates, with the last stage of the corpus."""
-    return Plan(minutes=minutes, seed=seed, rate=0.006, adam_rate=1.2e-3, first_step=LAST_STAGE)
+    return Plan(steps=LAST_STAGE + steps, seed=seed, rate=0.004, adam_rate=1e-3, first_step=LAST_STAGE)
 
 
 def new_model(plan: Plan, tokenizer: Any) -> Any:
@@ -161,7 +160,7 @@ def _share(progress: float, step: int) -> float:
 
 
 def fit(model: Any, tokenizer: Any, *, plan: Plan, checkpoint: Path, say: Callable[[str], None]) -> tuple[int, int]:
-    """Trains until the minutes are spent. Returns the steps and the tokens read."""
+    """Trains until the steps are made. Returns them and the tokens read."""
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -172,8 +171,8 @@ def fit(model: Any, tokenizer: Any, *, plan: Plan, checkpoint: Path, say: Callab
     say(f"starting at step {step}")
     pieces, forward = pieces_of(tokenizer), quick(hidden, wanted=plan.compiled)
     began, saved, mean = time.monotonic() - spent, time.monotonic(), math.nan
-    while step < plan.last_step and (spent := time.monotonic() - began) < plan.minutes * 60:
-        share = _share(spent / (plan.minutes * 60), step - plan.first_step)
+    while step < plan.steps:
+        share = _share((step - plan.first_step) / (plan.steps - plan.first_step), step - plan.first_step)
         for optimizer, peak in zip(optimizers, (plan.rate, plan.adam_rate), strict=True):
             optimizer.param_groups[0]["lr"] = peak * share
         packed = _packed(plan, tokenizer, step=step, pieces=pieces)
@@ -182,7 +181,9 @@ def fit(model: Any, tokenizer: Any, *, plan: Plan, checkpoint: Path, say: Callab
         mean = loss if math.isnan(mean) else 0.9 * mean + 0.1 * loss
         step += 1
         if step % 20 == 0:
-            say(f"step {step} loss {mean:.4f} tokens {tokens:,} seconds {spent:.0f}")
+            spent = time.monotonic() - began
+            left = (plan.steps - step) * spent / (step - plan.first_step)
+            say(f"step {step} of {plan.steps} loss {mean:.4f} tokens {tokens:,} seconds {spent:.0f} left {left:.0f}")
         if time.monotonic() - saved > plan.save_every:
             _keep(checkpoint, model, optimizers=optimizers, place=(step, tokens, time.monotonic() - began))
             saved = time.monotonic()

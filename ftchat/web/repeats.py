@@ -62,7 +62,7 @@ class Repeats:
             task.exception()  # looked at: whoever still waits gets it, and nobody may be left to
 
 
-def _repeats(request: Request) -> Repeats:
+async def _repeats(request: Request) -> Repeats:
     repeats: Repeats = request.app.state.repeats
     return repeats
 
