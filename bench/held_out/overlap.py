@@ -20,10 +20,12 @@ class Corpus:
 
     lines: set[str] = field(default_factory=set)
     fives: set[tuple[str, ...]] = field(default_factory=set)
+    whole: set[str] = field(default_factory=set)  # to the letter
     read: int = 0
 
     def add(self, text: str) -> None:
         self.read += 1
+        self.whole.add(text)
         for part in {text, *text.split("\n")}:
             words = bare(part)
             self.lines.add(" ".join(words))

@@ -65,15 +65,15 @@ def _several(rng: random.Random, text: RandomText) -> Dialogue:
     return Dialogue("several", turns_of(tuple(found), system), found[-1].must)
 
 
-def _follow(rng: random.Random, text: RandomText) -> Dialogue:
-    roll = rng.random()
+def _follow(rng: random.Random, text: RandomText, *, held_out: bool = False) -> Dialogue:
+    roll = 1.0 if held_out else rng.random()
     if roll < 0.2:
         found = product_talk.after_comparing(rng)
     elif roll < 0.4:
         found = product_talk.after_recommending(rng)
     else:
-        found = product_talk.thread(rng)
-    found = tuple(said_casually(rng, item) if rng.random() < 0.3 else item for item in found)
+        found = product_talk.thread(rng, held_out=held_out)
+    found = tuple(said_casually(rng, item) if not held_out and rng.random() < 0.3 else item for item in found)
     return Dialogue("follow_up", turns_of(found), found[-1].must)
 
 
@@ -171,23 +171,54 @@ def _carried(rng: random.Random) -> Exchange:
     return product_talk.about(rng, kind=rng.choice(product_talk.CARRIED), item=item, held_out=True)
 
 
-def held_out_dialogues(seed: int, *, count: int) -> list[Dialogue]:
-    """Dialogues for measuring: phrasings never trained, facts never asked for, and fresh random text."""
-    rng = random.Random(f"held out {seed}")
-    text = RandomText(rng)
-    found: list[Dialogue] = []
-    makers = (_follow, partial(_rewritten, held_out=True), partial(_copied, held_out=True), _announced, _shown)
-    for index in range(count):
-        if index % 2:
-            exchange = ask(rng, held_out=True)
-        elif index % 4 == 0:
-            found.append(makers[index // 4 % len(makers)](rng, text))
-            continue
-        elif index % 16 == 6:
-            found.append(formats.formatted(rng, ask(rng, held_out=True), held_out=True))
-            continue
-        else:
-            exchange = _carried(rng) if index % 8 == 2 else product_talk.about(rng, kind="price", held_out=True)
-        kind = "carried" if index % 8 == 2 else exchange.kind
-        found.append(Dialogue(kind, turns_of((exchange,)), exchange.must))
-    return found
+_Maker = Callable[[random.Random, RandomText], Dialogue]
+
+
+def _alone(*makers: Callable[..., Exchange]) -> _Maker:
+    """One plain question in a wording that training never sees, by any of some makers."""
+
+    def make(rng: random.Random, text: RandomText) -> Dialogue:
+        exchange = rng.choice(makers)(rng, held_out=True)
+        return Dialogue(exchange.kind, turns_of((exchange,)), exchange.must)
+
+    return make
+
+
+def _known(rng: random.Random, *, held_out: bool) -> Exchange:
+    return product_talk.about(rng, kind=rng.choice(("price", "price", "describe", "origin", "buy")), held_out=held_out)
+
+
+def _other(rng: random.Random, *, held_out: bool) -> Exchange:
+    kind = rng.choice(("sold", "unknown_fact", "label", "give_back"))
+    return product_talk.about(rng, kind=kind, held_out=held_out)
+
+
+# What is measured, by category: wordings never trained, and facts and random words never asked for.
+HELD_OUT: dict[str, _Maker] = {
+    "products": _alone(_known),
+    "carried": _alone(lambda rng, *, held_out: _carried(rng)),
+    "other facts": _alone(_other),
+    "compare": _alone(product_talk.compare, product_talk.cheaper_than, product_talk.comes_from),
+    "recommend": _alone(product_talk.recommend),
+    "shelves": _alone(product_talk.on_the_shelf, product_talk.superlative),
+    "support": _alone(support_talk.topic, support_talk.topic, support_talk.order, support_talk.complaint),
+    "small talk": _alone(small_talk.talk, small_talk.introduced),
+    "not known": _alone(small_talk.not_sold, outside),
+    "rewriting": partial(_rewritten, held_out=True),
+    "copying": partial(_copied, held_out=True),
+    "manner": lambda rng, text: (_announced if rng.random() < 0.5 else _shown)(rng, text),
+    "format": lambda rng, text: formats.formatted(rng, ask(rng, held_out=True), held_out=True),
+    "follow-up": partial(_follow, held_out=True),
+}
+
+
+def held_out_dialogues(category: str, *, count: int, seed: int = 0) -> list[Dialogue]:
+    """So many different dialogues of one category, for measuring."""
+    rng = random.Random(f"held out {category} {seed}")
+    text, found = RandomText(rng), dict[str, Dialogue]()
+    for _ in range(count * 40):
+        dialogue = HELD_OUT[category](rng, text)
+        found.setdefault("\n".join(turn.content for turn in dialogue.turns), dialogue)
+        if len(found) == count:
+            break
+    return list(found.values())

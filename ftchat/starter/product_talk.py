@@ -62,10 +62,10 @@ def about(rng: random.Random, *, kind: str = "", item: Product | None = None, he
     return Exchange(asked, prompt, reply, must, chosen.name if chosen.name in reply else "")
 
 
-def again(rng: random.Random, kind: str, item: Product) -> Exchange:
+def again(rng: random.Random, kind: str, item: Product, *, held_out: bool = False) -> Exchange:
     """A follow-up that says "it"."""
     reply, must = answer(kind, item)
-    return Exchange(f"follow_{kind}", pick(rng, FOLLOW_UPS[kind]), reply, must, item.name)
+    return Exchange(f"follow_{kind}", pick(rng, FOLLOW_UPS[kind], held_out=held_out), reply, must, item.name)
 
 
 _CHEAPER = (
@@ -297,22 +297,23 @@ _OTHER = ("[And|What about|How about|And what about] [the|] {name}?", "[The same
           "What of the {name}?")  # fmt: skip
 
 
-def thread(rng: random.Random, *, longest: int = 4) -> tuple[Exchange, ...]:
+def thread(rng: random.Random, *, longest: int = 4, held_out: bool = False) -> tuple[Exchange, ...]:
     """A question about a product and one to three follow-ups that say "it", ask for less money, or name another."""
     known = [product for product in products() if product.name not in held_out_products()]
     item, other = rng.sample(known, 2)
     kinds = rng.sample(tuple(FOLLOW_UPS), min(longest, rng.choice((2, 2, 3, 4))))
-    found = [about(rng, kind=kinds[0], item=item)]
+    found = [about(rng, kind=kinds[0], item=item, held_out=held_out)]
     for kind in kinds[1:]:
         roll, last = rng.random(), found[-1].kind.removeprefix("follow_")
         if roll < 0.2:
-            return (*found, cheaper(rng, item))
+            return (*found, cheaper(rng, item, held_out=held_out))
         if roll < 0.35 and last in FOLLOW_UPS:
             reply, must = answer(last, other)
-            found.append(Exchange(f"follow_{last}", pick(rng, _OTHER, name=other.name), reply, must, other.name))
+            asked = pick(rng, _OTHER, held_out=held_out, name=other.name)
+            found.append(Exchange(f"follow_{last}", asked, reply, must, other.name))
             item = other
         else:
-            found.append(again(rng, kind, item))
+            found.append(again(rng, kind, item, held_out=held_out))
     return tuple(found)
 
 
