@@ -36,10 +36,13 @@ class Base:
     practice: bool
 
 
-def open_base(path: Path, *, practice: bool, cache: Path) -> Base:
-    """The base in a folder, checked; an error says what is wrong with it and what to do. `cache` keeps file hashes."""
+def open_base(path: Path, *, practice: bool, cache: Path, name: str = "") -> Base:
+    """The base in a folder, checked; an error says what is wrong with it and what to do. `cache` keeps file hashes.
+
+    `name` is what people call it, when that is not the folder's name.
+    """
     check_folder(path)
-    return Base(path, "starter" if practice else path.name, fingerprint(path, cache=cache), practice)
+    return Base(path, "starter" if practice else name or path.name, fingerprint(path, cache=cache), practice)
 
 
 def check_folder(path: Path) -> None:

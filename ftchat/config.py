@@ -31,7 +31,10 @@ class Settings:
 
     home: Path = _setting(Path(), "folder with adapters/, data/ and ftchat.toml")
     name: str = _setting("assistant", "slug of the assistant; its adapters are called NAME-v1, NAME-v2, ...")
-    model: str = _setting("", "folder of the base model; empty is the practice model that ftchat ships")
+    model: str = _setting(
+        "",
+        "folder of the base model, or org/name@revision of a model hub; empty is the practice model that ftchat ships",
+    )
     host: str = _setting("127.0.0.1", "address the app listens on")
     port: int = _setting(7860, "port the app listens on")
     open: bool = _setting(False, "no login: the one person at this machine is admin; loopback only")
@@ -61,6 +64,19 @@ class Settings:
     session_ahead: int = _setting(4, "questions of a rating session that are answered ahead of its rater")
     approve_own: bool = _setting(True, "feedback by reviewers and admins counts as approved when it is given")
     exam_groups: int = _setting(8, "exam groups below which no exam may promote")
+    exam_level: float = _setting(0.05, "how often chance alone may look as good as what an exam promotes")
+    exam_forgetting: float = _setting(0.05, "nats a token that answers which should stay may become less likely")
+    exam_degenerate: float = _setting(0.1, "share of answers beyond the champion's that may be empty, endless or loops")
+    exam_length: float = _setting(2.0, "how many times as long, or as short, as the wanted texts answers may be")
+    exam_answers: int = _setting(24, "exam questions that are answered, and not only scored")
+    vote_level: float = _setting(0.05, "how often blind votes may decide wrongly, however often one looks")
+    schedule: str = _setting(
+        "off", "when to retrain by itself: off, new (once enough feedback is new), or a cron expression in local time"
+    )
+    schedule_new: int = _setting(8, "new pieces of approved feedback that are enough; never less than a fifth as many")
+    schedule_every_s: int = _setting(3600, "seconds between the beginnings of two runs, at least, by the schedule")
+    schedule_effort: str = _setting("normal", "how hard the schedule tries: quick, normal or thorough")
+    webhook: str = _setting("", "an http or https address that is told when a run has ended; empty is none")
     backup_every_s: int = _setting(3600, "seconds between two backups of the database while the app runs; 0 is none")
     backups_hourly: int = _setting(24, "newest of those backups that are kept")
     backups_daily: int = _setting(14, "days of which the last of those backups is kept")
@@ -120,6 +136,14 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("few_shot_tokens", 0, 1_000_000),
     ("session_ahead", 1, 50),
     ("exam_groups", 8, 10_000),
+    ("exam_level", 0.001, 0.2),
+    ("exam_forgetting", 0.0, 10.0),
+    ("exam_degenerate", 0.0, 1.0),
+    ("exam_length", 1.1, 100.0),
+    ("exam_answers", 1, 1000),
+    ("vote_level", 0.001, 0.2),
+    ("schedule_new", 1, 1_000_000),
+    ("schedule_every_s", 0, 31_536_000),
     ("backup_every_s", 0, 604_800),
     ("backups_hourly", 1, 1000),
     ("backups_daily", 0, 1000),
@@ -148,6 +172,24 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str] | None = 
     merged |= {k: v for k, v in flags.items() if v is not None}
     values = {k: _coerce(k, v, default=types[k].default) for k, v in merged.items()}
     return Settings(**{**values, "home": home})
+
+
+def where_from(settings: Settings, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Where each setting has its value from: default, file, variable, flag, or computed at the start."""
+    environ = os.environ if environ is None else environ
+    types = {f.name: f for f in dataclasses.fields(Settings)}
+    in_file = _from_file(settings.home / "ftchat.toml", known=set(types))
+
+    def source(key: str) -> str:
+        given = [("file", in_file.get(key)), ("variable", environ.get(f"FTCHAT_{key.upper()}"))]
+        told = [(name, value) for name, value in given if value is not None]
+        name, value = told[-1] if told else ("default", types[key].default)
+        value = _coerce(key, value, default=types[key].default)
+        if (value.expanduser().resolve() if key == "home" else value) == getattr(settings, key):
+            return name
+        return "computed" if key in COMPUTED else "flag"
+
+    return {key: source(key) for key in types}
 
 
 def _from_file(path: Path, *, known: set[str]) -> dict[str, Any]:
@@ -215,6 +257,8 @@ class TrainArgs:
         ):
             if not low <= getattr(self, key) <= high:
                 raise BadInput(f"{key} is {getattr(self, key)}: it must be between {low} and {high}.")
+        if self.steps and self.effort != "normal":
+            raise BadInput(f"steps is {self.steps} and effort is {self.effort}, which chooses steps: leave out one.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,6 +268,8 @@ class GateArgs:
     min_groups: int = 8
     level: float = 0.05
     replay_nll_rise: float = 0.05
+    degenerate_rise: float = 0.1
+    length_ratio: float = 2.0
 
 
 def train_args(given: Mapping[str, Any]) -> TrainArgs:

@@ -16,6 +16,7 @@ from ftchat.store import Store
 
 Format = Literal["sft", "dpo", "kto", "raw"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+WHOLE: tuple[Finish, ...] = ("stop", "length")  # what a contestant ended by itself; and only "stop" is an example
 IMPORTED = "imported"  # the contestant, and the base, of replies that were written elsewhere
 _PAGE = 200
 Line = dict[str, Any]
@@ -54,10 +55,14 @@ class Judged:
         """What one lane said."""
         return next(said.text for said in self.replies if said.lane == lane)
 
+    def finish(self, lane: str | None) -> Finish:
+        """How one lane ended."""
+        return next(said.finish for said in self.replies if said.lane == lane)
+
     @property
     def whole(self) -> bool:
         """Whether every reply is as its contestant would have left it: a cut one was not given its chance."""
-        return all(said.finish not in ("cut", "error") for said in self.replies)
+        return all(said.finish in WHOLE for said in self.replies)
 
 
 def export(
@@ -145,9 +150,11 @@ def sft(judged: Judged) -> list[Line]:
 
 def dpo(judged: Judged) -> list[Line]:
     """What was better than what: a correction than what it corrects, and a vote's winner than the other."""
+    if not judged.whole:
+        return []
     if judged.kind == "correction":
         better, worse = judged.value, judged.text(judged.lane)
-    elif judged.value in ("left", "right") and judged.whole:
+    elif judged.value in ("left", "right") and judged.finish(judged.value) == "stop":
         better, worse = judged.text(judged.value), judged.text("right" if judged.value == "left" else "left")
     else:
         return []
@@ -158,13 +165,11 @@ def dpo(judged: Judged) -> list[Line]:
 
 def kto(judged: Judged) -> list[Line]:
     """Replies that were good or bad by themselves: thumbs, and both sides of a both_bad vote."""
-    if judged.kind == "rating":
-        bad = [] if judged.value == "up" else [judged.text(judged.lane)]
-        good = [judged.text(judged.lane)] if judged.value == "up" else []
-    else:
-        both_bad = judged.kind == "vote" and judged.value == "both_bad" and judged.whole
-        good, bad = [], [said.text for said in judged.replies] if both_bad else []
-    found = [(text, label) for texts, label in ((good, True), (bad, False)) for text in texts if text.strip()]
+    if judged.kind == "correction":
+        return []
+    good = [said for said in judged.replies if judged.value == "up" and said.finish == "stop"]
+    bad = [said for said in judged.replies if judged.value in ("down", "both_bad") and said.finish in WHOLE]
+    found = [(said.text, label) for those, label in ((good, True), (bad, False)) for said in those if said.text.strip()]
     prompt = _messages(judged.messages)
     return [{"prompt": prompt, "completion": _answer(text), "label": label} for text, label in found]
 

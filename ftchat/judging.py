@@ -5,11 +5,12 @@ follow it. It does not know HTTP or pages.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 
 from ftchat.chat import Chat
 from ftchat.config import Settings
-from ftchat.errors import BadInput, Conflict, NotFound
+from ftchat.errors import BadInput, Conflict, FtchatError, NotFound
 from ftchat.records import (
     BAD_REASONS,
     GOOD_REASONS,
@@ -25,6 +26,7 @@ from ftchat.records import (
 )
 from ftchat.store import Store
 
+log = logging.getLogger(__name__)
 _FITTING = {"up": GOOD_REASONS, "down": BAD_REASONS}
 
 
@@ -36,6 +38,7 @@ class Judging:
         self._store = store
         self._chat = chat
         self._settings = settings
+        self.after_vote: Callable[[], object] = lambda: None  # what follows from votes is decided elsewhere
 
     # -- votes --
 
@@ -78,10 +81,18 @@ class Judging:
                 self._store.remember(who.name, key, vote)
 
         await asyncio.to_thread(commit)
+        await asyncio.to_thread(self._follow)
         vote = self._store.judged.vote_of(turn)
         if vote is None:
             raise Conflict("This vote was undone. Vote again to change it.")
         return vote
+
+    def _follow(self) -> None:
+        """Let others look at the votes; the vote is saved whatever comes of it, and the next one is looked at again."""
+        try:
+            self.after_vote()
+        except FtchatError:
+            log.exception("What follows from the votes could not be decided.")
 
     def _votable(self, who: Person, turn: str) -> None:
         """Refuse a vote before both answers have text, and one after the names are known."""

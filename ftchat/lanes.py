@@ -7,15 +7,17 @@ who may see what, or how a prompt was made.
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from ftchat.engine import Engine, Request
+from ftchat.engine import Engine, Piece, Request
 from ftchat.errors import EngineBusy, FtchatError, StoreError
 from ftchat.records import Finish, LaneName, Reply, Turn
 from ftchat.store import Store
 
 log = logging.getLogger(__name__)
+_STEP_S = 0.03  # between two looks at an answer that somebody follows
 _SAVE_AGAIN_S = (0.5, 1.0, 2.0, 4.0)
 
 
@@ -44,6 +46,7 @@ class LiveTurn:
     replies: dict[LaneName, Reply]
     siblings: tuple[str, ...] = ()
     bell: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)  # every lane has ended and is written
     lanes: list[asyncio.Task[Reply]] = field(default_factory=list)
     writers: list[asyncio.Task[None]] = field(default_factory=list)
     leader: asyncio.Task[None] | None = None  # kept here so that it is not collected while it runs
@@ -58,6 +61,8 @@ class LiveTurn:
         self.replies[reply.lane] = reply
         self.bell.set()
         self.bell = asyncio.Event()
+        if not self.writing:
+            self.over.set()
 
 
 class Lanes:
@@ -97,6 +102,24 @@ class Lanes:
             live.writers.append(asyncio.create_task(self._finish(live, reply.lane, answering=lane)))
         live.leader = asyncio.create_task(self._together(live, go))
 
+    async def follow(self, live: LiveTurn, lane: LaneName) -> AsyncIterator[Reply]:
+        """A lane as it grows: the first text at once, then not more often than anybody reads, the last when it is over.
+
+        Each step costs this machine, and whoever reads, as much as vLLM's own.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            bell, reply = live.bell, live.replies[lane]
+            yield reply
+            if reply.finish:
+                return
+            next_at = loop.time() + _STEP_S if reply.text else 0.0
+            await bell.wait()
+            if loop.time() < next_at:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(next_at):
+                        await live.over.wait()
+
     async def stop(self, turn: str) -> None:
         """End what is still being written; the text so far stays, marked as cut."""
         live = self._live.get(turn)
@@ -131,7 +154,7 @@ class Lanes:
                 raise EngineBusy(refused)
             started = time.monotonic()
             async for piece in self.engine.stream(request):
-                reply = _grown(reply, piece.text, ms=(time.monotonic() - started) * 1000)
+                reply = _grown(reply, piece, ms=(time.monotonic() - started) * 1000)
                 if piece.finish:
                     finish = piece.finish
                     counts = (piece.prompt_tokens, piece.completion_tokens)
@@ -172,8 +195,12 @@ class Lanes:
         live.grow(reply)
 
 
-def _grown(reply: Reply, text: str, *, ms: float) -> Reply:
-    """A reply with more text, and the time of its first."""
-    if not text:
+def _grown(reply: Reply, piece: Piece, *, ms: float) -> Reply:
+    """A reply with more text or reasoning, and the time of its first."""
+    if not piece.text and not piece.reasoning:
         return reply
-    return replace(reply, text=reply.text + text, ttft_ms=reply.ttft_ms if reply.ttft_ms is not None else ms)
+    first_ms = reply.ttft_ms if reply.ttft_ms is not None else ms
+    if not piece.reasoning:
+        return replace(reply, text=reply.text + piece.text, ttft_ms=first_ms)
+    text, reasoning = reply.text + piece.text, reply.reasoning + piece.reasoning
+    return replace(reply, text=text, reasoning=reasoning, ttft_ms=first_ms)

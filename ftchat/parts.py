@@ -5,6 +5,7 @@ from typing import Any
 
 from ftchat.accounts import ALONE as ALONE
 from ftchat.accounts import Accounts
+from ftchat.backups import Backups
 from ftchat.base import Base
 from ftchat.chat import Chat
 from ftchat.config import Settings
@@ -13,10 +14,12 @@ from ftchat.judging import Judging
 from ftchat.pipeline import Pipeline
 from ftchat.records import Person, Standing
 from ftchat.redrafts import Redrafts
+from ftchat.schedule import Schedule
 from ftchat.service import Service
 from ftchat.sessions import Sessions
 from ftchat.store import Store
 from ftchat.store.people import Entry
+from ftchat.webhook import Webhook
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,9 @@ class Parts:
     sessions: Sessions
     pipeline: Pipeline
     service: Service
+    backups: Backups
+    schedule: Schedule
+    webhook: Webhook
 
     def person(self, request: Any, at_least: Standing = "viewer") -> Person:
         """Whose request this is, looked up anew on each call; refused when they may not what this role may."""

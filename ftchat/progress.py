@@ -39,6 +39,19 @@ class Show:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trial:
+    """Where the blind votes on an adapter stand that its exam could not decide about."""
+
+    adapter: str
+    champion: str
+    wins: int
+    losses: int
+    decided: str  # better, worse, or nothing yet
+    more: int | None  # decisive votes that are missing at this rate; None: no end in sight
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunSeen:
     """A run as a page shows it."""
 
@@ -51,6 +64,7 @@ class RunSeen:
     shows: tuple[Show, ...]
     headline: str
     plan: dict[str, Any]
+    trial: Trial | None = None  # while its adapter is put to the vote
 
     @property
     def eta_s(self) -> float | None:
@@ -72,11 +86,12 @@ class Status:
     run: str | None
 
 
-def see(run: Run, folder: Path) -> RunSeen:
+def see(run: Run, folder: Path, *, trial: Trial | None = None) -> RunSeen:
     """A run and what its trainer has written so far into its folder."""
     events = read_metrics(folder / "metrics.jsonl", 0)[0]
-    steps = [e for e in events if e["event"] == "step"]
-    tune = tuple((int(e["step"]), float(e["loss"])) for e in events if e["event"] == "tune")
+    steps = _onwards([e for e in events if e["event"] == "step"])
+    looks = _onwards([e for e in events if e["event"] == "tune"])
+    tune = tuple((int(e["step"]), float(e["loss"])) for e in looks)
     return RunSeen(
         run=run,
         step=steps[-1]["step"] if steps else 0,
@@ -87,7 +102,18 @@ def see(run: Run, folder: Path) -> RunSeen:
         shows=_shows(folder, [e for e in events if e["event"] == "samples"]),
         headline=headline(run),
         plan=next((e for e in events if e["event"] == "plan"), {}),
+        trial=trial,
     )
+
+
+def _onwards(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The steps of a training that may have lost its app and gone on from an earlier one: each step as made last."""
+    found: dict[int, dict[str, Any]] = {}
+    for event in events:
+        step = int(event["step"])
+        found = {at: kept for at, kept in found.items() if at < step} if step in found else found
+        found[step] = event
+    return list(found.values())
 
 
 def headline(run: Run) -> str:

@@ -1,7 +1,9 @@
 """Messages to token ids by the base's own chat template: the one place that renders or counts.
 
 Serving, training and exam all call it, so the model sees the same bytes in each. Thinking is switched off where the
-template knows the switch. It does not know engines or tensors.
+template knows the switch, and a thought that a template opens by itself is closed. A base without a template gets a
+plain one, a system message that a template refuses or drops goes before the first question: `remarks` says so. It does
+not know engines or tensors.
 """
 
 import json
@@ -17,6 +19,13 @@ from ftchat.errors import BadInput, SetupError, TooLong
 from ftchat.records import Message
 
 _MARK = "ftchat-end-of-answer"
+_OPEN, _CLOSE = "<think>", "</think>"
+# For a base without a template: who speaks, what they say, and the token that ends an answer.
+_PLAIN = (
+    "{% for m in messages %}{{ {'system': 'Instructions', 'user': 'Question', 'assistant': 'Answer'}[m['role']] }}: "
+    "{{ m['content'] }}{{ eos_token if m['role'] == 'assistant' else '' }}\n\n{% endfor %}"
+    "{% if add_generation_prompt %}Answer:{% endif %}"
+)
 
 
 class Prompter:
@@ -26,15 +35,50 @@ class Prompter:
         """`context_length` 0 takes what the model's own configuration says."""
         self._base = base
         self._context_length = context_length
+        self._plain = False
 
     @cached_property
     def _tokenizer(self) -> Any:
-        from transformers import AutoTokenizer
-
-        tokenizer = AutoTokenizer.from_pretrained(self._base, local_files_only=True, trust_remote_code=False)
+        tokenizer = _tokenizer_of(self._base)
         if not tokenizer.chat_template:
-            raise SetupError(f"The model in {self._base} has no chat template: choose its instruct or chat variant.")
+            if tokenizer.eos_token is None:
+                raise SetupError(
+                    f"The model in {self._base} has no chat template and no token that ends an answer: choose its "
+                    "instruct or chat variant."
+                )
+            tokenizer.chat_template = _PLAIN
+            self._plain = True
         return tokenizer
+
+    @cached_property
+    def remarks(self) -> tuple[str, ...]:
+        """What is not as usual with this base, in sentences for whoever runs it."""
+        found = []
+        self._tokenizer  # noqa: B018  # loads it, which finds out
+        if self._plain:
+            found.append(
+                "This model has no chat template, so it was hardly trained to chat: ftchat writes conversations to it "
+                "as plain text. Its instruct or chat variant answers better."
+            )
+        if not self._takes_system:
+            found.append(
+                "This model's chat template takes no system message: ftchat puts it before the first question."
+            )
+        return tuple(found)
+
+    @cached_property
+    def thinks(self) -> bool:
+        """Whether this base may write reasoning before an answer."""
+        named = str(self._tokenizer.chat_template)
+        return _OPEN in named or _CLOSE in named or _CLOSE in self._tokenizer.get_vocab()
+
+    @cached_property
+    def _takes_system(self) -> bool:
+        """Whether a system message reaches the model: some templates refuse it, some leave it out."""
+        try:
+            return _MARK in self._rendered([Message("system", _MARK), Message("user", "x")], answer_follows=True)
+        except TemplateError:
+            return False
 
     @cached_property
     def context_length(self) -> int:
@@ -111,11 +155,37 @@ class Prompter:
         return len(self.render(messages))
 
     def _text(self, messages: Sequence[Message], *, answer_follows: bool) -> str:
-        said = [m.as_dict() for m in messages]
+        if messages and messages[0].role == "system" and not self._takes_system:
+            messages = _without_system(messages)
         try:
-            text: str = self._tokenizer.apply_chat_template(
-                said, tokenize=False, add_generation_prompt=answer_follows, enable_thinking=False
-            )
+            text = self._rendered(messages, answer_follows=answer_follows)
         except TemplateError as err:
             raise BadInput(f"The model's chat template does not take this conversation: {err}.") from err
+        opened = answer_follows and text.rstrip().endswith(_OPEN)
+        return f"{text.rstrip()}\n\n{_CLOSE}\n\n" if opened else text
+
+    def _rendered(self, messages: Sequence[Message], *, answer_follows: bool) -> str:
+        said = [m.as_dict() for m in messages]
+        text: str = self._tokenizer.apply_chat_template(
+            said, tokenize=False, add_generation_prompt=answer_follows, enable_thinking=False
+        )
         return text
+
+
+def _tokenizer_of(base: Path) -> Any:
+    """The tokenizer in a folder. Its one file says all; the class that picks a class for it imports torch, 350 MB."""
+    if (base / "tokenizer.json").is_file():
+        from transformers import PreTrainedTokenizerFast
+
+        return PreTrainedTokenizerFast.from_pretrained(base, local_files_only=True)
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
+
+
+def _without_system(messages: Sequence[Message]) -> list[Message]:
+    """The system message as the beginning of the first question."""
+    system, *rest = messages
+    if rest and rest[0].role == "user":
+        return [Message("user", f"{system.content}\n\n{rest[0].content}"), *rest[1:]]
+    return [Message("user", system.content), *rest]

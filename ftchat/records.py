@@ -4,15 +4,15 @@ A record knows its own bounds. It does not know where it is kept or who may see 
 """
 
 import re
-import secrets
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ftchat.errors import BadInput
+from ftchat.ids import id_at as id_at
+from ftchat.ids import ids_after as ids_after
+from ftchat.ids import new_id as new_id
 
 Role = Literal["system", "user", "assistant"]
 Standing = Literal["viewer", "rater", "reviewer", "admin"]
@@ -25,9 +25,11 @@ Status = Literal["pending", "approved", "rejected"]
 AdapterState = Literal["candidate", "challenger", "champion", "retired", "rejected", "broken"]
 Stage = Literal["queued", "snapshot", "train", "exam", "publish", "done", "rejected", "stopped", "failed"]
 Decision = Literal["PROMOTE", "REJECT", "INSUFFICIENT"]
+RowRole = Literal["target", "pair", "positive", "negative", "tie"]
 
 STANDINGS: tuple[Standing, ...] = ("viewer", "rater", "reviewer", "admin")  # each may what those before it may
 WINNERS: tuple[Winner, ...] = ("left", "right", "tie", "both_bad")
+ROW_ROLES: tuple[RowRole, ...] = ("target", "pair", "positive", "negative", "tie")
 ENDED: tuple[Stage, ...] = ("done", "rejected", "stopped", "failed")
 BASE = "base"
 FEW_SHOT = "few-shot"
@@ -39,37 +41,6 @@ BAD_REASONS = ("too plain", "wrong fact", "did not follow", "too long", "refused
 MAX_TEXT = 100_000  # characters of one prompt or correction
 MAX_COMMENT = 2_000
 MAX_INSTRUCTION = 1_000
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_ID_BITS = 98
-_minting = threading.Lock()
-_last = 0  # the newest id's number: what comes after it sorts after it, also when the clock steps back
-
-
-def new_id(prefix: str) -> str:
-    """An id that sorts by when it was made: prefix, 48 bits of milliseconds, 50 random bits, in base 32."""
-    global _last
-    with _minting:
-        fresh = (time.time_ns() // 1_000_000 << 50) | secrets.randbits(50)
-        number = _last = max(fresh, _last + 1 + secrets.randbits(32))
-    digits = []
-    for _ in range(20):
-        digits.append(_ALPHABET[number & 31])
-        number >>= 5
-    return f"{prefix}_{''.join(reversed(digits))}"
-
-
-def ids_after(newest: str) -> None:
-    """Let ids from now on sort after this one, which an earlier process made; one of another shape says nothing."""
-    global _last
-    digits = newest.partition("_")[2]
-    if len(digits) != 20 or not set(digits) <= set(_ALPHABET):
-        return
-    number = 0
-    for digit in digits:
-        number = number << 5 | _ALPHABET.index(digit)
-    if number < 1 << _ID_BITS:
-        with _minting:
-            _last = max(_last, number)
 
 
 def now() -> str:
@@ -333,7 +304,7 @@ class Row:
     """One line of a snapshot: what a piece of feedback becomes for the trainer."""
 
     id: str
-    role: Literal["target"]
+    role: RowRole
     split: Split
     weight: float
     group: str
@@ -341,6 +312,11 @@ class Row:
     target: str
     rejected: str | None
     rater: str
+
+    def __post_init__(self) -> None:
+        replies_fit = self.role == "target" or (self.rejected is not None) == (self.role in ("pair", "tie"))
+        if self.role not in ROW_ROLES or not self.target or not 0.0 < self.weight <= 100.0 or not replies_fit:
+            raise BadInput(f"Row {self.id}: role {self.role!r}, weight {self.weight}, or its replies do not fit it.")
 
 
 @dataclass(frozen=True)

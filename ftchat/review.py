@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ftchat.errors import BadInput, NotAllowed
 from ftchat.records import Feedback, Person, Status
-from ftchat.store import Store
+from ftchat.store import Store, activity
 from ftchat.store.pages import Kind
 
 MOST = 1_000  # pieces of feedback in one decision
@@ -19,14 +19,27 @@ def listed(
     *,
     status: Status | None = None,
     kind: Kind | None = None,
+    rater: str | None = None,
     search: str | None = None,
     after: str | None = None,
     limit: int = 50,
 ) -> tuple[list[Feedback], str | None]:
-    """One page of the feedback that someone may see, newest first, and where the next page begins, if there is one."""
-    return store.feedback.page(
-        status=status, kind=kind, rater=who.reads, search=search or None, after=after, limit=limit
-    )
+    """One page of the feedback that someone may see, newest first, and where the next page begins, if there is one.
+
+    `rater` is for those who read everyone's; others see their own, whatever it says.
+    """
+    by = who.reads or rater
+    return store.feedback.page(status=status, kind=kind, rater=by, search=search or None, after=after, limit=limit)
+
+
+def raters(store: Store, who: Person) -> list[str]:
+    """Whose feedback someone may look at."""
+    return activity.raters(store) if who.reads is None else [who.reads]
+
+
+def counts(store: Store, who: Person) -> dict[str, int]:
+    """How many pieces there are of each status, by kind/status; for those who read everyone's."""
+    return store.feedback.counts() if who.reads is None else {}
 
 
 def decide(store: Store, who: Person, ids: Sequence[str], status: Status, *, key: str | None = None) -> int:

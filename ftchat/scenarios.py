@@ -33,6 +33,7 @@ from ftchat.starter import model_path
 
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_SPARE = 500
 _TOP = {"name", "about", "facts", "held_out_every", "rule", "correction", "teach", "held_out", "retention"}
 
 
@@ -103,6 +104,7 @@ class Scenario:
     teach: tuple[Asked, ...]
     held_out: tuple[Asked, ...]
     retention: tuple[str, ...]
+    spare: tuple[Asked, ...] = ()  # more questions about what is taught, none of them taught: for blind votes
 
     def is_kept(self, asked: Asked, reply: str) -> bool:
         """Whether the reply keeps the rule."""
@@ -145,6 +147,7 @@ def read_scenario(path: Path) -> Scenario:
         teach=_prompts(table.table("teach"), taught),
         held_out=_prompts(table.table("held_out"), kept_out),
         retention=table.table("retention").texts("prompts"),
+        spare=_spare(table.table("teach"), taught),
     )
     _check(table, scenario)
     return scenario
@@ -312,6 +315,18 @@ def _prompts(table: _Table, rows: Sequence[dict[str, str]]) -> tuple[Asked, ...]
     chosen = [rows[number * len(rows) // count] for number in range(count)]
     pairs = [(wordings[number % len(wordings)], row) for number, row in enumerate(chosen)]
     return tuple(Asked(prompt=filled(wording, row), facts=row) for wording, row in pairs)
+
+
+def _spare(table: _Table, rows: Sequence[dict[str, str]]) -> tuple[Asked, ...]:
+    """The taught wordings with other rows than they are taught with: as many questions again, and again."""
+    wordings = table.texts("prompts")
+    chosen = {asked.prompt for asked in _prompts(table, rows)}
+    turned = [
+        Asked(prompt=filled(wordings[(number + shift) % len(wordings)], row), facts=row)
+        for shift in range(len(wordings))
+        for number, row in enumerate(rows)
+    ]
+    return tuple(asked for asked in turned if asked.prompt not in chosen)[:_SPARE]
 
 
 def _refuse_slots(table: _Table, key: str, texts: Sequence[str], *, known: Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ import dataclasses
 import os
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from ftchat import anchors, sizing, starter, ui, web
+from ftchat import anchors, hub, sizing, starter, ui, web
 from ftchat.accounts import Accounts
 from ftchat.backups import DATABASE, Backups
 from ftchat.base import check_architecture, open_base, served_here
@@ -36,10 +37,12 @@ from ftchat.prompt import Prompter
 from ftchat.reconcile import Reconcile
 from ftchat.redrafts import Redrafts
 from ftchat.registry import Registry
+from ftchat.schedule import Schedule
 from ftchat.server import Server
 from ftchat.service import Service
 from ftchat.sessions import Sessions
 from ftchat.store import Store
+from ftchat.webhook import Webhook
 
 
 class App:
@@ -51,8 +54,12 @@ class App:
         folder = settings.home / "data"
         self.lease = Lease(folder / "lease")
         Server.reap(folder / "engine")
-        model = Path(settings.model).expanduser().resolve() if settings.model else starter.model_path()
-        self.base = open_base(model, practice=not settings.model, cache=folder / "fingerprints.json")
+        self.base = open_base(
+            _model(settings),
+            practice=not settings.model,
+            cache=folder / "fingerprints.json",
+            name=settings.model if hub.is_id(settings.model) else "",
+        )
         settings = self.settings = _sized(settings, self.base.path)
         self.store = Store(folder / DATABASE)
         self.backups = Backups(self.store, settings)
@@ -62,10 +69,11 @@ class App:
         self.server = (
             None if settings.engine_url else Server(settings, base=self.base.path, state_dir=folder / "engine")
         )
-        self.engine = Engine(self._endpoints(), max_in_flight=settings.max_in_flight)
+        self.engine = Engine(
+            self._endpoints(), max_in_flight=settings.max_in_flight, thinks=lambda: self.prompter.thinks
+        )
         self.parts = self._wire()
         self.reconcile = Reconcile(self.engine, self.parts.service)
-        self.parts.pipeline.recover()
 
     def _endpoints(self) -> list[Endpoint]:
         if self.server is not None:
@@ -76,7 +84,8 @@ class App:
         contestants = Contestants(
             self.store, self.base, prompter=self.prompter, few_shot_tokens=self.settings.few_shot_tokens
         )
-        registry = Registry(self.settings.home / "adapters", max_rank=self.settings.max_lora_rank)
+        registry = Registry(self.settings.home / "adapters", max_rank=self.settings.max_lora_rank, base=self.base)
+        registry.sweep()
         service = Service(
             self.store,
             self.engine,
@@ -110,6 +119,7 @@ class App:
             examples=starter.sample_prompts() if practice else (),
             engine_stage=self.engine_stage,
         )
+        judging.after_vote = pipeline.settle
         return Parts(
             settings=self.settings,
             base=self.base,
@@ -121,6 +131,9 @@ class App:
             sessions=Sessions(self.store, chat, settings=self.settings),
             pipeline=pipeline,
             service=service,
+            backups=self.backups,
+            schedule=Schedule(self.store, pipeline, settings=self.settings),
+            webhook=Webhook(self.store, self.settings),
         )
 
     def engine_stage(self) -> tuple[str, str]:
@@ -143,18 +156,22 @@ class App:
     @asynccontextmanager
     async def running(self, app: FastAPI) -> AsyncIterator[None]:
         """The app's life: the engine comes up in the background, and everything ends with it."""
-        warm = asyncio.create_task(asyncio.to_thread(lambda: self.prompter.stop_id))
+        warm = asyncio.create_task(asyncio.to_thread(self._warm))
         engine = asyncio.create_task(self._managed() if self.server else self.reconcile.keep())
         backups = asyncio.create_task(self.backups.keep())
+        schedule = asyncio.create_task(self.parts.schedule.keep())
+        webhook = asyncio.create_task(self.parts.webhook.keep())
+        self.parts.pipeline.go_on()
         self.lease.announce(self.settings.url, self.parts.accounts.key)
         print(self._welcome(), flush=True)
         try:
             yield
         finally:
-            for task in (engine, warm, backups):
+            for task in (engine, warm, backups, schedule, webhook):
                 task.cancel()
-            await asyncio.gather(engine, warm, backups, return_exceptions=True)
+            await asyncio.gather(engine, warm, backups, schedule, webhook, return_exceptions=True)
             await self.parts.pipeline.close()
+            await self.parts.webhook.close()
             await self.parts.sessions.close()
             await self.parts.chat.close()
             if self.server is not None:
@@ -162,6 +179,15 @@ class App:
             await self.engine.close()
             self.store.close()
             self.lease.release()
+
+    def _warm(self) -> None:
+        """Load the tokenizer, which takes seconds, and say what is unusual about this base."""
+        try:
+            _, remarks = self.prompter.stop_id, self.prompter.remarks
+        except FtchatError as err:
+            remarks = (err.message,)
+        for remark in remarks:
+            print(f"ftchat: {remark}", file=sys.stderr, flush=True)
 
     def _welcome(self) -> str:
         """Where to go; at first, and until there is an admin, with the link that makes one."""
@@ -211,11 +237,53 @@ def serve(settings: Settings) -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     listening = _listen(settings)
+    if hub.is_id(settings.model):
+        _fetch(settings, listening)
     app = App(dataclasses.replace(settings, port=listening.getsockname()[1]))
     fastapi = web.build(app.parts, lifespan=app.running)
     ui.mount(fastapi, app.parts)
     config = uvicorn.Config(fastapi, log_level="warning", timeout_graceful_shutdown=3, proxy_headers=False)
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def _model(settings: Settings) -> Path:
+    """The base's folder."""
+    if not settings.model:
+        return starter.model_path()
+    if not hub.is_id(settings.model):
+        return Path(settings.model).expanduser().resolve()
+    found = hub.folder(settings.model, settings.home / "data")
+    if found is None:
+        raise SetupError(f"{settings.model} is not downloaded yet: `ftchat serve` does that.")
+    return found
+
+
+def _fetch(settings: Settings, listening: socket.socket) -> None:
+    """Download the base unless it is here, telling console and browsers how far it is."""
+    state = settings.home / "data"
+    if hub.folder(settings.model, state) is not None:
+        return
+    told, failed = ["The model's files are looked up."], list[Exception]()
+
+    def tell(progress: hub.Progress) -> None:
+        told[0] = f"The model is downloaded: {progress.words}."  # without its name, for whoever is not logged in
+        print(f"ftchat: resolving {settings.model}: {progress.words}", file=sys.stderr, flush=True)
+
+    def work() -> None:
+        try:
+            hub.fetch(settings.model, state, tell=tell)
+        except (FtchatError, OSError) as err:  # raised again where somebody waits for it
+            failed.append(err)
+        finally:
+            waiting.should_exit = True
+
+    waiting = uvicorn.Server(uvicorn.Config(web.arriving(lambda: told[0]), log_level="warning", proxy_headers=False))
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    waiting.run(sockets=[listening.dup()])
+    thread.join()
+    if failed:
+        raise failed[0]
 
 
 def _listen(settings: Settings) -> socket.socket:

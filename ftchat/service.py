@@ -5,33 +5,49 @@ adapter was made or examined.
 """
 
 import asyncio
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from ftchat.base import Base
 from ftchat.config import Settings
-from ftchat.engine import Engine
-from ftchat.errors import BadAdapter, Conflict, EngineError, FtchatError, NotFound
+from ftchat.engine import Engine, Request
+from ftchat.errors import BadAdapter, Conflict, EngineError, EngineNotReady, FtchatError, NotFound
 from ftchat.prompt import Prompter
-from ftchat.records import BASE, Adapter, Message
+from ftchat.records import BASE, Adapter, Message, Params
 from ftchat.registry import CONFIG, MANIFEST, NAME, WEIGHTS, Registry
 from ftchat.store import Store
 
 KEPT_CHAMPIONS = 3
+_FEW = Params(temperature=0.0, top_p=1.0, max_tokens=8)
+_AWAY = 0.1  # nats a token between what is served and what the trainer computed: so much is rounding
+_PART = 0.25  # or so much of what was learned, where that is more
+_LOOK_S, _DRAIN_S = 0.1, 60.0
 
 
 class Service:
     """The adapters of one base on one engine."""
 
     def __init__(
-        self, store: Store, engine: Engine, *, prompter: Prompter, registry: Registry, base: Base, settings: Settings
+        self,
+        store: Store,
+        engine: Engine,
+        *,
+        prompter: Prompter,
+        registry: Registry,
+        base: Base,
+        settings: Settings,
+        tolerance: float = _AWAY,
     ) -> None:
-        """Over the parts of a running app."""
+        """Over the parts of a running app; `tolerance` is how far an engine may be from what was trained."""
+        self._tolerance = tolerance
         self._store, self._engine, self._prompter = store, engine, prompter
         self._registry, self._base, self._settings = registry, base, settings
         self._at_hand: set[str] = set()  # adapters that this engine was given since it started
         self._chosen: dict[str, None] = {}  # adapters that were asked for by name, newest last
+        self._leaving: set[str] = set()  # adapters that are being deleted: nobody may load them any more
 
     def champion(self) -> str:
         """The contestant in service."""
@@ -44,9 +60,10 @@ class Service:
     def manifest(self, name: str) -> dict[str, Any]:
         """What an adapter's folder says of where it comes from; empty where the folder is gone or damaged."""
         try:
-            return self._registry.manifest(name)
+            found = self._registry.manifest(name)
         except (BadAdapter, NotFound):
             return {}
+        return {key: value for key, value in found.items() if key != "probe"}
 
     def published(self, name: str) -> dict[str, Path]:
         """The files of an adapter, by name, exactly as they were published; a damaged one is refused."""
@@ -140,6 +157,7 @@ class Service:
 
         `only` names one endpoint: what that one refuses may still be served by the others.
         """
+        self._refuse_leaving(name)
         try:
             await asyncio.to_thread(self._registry.verify, name)
         except (BadAdapter, NotFound) as err:
@@ -152,6 +170,7 @@ class Service:
             if only is None and self.champion() == name:
                 self.retire_broken(name, err.message)
             raise
+        self._refuse_leaving(name)
         self._at_hand.add(name)
 
     async def unload(self, name: str, *, only: int) -> None:
@@ -168,8 +187,112 @@ class Service:
             log.set_state(name, "broken", reasons=[reason])
 
     async def probe(self, name: str) -> None:
-        """The loaded adapter must answer, and differently from base: vLLM serves base where no weight matched."""
+        """The loaded adapter must answer, differently from base, and as the trainer's model did where that is known.
+
+        vLLM serves base where no weight matched, and says nothing.
+        """
         ids, start = self._prompter.render_answer([Message("user", "Hello!")], "Hello! How can I help you today?")
         ours, theirs = await self._engine.score(name, ids, start), await self._engine.score(BASE, ids, start)
+        if not all(map(math.isfinite, ours)):
+            raise BadAdapter("It answers with no numbers: its weights are damaged.")
         if ours == theirs:
             raise BadAdapter("It has no effect: the engine answers as the base does.")
+        text, _ = await self._engine.answer(Request(model=name, token_ids=ids[:start], params=_FEW))
+        if not text.strip():
+            raise BadAdapter("It answers nothing to a plain greeting.")
+        if (trained := self._registry.manifest(name).get("probe")) is not None:
+            await self._compare(name, trained)
+
+    async def _compare(self, name: str, trained: Mapping[str, Any]) -> None:
+        """What the engine computes for the trainer's tokens must be what the trainer computed, but for rounding."""
+        ids, start, logprobs = trained["token_ids"], trained["start"], trained["logprobs"]
+        away = distance(await self._engine.score(name, ids, start), logprobs)
+        learned = distance(await self._engine.score(BASE, ids, start), logprobs)
+        if away > max(self._tolerance, _PART * learned):
+            raise BadAdapter(
+                f"The engine serves another model than was trained: {away:.2f} nats a token lie between them, and "
+                f"{learned:.2f} between base and what was trained."
+            )
+
+    # -- adapters that come from elsewhere, and that go --
+
+    def inbox(self) -> AbstractContextManager[Path]:
+        """A place for a file that is being sent, until the end of `with`."""
+        return self._registry.inbox()
+
+    async def receive(self, user: str, source: Path) -> str:
+        """Take an adapter in, a folder or a zip: checked, published, loaded and probed, or nothing is left of it."""
+        if not await self._engine.ready():
+            raise EngineNotReady("The engine is not ready, and an adapter is tried before it is taken in. Wait for it.")
+        name, number = await asyncio.to_thread(self._publish, source)
+        try:
+            await self._engine.load(name, self._registry.path(name))
+            await self.probe(name)
+        except FtchatError:
+            await self._engine.unload(name)  # while an engine may hold it, its files stay
+            await asyncio.to_thread(self._registry.remove, name)
+            raise
+        with self._store.writing():
+            self._store.training.add_adapter(name, number=number, base=self._base.fingerprint, run=None)
+            self._store.training.set_state(name, "candidate", reasons=[f"Imported by {user}; it was not examined."])
+        self._at_hand.add(name)
+        return name
+
+    def _publish(self, source: Path) -> tuple[str, int]:
+        slug, log = self._settings.name, self._store.training
+        with self._registry.received(source) as folder:
+            number = log.next_number(slug, above=self._registry.last_number(slug))
+            lineage = {"run": None, "base_name": self._base.name, "imported": True}
+            base = self._base.fingerprint
+            self._registry.publish(folder, f"{slug}-v{number}", base=base, lineage=lineage)
+        return f"{slug}-v{number}", number
+
+    async def delete(self, user: str, name: str) -> None:
+        """Delete an adapter that nothing refers to. Its files go last, once every engine has let go of it."""
+        self._store.training.adapter(name)
+        self._refuse_leaving(name)
+        self._leaving.add(name)
+        try:
+            self._refuse_needed(name)
+            await self._engine.unload(name)  # where an engine is not there, it may still hold it: nothing is deleted
+            self._at_hand.discard(name)
+            self._chosen.pop(name, None)
+            await self._drained(name)
+            self._refuse_needed(name)
+            await asyncio.to_thread(self._registry.remove, name)
+            self._store.training.delete_adapter(name, by=user)
+        finally:
+            self._leaving.discard(name)
+
+    def _refuse_leaving(self, name: str) -> None:
+        if name in self._leaving:
+            raise Conflict(f"{name} is being deleted.")
+
+    def _refuse_needed(self, name: str) -> None:
+        """An adapter stays while somebody may get to hear it, or may want to go back to it."""
+        log, base = self._store.training, self._base.fingerprint
+        adapter, lately = log.adapter(name), log.champions(base)[: 1 + KEPT_CHAMPIONS]
+        if log.champion(base) == name:
+            raise Conflict(f"{name} is in service. Put another into service first.")
+        if adapter.state == "challenger":
+            raise Conflict(f"{name} is in blind votes. Promote it, or let it be retired, first.")
+        if name in lately:
+            raise Conflict(f"{name} is one of the last champions, which rolling back may need.")
+        if adapter.run is not None and adapter.run == log.unfinished():
+            raise Conflict(f"The run that made {name} is still on. Wait for it.")
+        if log.answering(name):
+            raise Conflict(f"{name} is answering right now. Try again in a moment.")
+
+    async def _drained(self, name: str) -> None:
+        """Wait until nothing is being written by an adapter that was unloaded: what was begun before may go on."""
+        waited = 0.0
+        while self._store.training.answering(name) and waited < _DRAIN_S:
+            await asyncio.sleep(_LOOK_S)
+            waited += _LOOK_S
+
+
+def distance(served: Sequence[float], trained: Sequence[float]) -> float:
+    """The mean distance of two lists of log-probabilities; without measure where their lengths differ."""
+    if len(served) != len(trained) or not served:
+        return math.inf
+    return sum(abs(a - b) for a, b in zip(served, trained, strict=True)) / len(served)

@@ -1,7 +1,8 @@
 """The trainer seen from the app: a child process that is given a job and leaves metrics and a candidate.
 
-`run` waits for it and reports progress; `stop` asks it to keep the best; `end` kills it. It does not know what a
-candidate is for.
+`begin` lets it import what it needs before there is a job; `run` gives it one, waits for it and reports progress;
+`stop` asks it to keep the best; `end` kills it. A job that was begun before goes on from its checkpoint, if it left
+one. It does not know what a candidate is for.
 """
 
 import asyncio
@@ -26,25 +27,45 @@ Report = Callable[[float, float | None], Awaitable[None]]  # the run's progress,
 class Trainee:
     """One training process."""
 
-    def __init__(self, job: Job, *, folder: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         """The job and its log are written to `folder`."""
-        self._job = job
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
         self._stop_asked = False
 
-    async def run(self, report: Report) -> dict[str, Any]:
-        """Train; returns the metrics' last event. Ending without a candidate is a TrainingError with its reason."""
+    async def begin(self) -> None:
+        """Start the process, which imports what it needs and waits for its job."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / "job.json"
-        self._job.write(path)
-        with (self._folder / "trainer.log").open("wb") as log:
+        with (self._folder / "trainer.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "ftchat.training", str(path), stdout=log, stderr=log, env=_environment()
+                *(sys.executable, "-m", "ftchat.training.early"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=_environment(),
             )
+
+    async def run(self, job: Job, report: Report) -> dict[str, Any]:
+        """Train; returns the metrics' last event. Ending without a candidate is a TrainingError with its reason."""
+        if self._process is None or self._process.returncode is not None:  # killed while it had nothing to do yet
+            await self.begin()
+        assert self._process is not None
+        assert self._process.stdin is not None
+        path = self._folder / "job.json"
+        if not path.is_file():  # else it is the same job, which goes on
+            aside = path.with_suffix(".part")
+            job.write(aside)
+            aside.rename(path)
+        offset = job.metrics.stat().st_size if job.metrics.is_file() else 0
+        try:
+            self._process.stdin.write(f"{path}\n".encode())
+            await self._process.stdin.drain()
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it ended already: what it left says why
+        self._process.stdin.close()
         if self._stop_asked:
             self.stop()
-        return await self._follow(report)
+        return await self._follow(job, offset, report=report)
 
     def stop(self) -> None:
         """Ask it to finish with the best so far."""
@@ -58,12 +79,12 @@ class Trainee:
             self._process.kill()
             await self._process.wait()
 
-    async def _follow(self, report: Report) -> dict[str, Any]:
+    async def _follow(self, job: Job, offset: int, *, report: Report) -> dict[str, Any]:
         assert self._process is not None
-        offset, last, waiting = 0, dict[str, Any](), asyncio.create_task(self._process.wait())
+        last, waiting = dict[str, Any](), asyncio.create_task(self._process.wait())
         while True:
             done, _ = await asyncio.wait([waiting], timeout=POLL_S)
-            events, offset = read_metrics(self._job.metrics, offset)
+            events, offset = read_metrics(job.metrics, offset)
             for event in events:
                 last = event
                 if event["event"] == "stage":

@@ -33,6 +33,46 @@ HOSTILE = (
     "\u202e<script>\u0000",
 )
 
+# What calls home or runs, in a browser that lets it; {url} is a server that counts, and `hacked` is looked for.
+_CALLS = (
+    "<script>window.hacked = 1</script>",
+    "<script src={url}/a.js></script>",
+    "<img src={url}/b.png>",
+    "<img src=x onerror='window.hacked = 2'>",
+    "<img srcset='{url}/c.png 1x'>",
+    "![x]({url}/d.png)",
+    "![x][r]\n\n[r]: {url}/e.png",
+    "<svg onload='window.hacked = 3'></svg>",
+    "<svg><image href={url}/f.svg /></svg>",
+    "<svg><use href='{url}/g.svg#x' /></svg>",
+    "<math href='javascript:window.hacked = 4'>x</math>",
+    "<iframe src={url}/h></iframe>",
+    "<iframe srcdoc='<script>parent.hacked = 5</script>'></iframe>",
+    "<object data={url}/i></object>",
+    "<embed src={url}/j>",
+    "<video src={url}/k autoplay></video>",
+    "<audio src={url}/l autoplay></audio>",
+    "<link rel=stylesheet href={url}/m.css>",
+    "<style>@import url({url}/n.css); body {{ background: url({url}/o.png) }}</style>",
+    "<div style='background: url({url}/p.png)'>x</div>",
+    "<form action={url}/q><input autofocus onfocus='window.hacked = 6'><button>go</button></form>",
+    "<meta http-equiv=refresh content='0;url={url}/r'>",
+    "<base href={url}/s/>",
+    "<details open ontoggle='window.hacked = 7'>x</details>",
+    "<body onload='window.hacked = 8'>",
+    "[x](javascript:window.hacked=9)",
+    "[x](data:text/html,<script>window.hacked=10</script>)",
+    "<a href={url}/t ping={url}/u autofocus>x</a>",
+    "${{window.hacked = 11}} {{{{window.hacked}}}} `${{window.hacked = 12}}`",
+    "\"><img src={url}/v.png x=\"' onerror='window.hacked = 13'",
+)
+_AROUND = ("{}", "> {}", "1. {}", "**{}**", "```html\n{}\n```", "</div></section></article>{}", "| a |\n|---|\n| {} |")
+
+
+def calling(url: str) -> tuple[str, ...]:
+    """210 texts that try to run or to call a server."""
+    return tuple(around.format(call.format(url=url)) for call in _CALLS for around in _AROUND)
+
 
 class Tags(HTMLParser):
     """The tags and attributes that a browser would see."""

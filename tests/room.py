@@ -1,5 +1,6 @@
 """The parts of an app over real store, prompts and client, with a scripted vLLM behind them."""
 
+import math
 import random
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from scripted import ScriptedVllm
 
 from ftchat import anchors, starter
 from ftchat.accounts import Accounts
+from ftchat.backups import Backups
 from ftchat.base import Base
 from ftchat.chat import Chat
 from ftchat.config import Settings
@@ -21,9 +23,11 @@ from ftchat.prompt import Prompter
 from ftchat.records import Person
 from ftchat.redrafts import Redrafts
 from ftchat.registry import Registry
+from ftchat.schedule import Schedule
 from ftchat.service import Service
 from ftchat.sessions import Sessions
 from ftchat.store import Store
+from ftchat.webhook import Webhook
 
 ANN = Person("ann", "admin")
 BOB = Person("bob", "rater")
@@ -44,7 +48,7 @@ class Room:
         self.engine = Engine([Endpoint("http://engine")], transport=self.vllm)
         self.prompter = Prompter(BASE.path)
         self.contestants = Contestants(self.store, BASE, prompter=self.prompter, chance=random.Random(1))
-        self.registry = Registry(folder / "adapters", max_rank=32)
+        self.registry = Registry(folder / "adapters", max_rank=32, base=BASE)
         self.service = Service(
             self.store,
             self.engine,
@@ -52,6 +56,7 @@ class Room:
             registry=self.registry,
             base=BASE,
             settings=self.settings,
+            tolerance=math.inf,  # a scripted engine does not compute what a real trainer does
         )
         self.chat = Chat(
             self.store,
@@ -79,6 +84,7 @@ class Room:
             examples=(),
             engine_stage=lambda: ("starting", self.reason) if self.reason else ("ready", ""),
         )
+        self.judging.after_vote = self.pipeline.settle
         self.parts = Parts(
             settings=self.settings,
             base=BASE,
@@ -90,6 +96,9 @@ class Room:
             sessions=self.sessions,
             pipeline=self.pipeline,
             service=self.service,
+            backups=Backups(self.store, self.settings),
+            schedule=Schedule(self.store, self.pipeline, settings=self.settings),
+            webhook=Webhook(self.store, self.settings),
         )
 
     def adapter(self, name: str = "shop-v1", says: str = "SHOP: the answer.") -> str:
@@ -112,6 +121,7 @@ class Room:
     async def close(self) -> None:
         """End what runs."""
         await self.pipeline.close()
+        await self.parts.webhook.close()
         await self.sessions.close()
         await self.chat.close()
         await self.engine.close()

@@ -20,13 +20,18 @@ class ScriptedVllm(httpx.AsyncBaseTransport):
     pace_s: float = 0.0
     paces: dict[str, float] = field(default_factory=dict)  # of single models, instead
     logprobs: dict[str, float] = field(default_factory=dict)  # of every token, per model; -1.0 unless told
+    copies: float = 0.0  # what is added for a token that stood before, as if it were copied from the question
+    dead: bool = False  # nobody listens, as when vLLM was killed
     fails: set[str] = field(default_factory=set)  # models that answer 500
+    known: dict[str, str] = field(default_factory=dict)  # what adapters said before it was killed
     bodies: list[dict[str, Any]] = field(default_factory=list)
     scored: int = 0  # calls that asked for log-probabilities
     when_scored: Callable[[int], None] = lambda count: None
     closed: int = 0  # streams that were closed before their end
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.dead:
+            raise httpx.ConnectError("Nobody listens here.", request=request)
         path = request.url.path
         if path == "/health":
             return httpx.Response(200)
@@ -34,8 +39,11 @@ class ScriptedVllm(httpx.AsyncBaseTransport):
             return httpx.Response(200, json={"data": [{"id": name} for name in self.answers]})
         body = json.loads(await request.aread())
         if path == "/v1/load_lora_adapter":
-            self.answers.setdefault(body["lora_name"], f"{body['lora_name']} says so.")
+            name = body["lora_name"]
+            self.answers.setdefault(name, self.known.get(name, f"{name} says so."))
             return httpx.Response(200)
+        if path == "/v1/unload_lora_adapter":
+            return httpx.Response(404 if self.answers.pop(body["lora_name"], None) is None else 200)
         self.bodies.append(body)
         if body["model"] in self.fails:
             return httpx.Response(500, json={"error": {"message": "broken", "type": "InternalServerError"}})
@@ -47,8 +55,18 @@ class ScriptedVllm(httpx.AsyncBaseTransport):
         self.scored += 1
         self.when_scored(self.scored)
         logprob = self.logprobs.get(body["model"], -1.0)
-        scores = [{str(token): {"logprob": logprob}} for token in body["prompt"]]
+        ids = body["prompt"]
+        scores = [{str(token): {"logprob": self._logprob(logprob, token, ids[:at])}} for at, token in enumerate(ids)]
         return httpx.Response(200, json={"choices": [{"prompt_logprobs": scores}]})
+
+    def kill(self) -> None:
+        """As SIGKILL does: it answers nobody any more, and has forgotten every adapter when it is back."""
+        self.dead = True
+        self.known = dict(self.answers)
+        self.answers = {"base": self.answers["base"]}
+
+    def _logprob(self, plain: float, token: int, before: list[int]) -> float:
+        return plain + self.copies if self.copies and token in before else plain
 
 
 @dataclass

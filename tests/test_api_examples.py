@@ -1,7 +1,7 @@
 """The examples in ftchat/web/API.md are run, in order, and every call has one.
 
 An example is a request and its answer. `t_...` in a request is the newest id with that prefix; in an answer a text with
-`...` in it stands for any that fits, and a number for any number.
+`...` in it stands for any that fits, and a number for any number. `@shop.zip` as a body is that file.
 """
 
 import asyncio
@@ -16,17 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
 from room import Room
-from safetensors.numpy import save_file
+from test_registry import GOOD, candidate
 
 import ftchat.web
 from ftchat import web
-from ftchat.registry import CONFIG, WEIGHTS
 
 API = Path(ftchat.web.__file__).with_name("API.md")
 ID = re.compile(r"\b([a-z])_[0-9a-hjkmnp-tv-z]{20}\b")
+CONFIG = {**GOOD, "base_model_name_or_path": "starter"}
 BLOCK = re.compile(r"^```http\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -61,15 +60,13 @@ def furnished(folder: Path) -> Room:
     """A room with an adapter that can be downloaded, and answers like those in the document."""
     room = Room(folder)
     room.vllm.answers["base"] = "It costs 4 euros."
-    candidate = folder / "candidate"
-    candidate.mkdir()
-    config = {"peft_type": "LORA", "r": 8, "lora_alpha": 8, "target_modules": ["q_proj"]}
-    (candidate / CONFIG).write_text(json.dumps(config))
-    name = "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight"
-    save_file({name: np.ones((2, 2), dtype=np.float32)}, candidate / WEIGHTS)
     lineage = {"run": None, "snapshot": "5f2c", "base_name": "starter"}
-    room.registry.publish(candidate, "shop-v1", base="b0", lineage=lineage)
+    room.registry.publish(candidate(folder / "candidate", config=CONFIG), "shop-v1", base="b0", lineage=lineage)
     room.adapter(says="Oolong: ask us.")
+    room.vllm.logprobs["shop-v2"] = -0.5
+    with zipfile.ZipFile(folder / "shop.zip", "w") as archive:
+        for file in sorted((folder / "candidate").iterdir()):
+            archive.write(file, file.name)
     return room
 
 
@@ -116,8 +113,8 @@ async def test_every_example_is_answered_as_the_document_says(tmp_path: Path) ->
         return re.sub(r"\b([a-z])_\.\.\.", lambda found: newest[found[1]], text)
 
     async def asked(client: httpx.AsyncClient, example: Example) -> str:
-        headers = {"Content-Type": "application/json"} if example.body else {}
-        body = filled(example.body).encode()
+        body = (tmp_path / example.body[1:]).read_bytes() if example.body[:1] == "@" else filled(example.body).encode()
+        headers = {"Content-Type": "application/zip" if body[:2] == b"PK" else "application/json"} if body else {}
         answer = await client.request(example.method, filled(example.path), content=body, headers=headers)
         newest.update({found[1]: found[0] for found in ID.finditer(answer.text)})
         if answer.status_code != example.status:

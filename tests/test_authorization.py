@@ -77,17 +77,29 @@ ROUTES: dict[str, Row] = {
     "POST /api/feedback/review": Row("reviewer", {"ids": ["{correction}"], "status": "approved"}, other=200),
     "GET /api/feedback/export": Row("reviewer"),
     "POST /api/feedback/import": Row("admin", {"prompt": "How long?", "completion": "Two days."}),
+    "GET /api/schedule": Row("viewer"),
     "GET /api/dataset": Row("reviewer"),
+    "GET /api/dataset/rows": Row("reviewer"),
+    "GET /api/feedback/{feedback}/adapters": Row("rater", other=404, reads=True),
+    "GET /api/adapters/{name}/rows": Row("reviewer", own=404),
+    "POST /api/people/{name}/withdraw": Row("admin", {}, own=404),
     # training and adapters
+    "GET /api/pins": Row("reviewer"),
+    "POST /api/pins": Row("reviewer", {"prompt": "Do you deliver?", "contains": ["yes"]}, own=201),
+    "DELETE /api/pins/{pin}": Row("reviewer", own=404),
+    "GET /api/progress": Row("viewer"),
     "POST /api/runs": Row("admin", {"args": {"lr": 1}}, own=400),
     "GET /api/runs": Row("viewer"),
     "GET /api/runs/{run}": Row("viewer", own=404),
     "GET /api/runs/{run}/events": Row("viewer", own=404),
     "POST /api/runs/{run}/stop": Row("admin", {}, own=404),
+    "POST /api/runs/{run}/again": Row("admin", {}, own=404),
     "GET /api/adapters": Row("viewer"),
     "GET /api/adapters/{name}": Row("viewer", own=404),
     "GET /api/adapters/{name}/download": Row("reviewer", own=404),
     "POST /api/adapters/{name}/promote": Row("admin", {}, own=404),
+    "POST /api/adapters/import": Row("admin", {"not": "a zip"}, own=400),
+    "DELETE /api/adapters/{name}": Row("admin", own=404),
     "POST /api/rollback": Row("admin", {}, own=409),
     "GET /api/leaderboard": Row("viewer"),
     # accounts
@@ -110,7 +122,7 @@ WAY_IN = {
     *(f"{method} /{api}/{{rest:path}}" for api in ("api", "v1") for method in ("GET", "HEAD", "POST", "PUT")),
     *(f"{method} /{api}/{{rest:path}}" for api in ("api", "v1") for method in ("PATCH", "DELETE", "OPTIONS", "TRACE")),
 }
-NOBODYS = {"run": "n_0", "name": "nobody", "invitation": "i_0", "token": "a_0"}
+NOBODYS = {"run": "n_0", "pin": "p_0", "name": "nobody", "invitation": "i_0", "token": "a_0"}
 
 
 @pytest.fixture
@@ -157,6 +169,7 @@ class Belongings:
                 "vote",
                 "rating",
                 "correction",
+                "feedback",
                 "session",
             ):
                 if f"{{{name}}}" in value:
@@ -192,6 +205,9 @@ class Belongings:
 
     async def correction(self) -> str:
         return self._room.judging.correct(self._who, await self.reply(), SECRET)
+
+    async def feedback(self) -> str:
+        return await self.correction()
 
     async def session(self) -> str:
         return await self._room.parts.sessions.create(self._who, [SECRET])
@@ -289,37 +305,69 @@ class Page:
     data: list[Any] = field(default_factory=list)  # by input
     clicked: Any = None  # which button of a piece of HTML
     first: str = ""  # what a page does before it
+    decides: bool = False  # admins do it with somebody else's, too
 
 
-_ASK = ["What does the brie cost?", "{conversation}"]
+_HOW = ["champion", 0.7, 0.95, 64]
+_QUESTION = "What does the brie cost?"
+_LISTED = ["pending", "all", "", ""]
 PAGES: dict[str, Page] = {
     "ComparePage.follow": Page("viewer", ["{compared}", None], first="ComparePage.begin"),
-    "ComparePage.ask": Page("rater", [*_ASK, "", "", True]),
+    "ComparePage.ask": Page("rater", [_QUESTION, "{compared}", "-", "", "", True]),
+    "ComparePage.keep": Page("viewer"),
     "ComparePage.offer": Page("viewer", clicked={"act": "offer", "value": "hello"}),
     "ComparePage.begin": Page("viewer"),
     "ComparePage.choices": Page("viewer"),
-    "ComparePage.resume": Page("viewer", ["{conversation}"]),
+    "ComparePage.resume": Page("viewer", ["{conversation}", "{session}"]),
     "ComparePage._voting.<locals>.vote": Page("rater", ["{compared}"]),
-    "ComparePage.take_back": Page("rater", ["{voted}"]),
-    "ComparePage._opening.<locals>.open_editor": Page("viewer", ["{voted}"]),
-    "ComparePage._saving.<locals>.save": Page("rater", ["{voted}", "Better."]),
+    "ComparePage.ask_again": Page("rater", ["{voted}"]),
+    "ComparePage.onward": Page("viewer", ["{session}"]),
+    "ComparePage.start": Page("rater", ["One?\nTwo?"]),
+    "ComparePage.go_on": Page("rater", clicked={"act": "go-on", "value": "{session}"}),
+    "ComparePage.skip": Page("rater", ["{session}", "{voted}"]),
+    "ComparePage.end": Page("rater", ["{session}"]),
+    "ComparePage.unfinished": Page("viewer"),
+    "AfterVote.take_back": Page("rater", ["{voted}"]),
+    "AfterVote.say": Page("rater", ["{voted}"], clicked={"act": "up", "value": "{reply}"}),
+    "AfterVote.remark": Page("rater", ["{voted}", "Because."]),
+    "AfterVote._opening.<locals>.open_editor": Page("rater", ["{voted}"]),
+    "AfterVote._saving.<locals>.save": Page("rater", ["{voted}", "", "Better.", ""]),
     "Editor.closed": Page("viewer"),
+    "Editor.differ": Page("rater", ["{reply}", "Better."]),
+    "Editor.redraft": Page("rater", ["{reply}", "shorter", ""]),
     "ChatPage.follow": Page("viewer", ["{turn}", None], first="ChatPage.begin"),
-    "ChatPage.ask": Page("rater", [*_ASK, "champion"]),
-    "ChatPage.open": Page("viewer", clicked={"act": "open", "value": "{conversation}"}),
+    "ChatPage.ask": Page("rater", [_QUESTION, "{turn}", "", *_HOW]),
+    "ChatPage.keep": Page("viewer"),
+    "ChatPage.offer": Page("viewer", clicked={"act": "try", "value": "hello"}),
+    "ChatPage.open": Page("viewer", ["", "-"], clicked={"act": "open", "value": "{conversation}"}),
     "ChatPage.begin": Page("viewer"),
     "ChatPage.end": Page("rater", ["{turn}"]),
-    "ChatPage.choices": Page("viewer"),
     "ChatPage.resume": Page("viewer", ["{conversation}"]),
-    "ChatPage.act": Page("rater", ["{conversation}"], clicked={"act": "up", "value": "{reply}"}),
-    "ChatPage._wire_acts.<locals>.<lambda>": Page("viewer"),
-    "ChatPage.correct": Page("rater", ["{conversation}", "{reply}", "Better."]),
+    "ChatPage.act": Page("rater", ["{turn}", *_HOW], clicked={"act": "regenerate", "value": "{turn}"}),
+    "ChatPage.reword": Page("rater", ["{turn}", "What does the gouda cost?", *_HOW]),
+    "ChatPage.correct": Page("rater", ["{turn}", "{reply}", "Better.", ""]),
+    "Exchanges.put_away": Page("viewer"),
+    "History.find": Page("viewer", ["brie", "-"]),
+    "Sampling.choices": Page("viewer"),
     "TrainPage._pressing.<locals>.press": Page("admin", ["quick"]),
+    "TrainPage.look": Page("admin", clicked={"act": "again", "value": "n_0"}),
+    "TrainPage.pin": Page("reviewer", clicked={"act": "pin", "value": "", "filled": ["Do you deliver?", "yes", ""]}),
     "TrainPage.end": Page("admin"),
     "TrainPage.take": Page("admin"),
     "TrainPage.roll_back": Page("admin"),
     "Strip.keep_fresh.<locals>.tick": Page("viewer", [{}]),
-    "_wire_together.<locals>.compare_blind": Page("viewer"),
+    "_wire_duels.<locals>.compare_blind": Page("viewer"),
+    "_wire_duels.<locals>.compare_chosen": Page("viewer", clicked={"act": "compare", "value": "shop-v1"}),
+    "ReviewPage.open": Page("viewer", _LISTED),
+    "ReviewPage.show": Page("viewer", _LISTED),
+    "ReviewPage.again": Page("viewer", _LISTED, clicked={"act": "again", "value": ""}),
+    "ReviewPage.act": Page("reviewer", _LISTED, clicked={"act": "approved", "value": "{correction}"}, decides=True),
+    "ReviewPage.correct": Page("rater", [*_LISTED, "{reply}", "Better."]),
+    "ReviewPage.leave": Page("viewer"),
+    "ModelsPage.act": Page("admin", clicked={"act": "use", "value": "nobody"}),
+    "ModelsPage.measured": Page("viewer"),
+    "SettingsPage.open": Page("admin"),
+    "SettingsPage.act": Page("admin", clicked={"act": "invite", "value": "", "filled": ["admin"]}),
 }
 
 
@@ -438,7 +486,7 @@ async def test_a_page_function_knows_nothing_of_what_is_somebody_elses(
             await browser.call(pages.functions(row.first)[0], [])
         answer = await browser.call(pages.functions(name)[0], *filled)
         tells = SECRET in answer and role != "admin"  # admins read everything, and still change nothing of it
-        if tells or given(room) != before:
+        if tells or (given(room) != before and not (row.decides and role == "admin")):
             wrong.append((name, answer[:300]))
     assert wrong == []
     assert {
@@ -465,7 +513,7 @@ async def waiting(room: Room, pages: Pages, page: Browser) -> AsyncIterator[str]
     """An event that runs: a question that waits for the engine."""
     room.reason = "loading"
     ask = pages.functions("ChatPage.ask")[0]
-    body = {"session_hash": page.session, "fn_index": ask, "data": [SECRET, "-", "champion"], "trigger_id": 0}
+    body = {"session_hash": page.session, "fn_index": ask, "data": [SECRET, "", "", *_HOW], "trigger_id": 0}
     event = (await page.post("queue/join", **body)).json()["event_id"]
     while pages.blocks._queue.event_ids_to_events[event].alive is False:
         await asyncio.sleep(0.01)

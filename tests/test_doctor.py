@@ -166,19 +166,19 @@ def test_a_gpu_that_is_not_used_is_a_warning(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    ("spoil", "says"),
+    ("spoil", "level", "says"),
     [
-        ("model.safetensors", "no .safetensors file"),
-        ("config.json", "no config.json"),
-        ("chat_template.jinja", "has no chat template"),
+        ("model.safetensors", "error", "no .safetensors file"),
+        ("config.json", "error", "no config.json"),
+        ("chat_template.jinja", "warning", "has no chat template"),
     ],
 )
-def test_what_is_wrong_with_a_model_is_named(tmp_path: Path, spoil: str, says: str) -> None:
+def test_what_is_wrong_with_a_model_is_named(tmp_path: Path, spoil: str, level: str, says: str) -> None:
     folder = Path(shutil.copytree(starter.model_path(), tmp_path / "model"))
     assert found(Settings(home=tmp_path, model=str(folder)))["model"].level == "ok"
     (folder / spoil).unlink()
     seen = found(Settings(home=tmp_path, model=str(folder)))
-    assert (seen["model"].level, says in seen["model"].what) == ("error", True)
+    assert (seen["model"].level, says in seen["model"].what) == (level, True)
 
 
 @pytest.mark.parametrize(

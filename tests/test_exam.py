@@ -1,11 +1,16 @@
 """The verdict is a pure function: same scores, same verdict, reasons in words."""
 
+import random
+from dataclasses import replace
+
 import pytest
 
 from ftchat.config import GateArgs
-from ftchat.exam import Scores, decide, sign_flip
+from ftchat.exam import Answers, Pinned, Scores, decide, shuffled, sign_flip
+from ftchat.exam.chance import interval, mean
 
 GATE = GateArgs()
+CLEAR = [0.5, 0.4, 0.6, 0.3, 0.5, 0.7, 0.2, 0.4]
 
 
 def scores(gains: list[float], *, rise: float = 0.0, groups: list[str] | None = None) -> Scores:
@@ -17,26 +22,33 @@ def scores(gains: list[float], *, rise: float = 0.0, groups: list[str] | None = 
     )
 
 
-def verdict(given: Scores) -> tuple[str, str]:
-    found = decide(given, candidate="new-v1", champion="base", gate=GATE)
-    return found.decision, found.reasons[0]
+def answers(*, closer: int = 6, **others: object) -> Answers:
+    made = Answers(asked=8, closer={"new-v1": closer, "old-v3": 3, "base": 1}, length={"new-v1": 1.0, "base": 0.9})
+    return replace(made, **others)  # type: ignore[arg-type]
+
+
+def verdict(given: Scores, said: Answers | None = None) -> tuple[str, tuple[str, ...]]:
+    found = decide(given, candidate="new-v1", champion="base", gate=GATE, answers=said)
+    return found.decision, found.reasons
 
 
 def test_without_exam_questions_the_verdict_is_insufficient_and_says_how_many_are_needed() -> None:
-    assert verdict(scores([])) == (
+    decision, reasons = verdict(scores([]))
+    assert (decision, reasons[0]) == (
         "INSUFFICIENT",
         "No question is kept aside for the exam yet; 8 are needed for a verdict.",
     )
 
 
 def test_under_eight_groups_nothing_is_promoted_however_good() -> None:
-    decision, reason = verdict(scores([1.0] * 7))
+    decision, reasons = verdict(scores([1.0] * 7))
     assert decision == "INSUFFICIENT"
-    assert reason.startswith("7 of 7 questions it had never seen now come closer to what you wanted than with base")
+    assert reasons[0].startswith("7 of 7 questions it had never seen now come closer to what you wanted than with base")
+    assert reasons[-1] == "That is 7 of the 8 questions that a verdict needs, so you decide."
 
 
 def test_eight_clear_gains_promote() -> None:
-    assert verdict(scores([0.5, 0.4, 0.6, 0.3, 0.5, 0.7, 0.2, 0.4]))[0] == "PROMOTE"
+    assert verdict(scores(CLEAR))[0] == "PROMOTE"
 
 
 def test_rows_of_one_group_count_once() -> None:
@@ -52,9 +64,89 @@ def test_clear_losses_are_rejected() -> None:
 
 
 def test_forgetting_rejects_what_would_be_promoted() -> None:
-    decision = decide(scores([0.5] * 8, rise=0.2), candidate="new-v1", champion="base", gate=GATE)
-    assert decision.decision == "REJECT"
-    assert decision.reasons[1].startswith("It forgot some of what base knew")
+    decision, reasons = verdict(scores([0.5] * 8, rise=0.2))
+    assert decision == "REJECT"
+    assert reasons[1].startswith("It forgot some of what base knew")
+
+
+def test_the_words_say_first_what_people_see() -> None:
+    found = decide(
+        replace(scores(CLEAR), target={**scores(CLEAR).target, "old-v3": (2.0,) * 8}),
+        candidate="new-v1",
+        champion="old-v3",
+        gate=GATE,
+        answers=answers(length={"new-v1": 1.0, "old-v3": 1.0}),
+    )
+    assert found.reasons == (
+        "6 of 8 questions it had never seen now come closer to your wording; old-v3: 3, base: 1.",
+        "What you wanted became likelier on 8 of 8 than with old-v3 (+0.45 nats a token).",
+        "What base knew, it still knows (answers it should have kept: +0.000 nats a token, limit 0.05).",
+        "Chance alone would do that 0.4% of the time (limit 5%).",
+    )
+    assert (found.figures["asked"], found.figures["closer"]["base"], found.figures["groups"]) == (8, 1, 8)
+
+
+def test_a_choice_between_two_replies_counts_where_nobody_wrote_the_text() -> None:
+    margins = {"new-v1": (0.5,) * 8, "base": (0.1,) * 8}
+    given = Scores(rows=(), target={}, replay={}, pairs=tuple(f"g{i}" for i in range(8)), margin=margins)
+    found = decide(given, candidate="new-v1", champion="base", gate=GATE)
+    assert (found.decision, round(found.figures["mean_gain"], 6)) == ("PROMOTE", 0.4)
+
+
+def test_texts_that_fit_other_questions_as_well_are_not_praised() -> None:
+    same = tuple((1.0,) * 6 for _ in range(6))
+    decision, reasons = verdict(replace(scores(CLEAR), costs=same))
+    assert decision == "INSUFFICIENT"
+    assert "fits other questions as well as its own" in reasons[-1]
+    own = tuple(tuple(0.5 if i == j else 1.0 for j in range(6)) for i in range(6))
+    assert verdict(replace(scores(CLEAR), costs=own))[0] == "PROMOTE"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            answers(degenerate={"new-v1": 3, "base": 1}),
+            "3 of its answers are empty, endless or a loop; base: 1.",
+        ),
+        (
+            answers(length={"new-v1": 2.6, "base": 1.1}),
+            "Its answers are 2.6 times as long as what you wrote; 0.5 to 2 times are allowed.",
+        ),
+        (
+            answers(length={"new-v1": 0.3, "base": 1.1}),
+            "Its answers are 0.3 times as long as what you wrote; 0.5 to 2 times are allowed.",
+        ),
+        (
+            answers(pins=(Pinned("Do you deliver?", {"new-v1": "“yes” is missing", "base": ""}),)),
+            "Pinned “Do you deliver?”: “yes” is missing.",
+        ),
+    ],
+)
+def test_a_guard_that_fails_rejects_what_would_be_promoted(said: Answers, reason: str) -> None:
+    decision, reasons = verdict(scores(CLEAR), said)
+    assert decision == "REJECT"
+    assert reason in reasons
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        answers(degenerate={"new-v1": 1, "base": 0}),
+        answers(length={"new-v1": 2.6, "base": 3.0}),  # too long, but less so than before
+        answers(pins=(Pinned("Do you deliver?", {"new-v1": "“yes” is missing", "base": "“yes” is missing"}),)),
+        answers(flaws={"fixed": 3, "still": 1, "new": 0}),
+    ],
+)
+def test_what_was_no_better_before_does_not_reject(said: Answers) -> None:
+    assert verdict(scores(CLEAR), said)[0] == "PROMOTE"
+
+
+def test_what_became_of_bad_replies_is_said() -> None:
+    _, reasons = verdict(scores(CLEAR), answers(flaws={"fixed": 3, "still": 1, "new": 2}))
+    assert (
+        "Of 4 replies marked bad, 3 are fixed and 1 still there; 2 answers that were liked are now others." in reasons
+    )
 
 
 @pytest.mark.parametrize(("gains", "p"), [([1.0] * 8, 1 / 256), ([1.0, -1.0], 0.75), ([0.0] * 8, 1.0)])
@@ -66,3 +158,24 @@ def test_the_drawn_test_agrees_with_the_exact_one() -> None:
     gains = [0.3, -0.1, 0.4, 0.2, -0.3, 0.5, 0.1, 0.2, -0.2, 0.3, 0.1, -0.1, 0.2, 0.3]
     drawn = sign_flip([*gains, 0.0])
     assert drawn == pytest.approx(sign_flip(gains), abs=0.02)
+
+
+def test_texts_dealt_at_random_pass_the_shuffle_test_as_seldom_as_its_level_says() -> None:
+    chance, passed = random.Random(3), 0
+    for _ in range(400):
+        easy = [chance.gauss(0, 1) for _ in range(6)]  # some texts are likelier than others, whatever was asked
+        costs = [[easy[j] + chance.gauss(0, 1) for j in range(6)] for _ in range(6)]
+        passed += shuffled(costs) <= 0.05
+    assert passed <= 400 * 0.05 + 3 * (400 * 0.05 * 0.95) ** 0.5
+
+
+def test_the_drawn_shuffle_test_sees_what_fits() -> None:
+    fits = [[0.5 if i == j else 1.0 for j in range(9)] for i in range(9)]
+    assert shuffled(fits) < 0.001
+    assert shuffled([[1.0] * 9 for _ in range(9)]) == 1.0
+
+
+def test_the_paired_bootstrap_holds_the_mean() -> None:
+    gains = [0.1, 0.2, 0.15, 0.3, 0.05, 0.2, 0.1, 0.25]
+    low, high = interval(len(gains), lambda drawn: mean([gains[at] for at in drawn]))
+    assert 0.05 < low < mean(gains) < high < 0.3

@@ -204,6 +204,18 @@ def test_a_cut_reply_is_in_no_pair(home: Home) -> None:
     assert (home.lines("dpo"), home.lines("kto"), len(home.lines("raw"))) == ([], [], 2)
 
 
+def test_what_was_cut_or_hit_the_length_limit_is_exported_as_a_snapshot_would_train_it(home: Home) -> None:
+    home.corrected(home.asked("Gouda?", "Ye", finish="cut"), "Yes.")
+    home.rated(home.asked("Feta?", "Ye", finish="cut"), "down")
+    home.rated(home.asked("Edam?", "On and on", finish="length"), "down")
+    home.voted(home.asked("Blue?", "On and on", "No", finish="length"), "left")
+    home.corrected(home.asked("Swiss?", "On and on", finish="length"), "left")
+    home.rated(home.asked("Swiss?", "On and on", finish="length"), "up")
+
+    assert [(line["chosen"], line["rejected"]) for line in home.lines("dpo")] == [(answer("left"), answer("On and on"))]
+    assert [(line["completion"], line["label"]) for line in home.lines("kto")] == [(answer("On and on"), False)]
+
+
 def test_only_what_is_approved_is_exported_unless_more_is_asked_for(home: Home) -> None:
     turn = home.asked("Gouda?", "Yes.")
     home.corrected(turn, "Pending", by="bob", status="pending")
@@ -220,7 +232,8 @@ def test_sft_is_what_a_run_would_train_on(home: Home) -> None:
     again = home.asked("What does the brie cost?", "Six euros.", system="You sell cheese.")
     home.corrected(again, "BRIE: 5.50 euros")
 
-    targets = {row.target for row in dataset.of_split(dataset.rows(home.store), "train")}
+    trained = dataset.of_split(dataset.rows(home.store), "train")
+    targets = {row.target for row in trained if row.role == "target"}
     assert {line["completion"][0]["content"] for line in home.lines("sft")} == targets
     assert "BRIE: 5 euros" not in targets
 

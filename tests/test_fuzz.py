@@ -51,7 +51,7 @@ def fuzzed(cases: int = CASES) -> Callable[..., Any]:
 # -- over HTTP --
 
 
-@schemathesis.serializer("application/x-ndjson")
+@schemathesis.serializer("application/x-ndjson", "application/zip")
 def lines(ctx: Any, value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
 
@@ -98,6 +98,7 @@ class Served:
             "vote": post("/api/votes", turn=duel["turn"], winner="left")["vote"],
             "rating": post("/api/ratings", reply=reply, value="up")["rating"],
             "correction": post("/api/corrections", reply=reply, text="Better.")["correction"],
+            "feedback": post("/api/corrections", reply=reply, text="Even better.")["correction"],
             "session": post("/api/sessions", prompts=["one"])["id"],
             "run": run,
             "name": "shop-v1",

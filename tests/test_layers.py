@@ -11,7 +11,7 @@ PACKAGE = ROOT / "ftchat"
 
 # Every unit (a module or a package directly under ftchat/) has a layer; a unit imports from the layers below it.
 LAYERS: dict[int, tuple[str, ...]] = {
-    0: ("errors", "records", "config", "passwords", "base", "prompt", "anchors", "install"),
+    0: ("errors", "ids", "records", "config", "passwords", "base", "hub", "prompt", "anchors", "install"),
     1: (
         *("store", "engine", "child", "server_log", "sizing", "launch", "server", "cpu_lora", "registry", "lease"),
         *("accounts", "starter"),
@@ -20,7 +20,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         *("ratings", "contestants", "lanes", "seen", "asking", "chat", "judging", "redrafts", "sessions"),
         *("dataset", "training", "trainee"),
         *("progress", "exam", "service", "reconcile", "pipeline", "scenarios", "simulate", "backups"),
-        *("review", "exports", "imports"),
+        *("review", "exports", "imports", "lineage", "schedule", "webhook"),
     ),
     3: ("parts", "web", "ui", "serve", "doctor", "cli"),
 }
@@ -28,10 +28,11 @@ LAYER_OF = {unit: layer for layer, units in LAYERS.items() for unit in units}
 
 # Within a layer, only these. "training.job" is the format of a job, which those who start or watch one may read.
 SIDEWAYS: dict[str, set[str]] = {
-    "records": {"errors"},
+    "records": {"errors", "ids"},
     "config": {"errors", "records"},
     "passwords": {"errors"},
     "base": {"errors", "records"},
+    "hub": {"base", "errors"},
     "prompt": {"errors", "records"},
     "launch": {"engine"},
     "server": {"engine", "child", "server_log", "sizing", "launch"},
@@ -48,7 +49,8 @@ SIDEWAYS: dict[str, set[str]] = {
     "trainee": {"training.job"},
     "progress": {"training.job"},
     "simulate": {"scenarios"},
-    "pipeline": {"contestants", "dataset", "exam", "progress", "service", "trainee", "training.job"},
+    "pipeline": {"contestants", "dataset", "exam", "progress", "ratings", "service", "trainee", "training.job"},
+    "schedule": {"pipeline"},
     "web": {"parts"},
     "ui": {"parts"},
     "serve": {"parts", "web", "ui"},
@@ -61,10 +63,12 @@ HOMES: dict[str, set[str]] = {
     "sqlite3": {"store"},
     "sqlite_utils": {"store"},
     "gradio": {"ui"},
-    "torch": {"training", "starter", "cpu_lora", "registry"},
+    "torch": {"training", "starter", "cpu_lora"},
     "vllm": {"cpu_lora"},
-    # HTTP to vLLM is in engine; the command line and the scripted rater speak to the app's own API.
-    "httpx": {"engine", "cli", "simulate"},
+    "cronsim": {"schedule"},
+    # HTTP to vLLM is in engine, to a model hub in hub, to whoever wants to know of a run in webhook; the command line
+    # and the scripted rater speak to the app's own API.
+    "httpx": {"engine", "hub", "cli", "simulate", "webhook"},
     "requests": set(),
     "aiohttp": set(),
     "urllib.request": set(),

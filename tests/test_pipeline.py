@@ -4,14 +4,17 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from room import ANN, Room
 
-from ftchat import anchors, dataset
+from ftchat import anchors, dataset, web
 from ftchat.config import TrainArgs
 from ftchat.errors import BadAdapter, BadInput, Conflict, EngineError
+from ftchat.pipeline import questions
 from ftchat.records import Run
 
 QUICK = {"steps": 2}
@@ -87,12 +90,17 @@ async def test_five_corrections_make_an_adapter_that_a_person_can_use_and_roll_b
 
 async def test_eight_exam_groups_promote_by_themselves(room: Room) -> None:
     room.vllm.logprobs["shop-v1"] = -0.5
+    room.vllm.copies = 0.2
+    room.vllm.answers["shop-v1"] = "CHEESE: it is plain."
     await corrected(room, 78)
     run = await room.pipeline.press("ann", args=QUICK)
     done = await ended(room, run.id)
     assert done.verdict is not None
-    assert done.verdict.decision == "PROMOTE", done.reason
-    assert done.verdict.reasons[0].startswith("8 of 8 questions it had never seen")
+    assert done.verdict.decision == "PROMOTE", done.verdict.reasons
+    assert done.verdict.reasons[:2] == (
+        "8 of 8 questions it had never seen now come closer to your wording; base: 0.",
+        "What you wanted became likelier on 8 of 8 than with base (+0.50 nats a token).",
+    )
     assert room.pipeline.status().champion == "shop-v1"
     snapshot = next((room.settings.home / "data" / "snapshots").iterdir())
     for trained in ("rows.jsonl", "replay.jsonl"):
@@ -142,23 +150,81 @@ async def test_stopping_keeps_the_best_so_far(room: Room) -> None:
         await room.pipeline.stop("ann", run.id)
 
 
-async def test_the_end_of_the_app_ends_the_trainer_and_the_run_says_so(room: Room) -> None:
+async def test_the_end_of_the_app_ends_the_trainer_and_the_run_goes_on_at_the_next_start(room: Room) -> None:
+    room.vllm.logprobs["shop-v1"] = -0.9
     await corrected(room, 1)
-    run = await room.pipeline.press("ann", args={"steps": 5000})
+    run = await room.pipeline.press("ann", args=QUICK)
     await stage(room, run.id, "train")
-    await asyncio.sleep(0.5)
     assert trainers()
     await room.pipeline.close()
     assert trainers() == []
-    assert "ftchat was ended" in room.store.training.run(run.id).reason
+    assert room.store.training.run(run.id).stage == "train"
+    assert room.pipeline.go_on() == run.id
+    done = await ended(room, run.id)
+    assert (done.stage, done.adapter) == ("done", "shop-v1"), done.reason
 
 
-async def test_a_run_that_lost_its_app_says_so_at_the_next_start(room: Room) -> None:
+async def test_of_200_presses_at_once_one_begins_a_run_and_the_others_are_told_which(room: Room) -> None:
+    await corrected(room, 1)
+    transport = httpx.ASGITransport(app=web.build(room.parts))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860") as client:
+        answers = await asyncio.gather(*(client.post("/api/runs", json={"args": QUICK}) for _ in range(200)))
+        begun = [answer.json()["id"] for answer in answers if answer.status_code == 201]
+        refused = [answer.json()["error"]["message"] for answer in answers if answer.status_code == 409]
+        assert (len(begun), len(refused)) == (1, 199)
+        assert set(refused) == {f"Run {begun[0]} is on. Wait for it or stop it first."}
+        assert [run.id for run in room.store.training.runs()] == begun
+        await room.pipeline.stop("ann", begun[0])
+    done = await ended(room, begun[0])
+    assert (done.stage, done.reason) == ("stopped", "Stopped before the training began.")
+
+
+async def test_a_stop_is_remembered_by_the_next_start(room: Room) -> None:
     await corrected(room, 1)
     run = room.store.training.start_run(by="ann", base="b0", args=TrainArgs())
-    room.pipeline.recover()
-    assert room.store.training.run(run.id).stage == "failed"
-    assert "press Retrain" in room.store.training.run(run.id).reason
+    room.store.training.ask_to_stop(run.id)
+    room.pipeline.go_on()
+    done = await ended(room, run.id)
+    assert (done.stage, done.snapshot) == ("stopped", None)
+
+
+async def test_whoever_stops_the_exam_decides_by_themselves(room: Room) -> None:
+    room.vllm.logprobs["shop-v1"] = -0.9
+    await corrected(room, 6)
+    tasks = []
+
+    def stop(count: int) -> None:
+        if count == 4:  # three were the probe's: the exam is on
+            tasks.append(asyncio.create_task(room.pipeline.stop("ann", room.pipeline.latest() or "")))
+
+    room.vllm.when_scored = stop
+    done = await ended(room, (await room.pipeline.press("ann", args=QUICK)).id)
+    assert done.verdict is not None
+    assert (done.stage, done.verdict.decision, done.verdict.reasons) == (
+        "done",
+        "INSUFFICIENT",
+        ("The exam was stopped before its end, so you decide.",),
+    )
+    assert room.service.adapters()[0].state == "challenger"
+
+
+async def test_a_run_that_loses_its_app_again_and_again_is_given_up_with_the_reason(room: Room) -> None:
+    await corrected(room, 1)
+    run = room.store.training.start_run(by="ann", base="b0", args=TrainArgs())
+    for _ in range(5):
+        room.store.training.begin(run.id)
+    room.pipeline.go_on()
+    done = await ended(room, run.id)
+    assert (done.stage, done.snapshot) == ("failed", None)
+    assert done.reason.startswith("ftchat was ended 5 times during this run")
+
+
+async def test_a_run_of_another_base_is_not_gone_on_with(room: Room) -> None:
+    room.store.turns.add_base("b9", "another")
+    run = room.store.training.start_run(by="ann", base="b9", args=TrainArgs())
+    room.pipeline.go_on()
+    done = await ended(room, run.id)
+    assert (done.stage, done.reason[:32]) == ("failed", "The base model was changed while")
 
 
 async def test_without_corrections_there_is_nothing_to_press(room: Room) -> None:
@@ -167,35 +233,9 @@ async def test_without_corrections_there_is_nothing_to_press(room: Room) -> None
     assert room.pipeline.latest() is None
 
 
-async def test_a_changed_adapter_is_not_loaded_again(room: Room) -> None:
-    room.vllm.logprobs["shop-v1"] = -0.9
-    await corrected(room, 1)
-    await ended(room, (await room.pipeline.press("ann", args=QUICK)).id)
-    weights = room.registry.path("shop-v1") / "adapter_model.safetensors"
-    body = bytearray(weights.read_bytes())
-    body[-1] ^= 1
-    weights.write_bytes(body)
-    room.service.promote("shop-v1", by="ann", why="")
-    with pytest.raises(EngineError, match="has changed"):
-        await room.service.load_desired()
-    assert room.service.adapters()[0].state == "broken"
-    assert room.service.champion() == "base"
-
-
-async def test_an_exam_row_that_is_too_long_is_left_out_and_counted(room: Room) -> None:
-    room.vllm.logprobs["shop-v1"] = -0.9
-    await corrected(room, 5)
-    turn = await room.chat.ask(ANN, "What does the sixth one cost?", mode="chat")
-    await room.done(turn)
-    room.judging.correct(ANN, room.chat.seen(ANN, turn).lanes[0].reply, "far too much " * 2000)
-    done = await ended(room, (await room.pipeline.press("ann", args=QUICK)).id)
-    assert done.stage == "done", done.reason
-    assert done.verdict is not None
-    assert "1 exam rows are longer than the model can read and were left out." in done.verdict.reasons
-
-
 async def test_a_champion_that_changed_during_the_exam_is_not_overruled(room: Room) -> None:
     room.vllm.logprobs["shop-v1"] = -0.5
+    room.vllm.copies = 0.2
     room.adapter("old-v1")
     await corrected(room, 78)
 
@@ -212,7 +252,9 @@ async def test_a_champion_that_changed_during_the_exam_is_not_overruled(room: Ro
     assert room.service.champion() == "old-v1"
 
 
-async def test_five_corrections_in_one_conversation_make_an_adapter_that_can_be_used(room: Room) -> None:
+async def test_five_corrections_in_one_conversation_make_an_adapter_that_can_be_used_until_its_files_change(
+    room: Room,
+) -> None:
     room.vllm.logprobs["shop-v1"] = -0.9
     conversation = None
     for i in range(5):
@@ -226,13 +268,21 @@ async def test_five_corrections_in_one_conversation_make_an_adapter_that_can_be_
     assert (done.stage, done.adapter) == ("done", "shop-v1"), done.reason
     await room.service.use("ann", "shop-v1")
     assert room.service.champion() == "shop-v1"
+    weights = room.registry.path("shop-v1") / "adapter_model.safetensors"
+    body = bytearray(weights.read_bytes())
+    body[-1] ^= 1
+    weights.write_bytes(body)
+    with pytest.raises(EngineError, match="has changed"):
+        await room.service.load_desired()
+    assert room.service.adapters()[0].state == "broken"
+    assert room.service.champion() == "base"
 
 
 async def test_what_people_ask_is_never_replayed_in_training_since_it_may_become_an_exam_question(room: Room) -> None:
     asked = [f"Tell me something about planet number {i}." for i in range(12)]
     for prompt in asked:
         await room.done(await room.chat.ask(ANN, prompt, mode="chat"))
-    trained, spared = await room.pipeline._replay([])
+    trained, spared = await questions.replay(room.pipeline._means, [])
     prompts = {"trained": [r.messages[0].content for r in trained], "spared": [r.messages[0].content for r in spared]}
     assert set(prompts["trained"]) <= set(anchors.PROMPTS)
     assert (len(trained), len(spared)) == (32, 16)
@@ -243,8 +293,8 @@ async def test_what_people_ask_helps_the_exam_to_see_what_was_forgotten(room: Ro
     asked = [f"Tell me something about planet number {i}." for i in range(12)]
     for prompt in asked:
         await room.done(await room.chat.ask(ANN, prompt, mode="chat"))
-    room.pipeline._anchors = anchors.PROMPTS[:6]
-    trained, spared = await room.pipeline._replay([])
+    room.pipeline._means = replace(room.pipeline._means, anchors=anchors.PROMPTS[:6])
+    trained, spared = await questions.replay(room.pipeline._means, [])
     own = {replay.messages[0].content for replay in spared} & set(asked)
     assert own == {prompt for prompt in asked if dataset.kept_for_exam(prompt)}
     assert own

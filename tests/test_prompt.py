@@ -1,5 +1,7 @@
 """One place renders: the same bytes in serving, training and exam; what does not fit is cut or refused with numbers."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,27 +64,89 @@ def test_a_prompt_beyond_the_context_is_refused_with_both_numbers(prompter: Prom
         prompter.fit([Message("user", "word " * 3000)], room=100)
 
 
-def template(folder: Path, jinja: str | None) -> Prompter:
+def template(folder: Path, jinja: str | None, *, eos: str | None = "<eos>") -> Prompter:
     """A base whose tokenizer has this chat template."""
     tokenizer = Tokenizer(models.WordLevel({"x": 0, "[U]": 1, "<eos>": 2}, unk_token="[U]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[U]", eos_token="<eos>")
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[U]", eos_token=eos)
     fast.chat_template = jinja
     fast.save_pretrained(folder)
     (folder / "config.json").write_text('{"model_type": "llama", "text_config": {"max_position_embeddings": 64}}')
     return Prompter(folder)
 
 
+CHAT = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{% if add_generation_prompt %}[A]{% endif %}"
+NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}" + CHAT
+DROPS_SYSTEM = CHAT.replace("{% for m in messages %}", "{% for m in messages if m.role != 'system' %}")
+TALK = [Message("system", "x 1"), Message("user", "x 2"), Message("assistant", "x 3"), Message("user", "x 4")]
+
+
+def written(prompter: Prompter, messages: list[Message]) -> str:
+    return prompter._text(messages, answer_follows=True)
+
+
 def test_a_template_that_refuses_a_conversation_is_quoted(tmp_path: Path) -> None:
-    strict = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}x"
-    with pytest.raises(BadInput, match="no system role"):
-        template(tmp_path, strict).render([Message("system", "a"), Message("user", "b")])
+    strict = "{% if messages | length > 1 %}{{ raise_exception('one at a time') }}{% endif %}x"
+    with pytest.raises(BadInput, match="one at a time"):
+        template(tmp_path, strict).render([Message("user", "a"), Message("user", "b")])
 
 
-def test_a_base_without_a_template_is_told_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match="instruct or chat variant"):
-        template(tmp_path, None).render([Message("user", "b")])
+@pytest.mark.parametrize("jinja", [NO_SYSTEM, DROPS_SYSTEM])
+def test_a_system_message_that_a_template_does_not_take_goes_before_the_first_question(
+    tmp_path: Path, jinja: str
+) -> None:
+    prompter = template(tmp_path, jinja)
+    assert written(prompter, TALK) == "[user]x 1\n\nx 2[assistant]x 3[user]x 4[A]"
+    assert written(prompter, TALK[1:]) == "[user]x 2[assistant]x 3[user]x 4[A]"
+    assert written(prompter, [TALK[0], TALK[2], TALK[3]]) == "[user]x 1[assistant]x 3[user]x 4[A]"
+    (remark,) = prompter.remarks
+    assert "takes no system message" in remark
+
+
+def test_a_usual_template_is_taken_as_it_is(tmp_path: Path) -> None:
+    prompter = template(tmp_path, CHAT)
+    assert written(prompter, TALK) == "[system]x 1[user]x 2[assistant]x 3[user]x 4[A]"
+    assert (prompter.remarks, prompter.thinks) == ((), False)
+
+
+def test_a_base_without_a_template_is_written_to_in_plain_text_and_that_is_said(tmp_path: Path) -> None:
+    prompter = template(tmp_path, None)
+    assert (
+        written(prompter, TALK) == "Instructions: x 1\n\nQuestion: x 2\n\nAnswer: x 3<eos>\n\nQuestion: x 4\n\nAnswer:"
+    )
+    (remark,) = prompter.remarks
+    assert "no chat template" in remark
+    assert "instruct or chat variant" in remark
+    assert prompter.decode([prompter.stop_id]) == "<eos>"
+    ids, start = prompter.render_answer([Message("user", "x")], "x")
+    assert prompter.decode(ids[start:]).split() == ["x", "<eos>"]
+
+
+def test_a_base_with_neither_a_template_nor_an_end_is_told_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="no token that ends an answer: choose its instruct or chat variant"):
+        template(tmp_path, None, eos=None).render([Message("user", "b")])
+
+
+def test_a_thought_that_the_template_opens_is_closed_and_the_base_is_known_to_think(tmp_path: Path) -> None:
+    opening = template(tmp_path / "r1", CHAT.replace("[A]", "[A]<think>\n"))
+    assert written(opening, TALK[1:2]) == "[user]x 2[A]<think>\n\n</think>\n\n"
+    assert opening.thinks
+    switch = "[A]{% if not enable_thinking %}<think>\n\n</think>\n\n{% endif %}"
+    switched = template(tmp_path / "q3", CHAT.replace("[A]", switch))
+    assert written(switched, TALK[1:2]) == "[user]x 2[A]<think>\n\n</think>\n\n"
+    assert switched.thinks
 
 
 def test_the_context_of_a_nested_configuration_is_found(tmp_path: Path) -> None:
     assert template(tmp_path, "x").context_length == 64
+
+
+def test_rendering_a_prompt_takes_no_torch() -> None:
+    """It would cost the app 350 MB and its first answer three seconds."""
+    asks = (
+        "import sys; from ftchat import starter; from ftchat.prompt import Prompter; "
+        "from ftchat.records import Message; "
+        "Prompter(starter.model_path()).render([Message('user', 'x')]); print('torch' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["False"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ftchat import records
+import ftchat.ids
 from ftchat.config import Settings, TrainArgs, load_settings, train_args
 from ftchat.errors import BadInput, SetupError
 from ftchat.records import Message, Params, clean_text, group_key, ids_after, new_id
@@ -21,10 +21,10 @@ def test_ids_have_their_prefix_and_sort_by_time() -> None:
 def test_ids_go_on_sorting_when_the_clock_steps_back(monkeypatch: pytest.MonkeyPatch) -> None:
     before = new_id("t")
     at = time.time_ns()
-    monkeypatch.setattr(records.time, "time_ns", lambda: at - 5_000_000_000)
-    ids = [before, *(new_id("t") for _ in range(200))]
-    assert ids == sorted(ids)
-    assert len(set(ids)) == 201
+    monkeypatch.setattr(ftchat.ids.time, "time_ns", lambda: at - 5_000_000_000)
+    made = [before, *(new_id("t") for _ in range(200))]
+    assert made == sorted(made)
+    assert len(set(made)) == 201
 
 
 @pytest.mark.parametrize("strange", ["", "t_1", "v_" + "z" * 20, "v_" + "!" * 20, "v_" + "u" * 20])

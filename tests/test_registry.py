@@ -17,9 +17,18 @@ def candidate(folder: Path, *, config: object = None, weight: float = 0.5) -> Pa
     """A small adapter as the trainer leaves it."""
     folder.mkdir(parents=True)
     (folder / "adapter_config.json").write_text(json.dumps(GOOD if config is None else config))
-    tensors = {"base_model.model.layers.0.q_proj.lora_B.weight": torch.full((4, 8), weight)}
-    save_file(tensors, folder / "adapter_model.safetensors")
+    save_file(lora(weight), folder / "adapter_model.safetensors")
     return folder
+
+
+def lora(weight: float = 0.5, *, rank: int = 8, width: int = 256) -> dict[str, torch.Tensor]:
+    """Matrices for two layers of the practice model."""
+    stem = "base_model.model.model.layers.0.self_attn"
+    tensors = {}
+    for layer in ("q_proj", "v_proj"):
+        tensors[f"{stem}.{layer}.lora_A.weight"] = torch.full((rank, width), 0.25)
+        tensors[f"{stem}.{layer}.lora_B.weight"] = torch.full((width, rank), weight)
+    return tensors
 
 
 @pytest.fixture
@@ -62,9 +71,9 @@ def test_a_name_that_is_none_is_refused(registry: Registry, tmp_path: Path, name
         ({"use_dora": True}, "use_dora"),
         ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
         ({"r": 64}, "rank 64"),
-        ({"r": "8"}, "rank 8"),
-        ({"target_modules": ".*"}, "only a list"),
-        ({"target_modules": ["lm_head"]}, "only a list"),
+        ({"r": "8"}, "rank '8'"),
+        ({"target_modules": ".*"}, "only a list of the decoder's"),
+        ({"target_modules": ["lm_head"]}, "only a list of the decoder's"),
     ],
 )
 def test_what_vllm_cannot_serve_is_refused(
@@ -96,7 +105,7 @@ def test_pickles_and_symlinks_are_refused(registry: Registry, tmp_path: Path) ->
     linked = candidate(tmp_path / "l")
     (linked / "adapter_config.json").unlink()
     (linked / "adapter_config.json").symlink_to(pickled / "adapter_config.json")
-    with pytest.raises(BadAdapter, match=r"no adapter_config\.json"):
+    with pytest.raises(BadAdapter, match=r"adapter_config\.json cannot be taken .* no link"):
         registry.publish(linked, "shop-v1", base="b0", lineage={})
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ftchat import records
+from ftchat import ids
 from ftchat.config import TrainArgs
 from ftchat.errors import Conflict, NewerSchema, NotFound
 from ftchat.records import Conversation, Params, Reply, Turn, new_id, now
@@ -190,12 +190,12 @@ def test_after_a_start_with_the_clock_set_back_what_is_new_comes_after_what_was_
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = time.time_ns()
-    monkeypatch.setattr(records.time, "time_ns", lambda: at + 3_600_000_000_000)
+    monkeypatch.setattr(ids.time, "time_ns", lambda: at + 3_600_000_000_000)
     turn = ask(store, "an hour ahead")
     vote = store.feedback.add_vote(turn, "ann", "left", reasons=None, comment="")
     store.close()
     monkeypatch.undo()
-    monkeypatch.setattr(records, "_last", 0)  # as in a new process
+    monkeypatch.setattr(ids, "_last", 0)  # as in a new process
     again = Store(store.path)
     new = ask(again, "now")
     assert again.turns.of_conversation(turn.conversation) == [turn.id]

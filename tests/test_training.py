@@ -18,10 +18,11 @@ from tiny_llama import END, START, write_base
 from training_jobs import events, row, snapshot_of, trainer, write_job
 from transformers import AutoModelForCausalLM
 
-from ftchat.errors import TooLong
+from ftchat.errors import BadInput, TooLong
 from ftchat.prompt import Prompter
 from ftchat.records import Message
-from ftchat.training.loss import JointLoss
+from ftchat.training.layout import lay_out
+from ftchat.training.loss import SHARES, JointLoss, parts_of
 from ftchat.training.model import Learner, load_base
 from ftchat.training.rows import Draw, Example, batches, prepare
 
@@ -53,36 +54,82 @@ def test_mask_covers_exactly_the_answer_and_its_stop_token(prompter: Prompter) -
     said = (Message("system", "Be short."), Message("user", "Hi?"), Message("assistant", "Yes?"), Message("user", "Ü?"))
     taught = row(0, messages=said, target="  grüß dich 🙂\n")
     found = prepare(snapshot_of([taught], replays=1), prompter)
-    for example, answer in ((found.targets[0], taught.target), (found.replay[0], "Good day 0!")):
-        assert prompter.decode(example.ids[example.start :]) == answer + END
+    for example, answer in ((found.feedback[0], taught.target), (found.replay[0], "Good day 0!")):
+        assert [prompter.decode(ids) for ids in example.answers] == [answer + END]
     whole = f"{START}system\nBe short.{END}\n{START}user\nHi?{END}\n{START}assistant\nYes?{END}\n"
-    assert prompter.decode(found.targets[0].ids[: found.targets[0].start]) == (
-        f"{whole}{START}user\nÜ?{END}\n{START}assistant\n"
-    )
+    assert prompter.decode(found.feedback[0].prompt) == f"{whole}{START}user\nÜ?{END}\n{START}assistant\n"
+    laid = lay_out(found.feedback, shared=True, dtype=torch.float32, device=torch.device("cpu"))
+    assert prompter.decode(laid.wanted.tolist()) == taught.target + END
+    before = laid.ids[laid.row, laid.column].tolist()
+    assert prompter.decode(before) == "\n" + taught.target  # each is predicted from the token before it
 
 
 def test_rows_too_long_lose_their_oldest_turns_or_are_left_out_by_name(prompter: Prompter) -> None:
     long = (Message("user", "x" * 150), Message("assistant", "y" * 60), Message("user", "Short?"))
     rows = [row(0, messages=long), row(1, target="z" * 300)]
     found = prepare(snapshot_of(rows, replays=0), prompter)
-    assert [e.id for e in found.targets] == ["k_0"]
+    assert [e.id for e in found.feedback] == ["k_0"]
     assert found.left_out == ("k_1",)
-    assert prompter.decode(found.targets[0].ids).startswith(f"{START}user\nShort?{END}\n")
-    with pytest.raises(TooLong, match="No correction fits"):
+    assert prompter.decode(found.feedback[0].prompt).startswith(f"{START}user\nShort?{END}\n")
+    with pytest.raises(TooLong, match="No row of feedback fits"):
         prepare(snapshot_of([rows[1]]), prompter)
 
 
-def example(name: str, length: int, *, part: Any = "target", weight: float = 1.0) -> Example:
+def example(name: str, length: int, *, role: Any = "target", weight: float = 1.0, other: int = 0) -> Example:
+    ids = tuple(3 + i * 7 % 200 for i in range(length))
+    answers = (ids[length // 2 :], tuple(5 + i * 11 % 190 for i in range(other)))
     return Example(
-        id=name, part=part, ids=tuple(3 + i * 7 % 200 for i in range(length)), start=length // 2, weight=weight
+        id=name, role=role, prompt=ids[: length // 2], answers=answers if other else answers[:1], weight=weight
     )
+
+
+def test_pair_keeps_one_prompt_for_both_of_its_answers_and_each_ends_with_the_stop_token(prompter: Prompter) -> None:
+    vote = row(0, role="pair", target="Aye.", rejected="No, thank you.")
+    (found,) = prepare(snapshot_of([vote], replays=0), prompter).feedback
+    assert [prompter.decode(answer) for answer in found.answers] == ["Aye." + END, "No, thank you." + END]
+    laid = lay_out([found], shared=True, dtype=torch.float32, device=torch.device("cpu"))
+    assert laid.positions is not None
+    start = len(found.prompt)
+    assert laid.positions[0, start:].tolist() == [*range(start, start + 4), *range(start, start + 14)]
+    assert [prompter.decode(laid.wanted[laid.owner == i].tolist()) for i in (0, 1)] == [
+        "Aye." + END,
+        "No, thank you." + END,
+    ]
+    assert laid.ids.shape == (1, start + 4 + 14)
+
+
+def test_rows_become_what_their_role_teaches(prompter: Prompter) -> None:
+    rows = [
+        row(0), row(1, rejected="Old text."), row(2, rejected=row(2).target), row(3, role="pair", rejected="b"),
+        row(4, role="positive"), row(5, role="negative"),
+    ]  # fmt: skip
+    found = prepare(snapshot_of(rows), prompter)
+    assert [(e.role, len(e.answers), parts_of(e)) for e in found.feedback] == [
+        ("target", 1, ("target",)),
+        ("target", 2, ("target", "pair")),
+        ("target", 1, ("target",)),
+        ("pair", 2, ("pair", "anchor")),
+        ("positive", 1, ("unpaired", "liked")),
+        ("negative", 1, ("unpaired",)),
+    ]
+    assert {parts_of(e) for e in found.replay} == {("replay",)}
+
+
+def test_negatives_never_weigh_more_than_what_is_wanted(prompter: Prompter) -> None:
+    liked, disliked = row(0, role="positive", weight=1.5), [row(i, role="negative", weight=2.0) for i in (1, 2, 3)]
+    found = prepare(snapshot_of([liked, *disliked]), prompter)
+    assert [e.weight for e in found.feedback] == [1.5, 0.5, 0.5, 0.5]
+    assert found.eased == 0.25
+    assert prepare(snapshot_of([liked, disliked[0], row(4)]), prompter).eased == 1.0
+    with pytest.raises(BadInput, match=r"says only what is not wanted\. Correct a few"):
+        prepare(snapshot_of(disliked), prompter)
 
 
 def test_batches_keep_to_the_token_budget_and_lose_nothing() -> None:
     rows = [example(str(i), 5 + i * 13 % 60) for i in range(40)] + [example("long", 500)]
     made = list(batches(rows, tokens=256))
     assert sorted(e.id for batch in made for e in batch) == sorted(e.id for e in rows)
-    padded = [len(batch) * max(len(e.ids) for e in batch) for batch in made]
+    padded = [len(batch) * max(e.lines(shared=True)[0].length for e in batch) for batch in made]
     assert all(size <= 256 for size in padded[:-1])
     assert made[-1] == [rows[-1]]
 
@@ -104,43 +151,62 @@ def test_draw_takes_each_example_once_before_any_twice_and_repeats_itself_by_see
 
 def test_loss_and_gradients_equal_a_plain_reference_over_all_logits(base: Path) -> None:
     learner = Learner(load_base(base, torch.device("cpu")).float(), rank=4, alpha=8, seed=1)
-    weights = learner.weights()
+    weights, loss = learner.weights(), 0.0
     with torch.no_grad():
         for value in weights.values():
             value.add_(torch.randn_like(value) * 0.05)
     step = [
-        example("a", 20, weight=2.0),
+        example("a", 20, weight=2.0, other=9),
         example("b", 31),
-        example("c", 12, part="replay"),
-        example("d", 25, part="replay"),
+        example("c", 12, role="replay"),
+        example("d", 25, role="replay"),
+        example("e", 28, role="pair", other=17),
+        example("f", 18, role="positive"),
+        example("g", 22, role="negative", weight=0.5),
     ]
-    joint = JointLoss({"target": 1.0, "replay": 0.3})
-    sizes = joint.sizes(step)
-    parts: dict[str, float] = {}
-    for batch in batches(step, tokens=64):  # three batches: the parts' means must not depend on how a step is cut
-        found = joint.of(learner.score(batch), batch, sizes=sizes)
-        joint.total(found).backward()
-        for part, value in found.items():
-            parts[part] = parts.get(part, 0.0) + float(value.detach())
+    joint = JointLoss({**SHARES, "replay": 0.3}, normal_length=13.0)
+    sizes, reference = joint.sizes(step), dict[str, tuple[float, ...]]()
+    for batch in batches(step, tokens=64):  # several batches: means must not depend on how a step is cut
+        reference |= learner.reference(batch)
+        found = joint.of(learner.score(batch), batch, sizes=sizes, reference=reference)
+        total = joint.total(found, sizes)
+        total.backward()
+        loss = loss + float(total.detach())
     ours = {name: value.grad.clone() for name, value in weights.items() if value.grad is not None}
     learner.model.zero_grad()
-    reference = _plain_loss(learner, step, share=0.3)
-    reference.backward()
-    assert parts["target"] + 0.3 * parts["replay"] == pytest.approx(float(reference.detach()), abs=1e-5)
+    plain = _plain_loss(learner, step)
+    plain.backward()
+    assert loss == pytest.approx(float(plain.detach()), abs=1e-5)
     assert set(ours) == set(weights)
     for name, value in weights.items():
         torch.testing.assert_close(ours[name], value.grad, rtol=1e-4, atol=1e-6)
 
 
-def _plain_loss(learner: Learner, step: list[Example], *, share: float) -> torch.Tensor:
-    sums = {"target": torch.tensor(0.0), "replay": torch.tensor(0.0)}
-    counts = {"target": 0.0, "replay": 0.0}
-    for e in step:
-        logits = learner.model(input_ids=torch.tensor([e.ids])).logits[0, e.start - 1 : -1]
-        nll = torch.nn.functional.cross_entropy(logits, torch.tensor(e.ids[e.start :]), reduction="sum")
-        sums[e.part] = sums[e.part] + e.weight * nll
-        counts[e.part] += e.weight * e.learned
-    return sums["target"] / counts["target"] + share * sums["replay"] / counts["replay"]
+def _plain_loss(learner: Learner, step: list[Example]) -> torch.Tensor:
+    """The same, term by term as the recipe has it: whole logits, one answer at a time, no sharing."""
+
+    def logp(e: Example, answer: tuple[int, ...]) -> torch.Tensor:
+        logits = learner.model(input_ids=torch.tensor([[*e.prompt, *answer]])).logits[0, len(e.prompt) - 1 : -1]
+        return -torch.nn.functional.cross_entropy(logits, torch.tensor(answer), reduction="sum")
+
+    now = {(e.id, i): logp(e, answer) for e in step for i, answer in enumerate(e.answers)}
+    with torch.no_grad(), learner.model.disable_adapter():
+        before = {(e.id, i): logp(e, answer) for e in step for i, answer in enumerate(e.answers)}
+    gain = {key: now[key] - before[key] for key in now}
+    feedback = 2.0 + 1.0 + 1.0 + 1.0 + 0.5
+
+    def nll(*names: str) -> torch.Tensor:
+        of = [e for e in step if e.id in names]
+        return -sum(e.weight * now[e.id, 0] for e in of) / sum(e.weight * e.learned for e in of)  # type: ignore[return-value]
+
+    def pair(e: Example) -> torch.Tensor:
+        better, worse = (gain[e.id, i] * 13.0 / len(e.answers[i]) for i in (0, 1))
+        return -torch.nn.functional.logsigmoid(0.1 * (better - worse))
+
+    pairs = (2.0 * pair(step[0]) + pair(step[4])) / 3.0
+    unpaired = (1 - torch.sigmoid(0.1 * gain["f", 0]) + 0.5 * torch.sigmoid(0.1 * gain["g", 0])) / 1.5
+    shares = 3.0 / feedback * nll("a", "b") + 3.0 / feedback * pairs + 0.2 / feedback * nll("e")
+    return shares + 0.5 * 1.5 / feedback * unpaired + 0.3 / feedback * nll("f") + 0.3 * nll("c", "d")
 
 
 def test_lora_learns_in_fp32_on_every_linear_layer_but_the_head_over_a_frozen_bf16_base(base: Path) -> None:

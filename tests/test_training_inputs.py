@@ -51,6 +51,11 @@ BAD_JOBS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "not a number": (_job_with(args={"learning_rate": math.nan}), "The job file is not valid JSON: NaN is not a"),
     "unknown argument": (_job_with(args={"lr": 1e-3}), "There is no training argument called 'lr'."),
     "unknown effort": (_job_with(args={"effort": "huge"}), "effort is 'huge': use quick, normal, thorough."),
+    "start without quick": (_job_with(start="x"), "start is given and effort is normal: only quick continues from"),
+    "fresh without start": (_job_with(fresh=["k_0"]), "fresh is given and start is not: rows are fresh to an adapter"),
+    "steps and effort": (
+        _job_with(args={"steps": 40, "effort": "thorough"}), "steps is 40 and effort is thorough, which chooses steps",
+    ),
     "threads": (_job_with(threads=-1), "threads is -1: it must be between 0 and 1024."),
     "nul in a path": (_job_with(out="a\x00b"), "The job's out must be a text that is not empty."),
     "a sample without messages": (
@@ -81,7 +86,10 @@ def test_unreadable_job_file_says_so_beside_it(tmp_path: Path) -> None:
 
 
 BAD_ROWS: dict[str, tuple[dict[str, Any], str]] = {
-    "role": ({"role": "pair"}, "Line 2 of rows.jsonl has the role 'pair'; this trainer knows target."),
+    "role": ({"role": "tie"}, "Line 2 of rows.jsonl has the role 'tie'; this trainer knows target, pair,"),
+    "pair of one": ({"role": "pair"}, "Line 2 of rows.jsonl is a pair: rejected must be the text of the other reply."),
+    "two liked": ({"role": "positive", "rejected": "x"}, "Line 2 of rows.jsonl is one positive reply: rejected must"),
+    "rejected": ({"rejected": 3}, "Line 2 of rows.jsonl: rejected must be a text or null."),
     "split": ({"split": "all"}, "Line 2 of rows.jsonl has the split 'all': use train or tune."),
     "weight": ({"weight": 0}, "Line 2 of rows.jsonl: weight is 0.0: it must be above 0"),
     "no weight": ({"weight": None}, "Line 2 of rows.jsonl: weight must be a number."),
@@ -144,8 +152,8 @@ def test_metrics_are_read_on_from_an_offset_and_a_line_being_written_waits(tmp_p
 # -- plan --
 
 
-def amounts(targets: int = 5, *, replay: int = 30, tune: int = 0, width: int = 256) -> Amounts:
-    return Amounts(targets=targets, replay=replay, tune=tune, width=width)
+def amounts(targets: int = 5, *, replay: int = 30, width: int = 256, **more: Any) -> Amounts:
+    return Amounts(targets=targets, replay=replay, width=width, **more)
 
 
 def test_plan_grows_with_the_data_and_gives_a_reason_for_each_choice() -> None:
@@ -153,9 +161,9 @@ def test_plan_grows_with_the_data_and_gives_a_reason_for_each_choice() -> None:
     assert [plan.rank for plan in plans] == [8, 8, 8, 16, 32]
     assert [plan.alpha for plan in plans] == [16, 16, 16, 32, 64]
     assert [plan.steps for plan in plans] == sorted(plan.steps for plan in plans)
-    assert [plan.targets_per_step for plan in plans] == [1, 5, 8, 8, 16]
+    assert [plan.rows_per_step for plan in plans] == [1, 5, 8, 8, 16]
     assert all(all(plan.reasons.values()) for plan in plans)
-    passes = plans[-1].steps * plans[-1].targets_per_step / 5000
+    passes = plans[-1].steps * plans[-1].rows_per_step / 5000
     assert 0.9 < passes < 2.0
 
 
@@ -164,6 +172,29 @@ def test_learning_rate_falls_with_width_to_what_large_models_are_given() -> None
     assert 1e-3 <= rates[256] <= 2e-3
     assert rates[256] > rates[896] > rates[4096]
     assert 1e-4 <= rates[4096] <= 2.5e-4
+
+
+def test_mostly_preferences_learn_at_a_fifth_of_the_rate_in_wide_models_and_at_the_same_in_the_practice_model() -> None:
+    for width, share in ((256, 1.0), (4096, 0.2)):
+        votes = choose(TrainArgs(), amounts(0, pairs=30, positives=5, negatives=5, width=width))
+        mixed = choose(TrainArgs(), amounts(20, pairs=20, width=width))
+        assert votes.learning_rate / mixed.learning_rate == pytest.approx(share, abs=0.01)
+        assert "mostly votes and ratings" in votes.reasons["learning_rate"]
+        assert "votes" not in mixed.reasons["learning_rate"]
+        assert (votes.rank, votes.steps) == (mixed.rank, mixed.steps) == (8, 80)
+
+
+def test_pairs_whose_wanted_answers_are_much_longer_are_compared_by_the_token() -> None:
+    even, longer, shorter = (choose(TrainArgs(), amounts(lopsided=x, typical=21.25)) for x in (1.4, 2.0, 0.5))
+    assert [plan.normal_length for plan in (even, longer, shorter)] == [0.0, 21.2, 21.2]
+    assert longer.reasons["normal_length"] == "Wanted answers are 2.0 times longer, so pairs are compared by the token."
+    assert "2.0 times shorter" in shorter.reasons["normal_length"]
+
+
+def test_continued_adapter_gives_its_rank_and_fresh_rows_their_number_of_steps() -> None:
+    plan = choose(TrainArgs(effort="quick"), amounts(100, fresh=5, rank=16, alpha=20))
+    assert (plan.rank, plan.alpha, plan.steps) == (16, 20, 30)
+    assert plan.reasons["steps"] == ("Effort quick: each fresh row, with as many old ones, is seen about 24 times.")
 
 
 def test_effort_is_one_dial_over_the_steps() -> None:
@@ -188,5 +219,5 @@ def test_without_replay_the_plan_goes_slower_and_says_why() -> None:
 
 
 def test_parts_that_the_app_imports_bring_no_torch() -> None:
-    code = "import sys; from ftchat.training import job, plan, snapshot; assert 'torch' not in sys.modules"
+    code = "import sys; from ftchat.training import guards, job, plan, snapshot; assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

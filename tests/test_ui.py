@@ -18,18 +18,32 @@ ELEMENTS = {
     *("vote-left", "vote-right", "vote-tie", "vote-both-bad", "after-vote", "judged", "undo-vote", "next-question"),
     *(f"{part}-{side}" for part in ("fixed", "correct", "correction", "save", "cancel") for side in ("left", "right")),
     *("compare-waits", "compare-notice", "compare-prompt", "compare-send", "compare-offers", "compare-new"),
-    *("choose", "choose-left", "choose-right", "choose-blind"),
+    *("choose", "choose-left", "choose-right", "choose-blind", "compare-hold", "compare-keys", "ask-again"),
+    *(
+        f"{part}-{side}"
+        for part in ("told", "instruct", "instruction", "rewrite", "change")
+        for side in ("left", "right")
+    ),
+    *("vote-comment", "asked-again", "session-bar", "session-far", "session-skip", "session-leave", "session-end"),
+    *("session-new", "session-list", "session-file", "session-start", "session-open"),
     *("chat-history", "chat-new", "chat-past", "chat-live", "chat-waits", "chat-notice", "chat-prompt", "chat-send"),
-    *("chat-stop", "chat-who", "correction-chat", "save-chat", "cancel-chat"),
+    *("chat-stop", "chat-hold", "chat-who", "chat-how", "chat-system", "chat-temperature", "chat-top-p"),
+    *("chat-max-tokens", "chat-search", "chat-offers", "edit-question", "edit-ask", "edit-cancel"),
+    *(f"{part}-chat" for part in ("correction", "instruction", "rewrite", "change", "save", "cancel")),
     *("train-notice", "run", "run-plot", "run-stop", "run-use", "run-compare", "roll-back", "run-shows", "card"),
-    *("effort", "train-start"),
+    *("effort", "train-start", "train-more", "train-rank", "run-past", "strip-trouble"),
+    *(f"tab-{name}" for name in ("review", "models", "leaderboard", "settings")),
+    *(f"review-{part}" for part in ("status", "kind", "person", "search", "notice", "list", "keys", "exchange")),
+    *("correction-queue", "save-queue", "cancel-queue", "board"),
+    *(f"models-{part}" for part in ("notice", "list", "rows", "progress", "import")),
+    *(f"settings-{part}" for part in ("notice", "made", "people", "backups", "model", "list")),
 }
 
 
 @pytest.fixture(scope="module")
 def blocks() -> gr.Blocks:
     """Laying out asks nothing of the parts but the name."""
-    return ui.build(cast(Parts, SimpleNamespace(settings=SimpleNamespace(name="shop"))))
+    return ui.build(cast(Parts, SimpleNamespace(settings=SimpleNamespace(name="shop", open=True))))
 
 
 def test_every_element_has_its_stable_id_once(blocks: gr.Blocks) -> None:

@@ -1,15 +1,21 @@
 """What the Train page shows: the card, a run in words, its plot, and only the buttons that do something."""
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hostile import HOSTILE, Tags
 
 from ftchat.dataset import Card
+from ftchat.errors import BadInput
 from ftchat.progress import RunSeen, Show
 from ftchat.records import Adapter, Run, Verdict
+from ftchat.schedule import Looked, State
+from ftchat.store.exams import Pin
 from ftchat.ui import plot, train_views
+from ftchat.ui.train import numbers
 
 
 def run_seen(**given: Any) -> RunSeen:
@@ -42,22 +48,88 @@ def test_a_hostile_text_is_harmless_wherever_it_is_shown(text: str) -> None:
     assert [Tags(html).active for html in shown] == [set()] * len(shown)
 
 
-def test_the_card_counts_what_trains_and_what_is_held_out() -> None:
-    card = Card(
-        corrections=12,
-        train=10,
-        tune=0,
-        exam=2,
-        exam_groups=2,
-        pending=3,
-        votes=0,
-        new=12,
-        enough=True,
-        advice="6 more on other questions.",
+def card_of(**given: Any) -> Card:
+    values: dict[str, Any] = {"corrections": 12, "train": 10, "tune": 0, "exam": 2, "exam_groups": 2, "pending": 3}
+    values |= {"votes": 0, "new": 12, "enough": True, "advice": "6 more on other questions."}
+    return Card(**{**values, **given})
+
+
+def test_the_card_counts_what_trains_what_is_held_out_and_what_is_left_out() -> None:
+    becomes = {"train": {"target": 10, "pair": 4, "negative": 1}, "exam": {"target": 2}}
+    dropped = {"duplicate": 2, "contradicted": 1}
+    why = {"duplicate": "says the same", "contradicted": "others say otherwise"}
+    words = text_of(train_views.card(card_of(becomes=becomes, dropped=dropped, why=why)))
+    counted = (
+        "Corrections 10 Votes, as pairs 4 Replies to avoid 1 Held out for the exam 2 Left out 3 Waiting for review 3"
     )
-    words = text_of(train_views.card(card))
-    assert "Corrections 12 of these, train it 10 of these, held out for the exam 2 Waiting for review 3" in words
+    assert counted in words
+    assert "Why 3 are left out 2 · says the same 1 · others say otherwise" in words
     assert words.endswith("6 more on other questions.")
+
+
+def test_the_card_says_what_is_odd() -> None:
+    people = [{"name": "bob", "rows": 8, "weight": 1.0, "share": 0.8}, {"name": "ann", "rows": 2, "share": 0.2}]
+    hint = {"row": "k_1", "kind": "email", "where": "answer", "shown": "a…@…"}
+    words = text_of(train_views.card(card_of(people=people, notes=["It may learn to be longer."], personal=[hint])))
+    assert "bob gave 80% of what trains. It may learn to be longer." in words
+    assert "email in a answer" not in words  # plain English also here
+    assert "a…@…" in words
+
+
+def test_earlier_runs_are_listed_with_their_reasons() -> None:
+    verdict = Verdict(decision="REJECT", reasons=("It forgot.",))
+    failed = run_seen(stage="failed", reason="The disk is full.").run
+    rejected = run_seen(stage="rejected", adapter="shop-v2", verdict=verdict).run
+    words = text_of(train_views.past([rejected, failed]))
+    assert words.startswith("Earlier runs shop-v2 rejected")
+    assert "It forgot. How it went no adapter failed" in words
+    assert words.endswith("The disk is full. How it went")
+    assert train_views.past([]) == ""
+
+
+def test_an_earlier_run_is_shown_whole_without_taking_the_newest_ones_ids() -> None:
+    seen = run_seen(stage="done", shows=(Show(prompt='Say id="x"', taught=True, before="a", wanted="b", now="b"),))
+    html = train_views.whole(seen)
+    assert re.findall(r'<[^>]* id="', html) == []
+    assert "Say id=&quot;x&quot;" in html
+    words = text_of(html)
+    assert words.index("finished") < words.index("How its answers change") < words.index("Close")
+
+
+def test_what_is_typed_into_more_is_a_number_or_chosen_by_ftchat() -> None:
+    typed = {"rank": " 8 ", "learning_rate": "2e-3", "steps": "", "replay_share": None, "seed": "0"}
+    assert numbers(typed) == {"rank": 8, "learning_rate": 0.002, "seed": 0}
+    with pytest.raises(BadInput, match=r"Rank is '8\.5': write a number"):
+        numbers({"rank": "8.5"})
+
+
+def test_the_same_once_more_is_offered_only_where_it_can_be_done() -> None:
+    run = replace(run_seen(stage="done").run, snapshot="s_1")
+    offered = [
+        train_views.past([run], again=True),
+        train_views.past([run]),
+        train_views.past([replace(run, snapshot=None)], again=True),
+    ]
+    assert ["Once more" in html for html in offered] == [True, False, False]
+
+
+def test_the_schedule_says_why_it_waits_and_pins_what_they_demand() -> None:
+    last = Looked(at=datetime(2026, 3, 1, 2, 0, tzinfo=UTC), run=None, reason="Skipped: 6 came in; it waits for 20.")
+    state = State(when="0 2 * * *", words="It looks at two.", next_at=None, needed=20, new=6, last=last)
+    assert text_of(train_views.schedule(state)) == (
+        "By itself It looks at two. Last, 01.03. 02:00: Skipped: 6 came in; it waits for 20."
+    )
+    off = State(when="off", words="The schedule is off.", next_at=None, needed=8, new=0, last=None)
+    assert "It trains when somebody presses Retrain." in text_of(train_views.schedule(off))
+    pin = Pin(id="p_1", prompt="Do you deliver?", contains=("yes",), lacks=("no idea",), by="ann", created_at="")
+    words = text_of(train_views.pins([pin]))
+    assert "Do you deliver? has “yes”, lacks “no idea” Take off" in words
+
+
+def test_the_step_that_is_kept_is_named_once_it_is_past() -> None:
+    assert plot.best(((0, 2.0), (10, 1.0))) is None
+    assert plot.best(((0, 2.0), (10, 1.0), (20, 1.2))) == 10
+    assert "best at step 10" in train_views.plot(run_seen(tune=((0, 2.0), (10, 1.0), (20, 1.2)), steps=20))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +176,8 @@ def test_only_buttons_that_do_something_are_shown() -> None:
     done = run_seen(stage="done", adapter="shop-v1")
     assert can(None, "base") == (True, False, False, False)
     assert can(run_seen(), "base") == (False, True, False, False)
-    assert can(run_seen(stage="exam"), "base") == (False, False, False, False)
+    assert can(run_seen(stage="exam"), "base") == (False, True, False, False)
+    assert can(run_seen(stage="publish"), "base") == (False, False, False, False)
     assert can(done, "base", adapter("challenger")) == (True, False, True, False)
     assert can(done, "shop-v1", adapter("champion")) == (True, False, False, True)
     assert can(run_seen(stage="rejected", adapter="shop-v1"), "base", adapter("rejected")) == (

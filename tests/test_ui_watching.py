@@ -1,10 +1,13 @@
 """Watching a turn for a page: each change once, the end seen, and of two watchers only the newest."""
 
+from pathlib import Path
+
 import pytest
+from room import ANN, Room
 
 from ftchat.seen import LaneSeen, TurnSeen
 from ftchat.ui import watching
-from ftchat.ui.watching import Watchers, until_ready, watched
+from ftchat.ui.watching import Watchers, see, until_ready, watched
 
 
 def seen(text: str, *, done: bool, votable: bool = False) -> TurnSeen:
@@ -79,5 +82,28 @@ async def test_a_question_waits_for_the_engine_as_long_as_somebody_waits_for_it(
     assert not await until_ready(lambda: "starting", wanted=lambda: False, hopeless=lambda: False)
 
 
-async def test_a_question_does_not_wait_for_an_engine_that_is_down():
+async def test_a_question_does_not_wait_for_an_engine_that_is_down() -> None:
     assert await until_ready(lambda: "it failed", wanted=lambda: True, hopeless=lambda: True)
+
+
+async def test_a_comparison_is_seen_with_what_was_asked_again_after_it_but_not_after_the_next(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    first = await _compared(room, await room.chat.ask(ANN, "What does the gouda cost?", mode="compare"))
+    assert see(room.chat, ANN, first).again is None
+    again = await room.chat.ask_again(ANN, first)
+    await room.done(again)
+    scene = see(room.chat, ANN, first)
+    assert (scene.turn.turn, scene.again and scene.again.turn) == (first, again)
+    second = await _compared(room, await room.chat.regenerate(ANN, first))
+    later = await room.chat.ask_again(ANN, second)
+    await room.done(later)
+    assert [getattr(see(room.chat, ANN, turn).again, "turn", None) for turn in (first, second)] == [again, later]
+    await room.close()
+
+
+async def _compared(room: Room, turn: str) -> str:
+    """A turn that was answered, voted on and corrected."""
+    await room.done(turn)
+    await room.judging.vote(ANN, turn, "left")
+    room.judging.correct(ANN, room.store.turns.get(turn).replies[0].id, f"It costs EUR 12, said {turn}.")
+    return turn

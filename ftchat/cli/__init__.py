@@ -14,8 +14,13 @@ from ftchat.errors import FtchatError, SetupError
 COMMANDS = {
     "serve": ("ftchat.serve", "pages, API and engine"),
     "doctor": ("ftchat.cli.doctor", "can this machine run ftchat, and what is missing"),
+    "retrain": ("ftchat.cli.retrain", "train a new adapter from the approved feedback, and wait for the verdict"),
+    "adapters": ("ftchat.cli.adapters", "list, show, promote, rollback, import, export, delete"),
+    "feedback": ("ftchat.cli.feedback", "list, review, export, import"),
     "users": ("ftchat.cli.users", "who may come in: list, invite, disable, enable, role, password-link"),
     "tokens": ("ftchat.cli.tokens", "what programs come in with: list, create, revoke"),
+    "simulate": ("ftchat.cli.simulate", "a team that teaches a rule, as a program: the learning curve"),
+    "selftest": ("ftchat.cli.selftest", "the whole loop once, on this machine and with your model"),
     "backup": ("ftchat.cli.backup", "a verified copy of everything that people said"),
     "restore": ("ftchat.cli.restore", "go back to a backup"),
 }
@@ -32,7 +37,7 @@ def usage() -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one subcommand. Exit status 1: it was refused; 2: it was called wrongly; 3: the home or the port is taken."""
+    """Run one subcommand. Exit status 1: it was refused; 2: called wrongly; 3: home or port are taken."""
     command, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
     if command in ("version", "--version"):
         print(__version__)

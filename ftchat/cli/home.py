@@ -6,41 +6,25 @@ Both ways lead to the same routes, so that a command is written once. It does no
 import argparse
 import asyncio
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
 
 import httpx
-from fastapi import FastAPI
 
-from ftchat.accounts import ALONE, Accounts
 from ftchat.backups import DATABASE
+from ftchat.cli.files import NeedsApp, app_of
 from ftchat.config import Settings, load_settings
 from ftchat.errors import FtchatError, HomeInUse, SetupError
-from ftchat.lease import Lease, announced
-from ftchat.records import Person, Standing
+from ftchat.lease import Lease, announced, holder
 from ftchat.store import Store
-from ftchat.web import accounts, refusals
-from ftchat.web.guard import Guard
-from ftchat.web.repeats import Repeats
 
 _PATIENCE_S = 60.0
 
 
 class Refused(FtchatError):
     """The app said no; the sentence is its own."""
-
-
-@dataclass(frozen=True)
-class _Files:
-    """What the routes for accounts need, without an app: whoever may open the files is admin."""
-
-    store: Store
-    accounts: Accounts
-
-    def person(self, request: object, at_least: Standing = "viewer") -> Person:
-        """The one person at this machine."""
-        return ALONE
 
 
 class Home:
@@ -55,50 +39,91 @@ class Home:
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """What a route answers; what it refuses is raised as its sentence."""
-        return asyncio.run(self._call(method, path, body))
+        given: dict[str, Any] = json.loads(asyncio.run(self._call(_Call(method, path, {"json": body}))))
+        return given
 
-    async def _call(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+    def send(self, path: str, file: Path, kind: str) -> dict[str, Any]:
+        """What a route answers to a file."""
+        sent = {"content": _portions(file), "headers": {"Content-Type": kind}}
+        given: dict[str, Any] = json.loads(asyncio.run(self._call(_Call("POST", path, sent, patience_s=None))))
+        return given
+
+    def fetch(self, path: str, to: Path | None = None) -> bytes:
+        """The file that a route answers with; with `to` it is written there, aside and then renamed."""
+        return asyncio.run(self._call(_Call("GET", path, {}, to=to, patience_s=None)))
+
+    def needs_app(self) -> None:
+        """Refuse what only a running app can do, before anything else is done."""
+        if holder(self._lease) is None:
+            raise NeedsApp(self._settings.home)
+
+    async def _call(self, call: "_Call") -> bytes:
         try:
             lease = Lease(self._lease)
         except HomeInUse as err:
-            return await self._of_app(err, method, path, body)
+            return await self._of_app(err, call)
         store = None
         try:
             store = Store(self._settings.home / "data" / DATABASE)
-            return await self._of_files(store, method, path, body)
+            transport = httpx.ASGITransport(app=app_of(self._settings, store))
+            async with httpx.AsyncClient(base_url=self._settings.url, transport=transport) as client:
+                return await call.made(client)
         finally:
             if store is not None:
                 store.close()
             lease.release()
 
-    async def _of_app(self, held: HomeInUse, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+    async def _of_app(self, held: HomeInUse, call: "_Call") -> bytes:
         app = announced(self._lease)
         if app is None:
             raise held
         headers = {"Authorization": f"Bearer {app.key}"}
         try:
-            async with httpx.AsyncClient(base_url=app.url, headers=headers, timeout=_PATIENCE_S) as client:
-                return _answer(await client.request(method, path, json=body))
+            async with httpx.AsyncClient(base_url=app.url, headers=headers, timeout=call.patience_s) as client:
+                return await call.made(client)
         except httpx.TransportError as err:
             raise HomeInUse(f"{held.message} It does not answer at {app.url} ({err}).") from err
 
-    async def _of_files(self, store: Store, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
-        app = FastAPI()
-        app.state.parts = _Files(store, Accounts(store))
-        app.state.repeats = Repeats(store)
-        app.include_router(accounts.router)
-        refusals.add_to(app)
-        app.add_middleware(Guard, settings=self._settings)
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(base_url=self._settings.url, transport=transport) as client:
-            return _answer(await client.request(method, path, json=body))
+
+@dataclass(frozen=True, kw_only=True)
+class _Call:
+    """One request, and where its answer goes."""
+
+    method: str = field(kw_only=False)
+    path: str = field(kw_only=False)
+    sent: dict[str, Any] = field(kw_only=False)
+    to: Path | None = None
+    patience_s: float | None = _PATIENCE_S
+
+    async def made(self, client: httpx.AsyncClient) -> bytes:
+        """The answer's body; what was refused is raised as its sentence."""
+        async with client.stream(self.method, self.path, **self.sent) as answer:
+            if answer.is_error:
+                raise Refused(json.loads(await answer.aread())["error"]["message"])
+            if self.to is None:
+                return await answer.aread()
+            aside = self.to.with_name(f".{self.to.name}.part")
+            with _writable(aside) as file:
+                async for portion in answer.aiter_bytes():
+                    file.write(portion)
+            aside.rename(self.to)
+        return b""
 
 
-def _answer(answer: httpx.Response) -> dict[str, Any]:
-    given: dict[str, Any] = answer.json()
-    if answer.is_error:
-        raise Refused(given["error"]["message"])
-    return given
+def _writable(path: Path) -> IO[bytes]:
+    try:
+        return path.open("wb")
+    except OSError as err:
+        raise SetupError(f"{path.parent} cannot be written to: {err.strerror}. Name another place.") from err
+
+
+async def _portions(file: Path) -> AsyncIterator[bytes]:
+    try:
+        with file.open("rb") as source:
+            while portion := source.read(1 << 20):
+                yield portion
+    except OSError as err:
+        raise SetupError(f"{file} cannot be read: {err.strerror}.") from err
 
 
 def command(name: str, about: str) -> argparse.ArgumentParser:
@@ -106,6 +131,23 @@ def command(name: str, about: str) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(f"ftchat {name}", description=about)
     add_common(made)
     return made
+
+
+Subs = Callable[[str, Callable[[argparse.Namespace, Home], None], str], argparse.ArgumentParser]
+
+
+def commands(name: str, about: str) -> tuple[argparse.ArgumentParser, Subs]:
+    """A parser with subcommands, and what adds one: its name, what does it, and what it is."""
+    made = argparse.ArgumentParser(f"ftchat {name}", description=about)
+    subs = made.add_subparsers(required=True, metavar="COMMAND")
+
+    def sub(name: str, do: Callable[[argparse.Namespace, Home], None], about: str) -> argparse.ArgumentParser:
+        one = subs.add_parser(name, help=about, description=about)
+        add_common(one)
+        one.set_defaults(do=do)
+        return one
+
+    return made, sub
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:

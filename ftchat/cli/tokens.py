@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from ftchat.cli.home import Home, add_common, say, settings_of, table
+from ftchat.cli.home import Home, commands, say, settings_of, table
 from ftchat.records import STANDINGS
 
 
@@ -16,15 +16,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser("ftchat tokens", description="What programs come in with: Authorization: Bearer ...")
-    subs = made.add_subparsers(required=True, metavar="COMMAND")
-
-    def sub(name: str, do: Any, about: str) -> argparse.ArgumentParser:
-        one = subs.add_parser(name, help=about, description=about)
-        add_common(one)
-        one.set_defaults(do=do)
-        return one
-
+    made, sub = commands("tokens", "What programs come in with: Authorization: Bearer ...")
     sub("list", _list, "Every token, newest first.")
     create = sub("create", _create, "A new token; it is shown once.")
     create.add_argument("--role", choices=STANDINGS, required=True, help="what it may; at most what its user may")

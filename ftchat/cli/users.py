@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from ftchat.cli.home import Home, add_common, say, settings_of, table
+from ftchat.cli.home import Home, commands, say, settings_of, table
 from ftchat.records import STANDINGS
 
 
@@ -16,15 +16,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser("ftchat users", description="Who may come in, and as what.")
-    subs = made.add_subparsers(required=True, metavar="COMMAND")
-
-    def sub(name: str, do: Any, about: str) -> argparse.ArgumentParser:
-        one = subs.add_parser(name, help=about, description=about)
-        add_common(one)
-        one.set_defaults(do=do)
-        return one
-
+    made, sub = commands("users", "Who may come in, and as what.")
     sub("list", _list, "Everyone, and the invitations that are open.")
     invite = sub("invite", _invite, "A link with which somebody becomes a user; it works once.")
     invite.add_argument("--role", choices=STANDINGS, default="rater", help="what they will be (default: rater)")

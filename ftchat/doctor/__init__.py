@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftchat import starter
+from ftchat import hub, starter
 from ftchat.backups import DATABASE
 from ftchat.config import Settings
 from ftchat.doctor import asked, here
@@ -38,6 +38,8 @@ class Check:
 def examine(settings: Settings, environ: Mapping[str, str]) -> list[Check]:
     """Every check, in the order in which one thing needs another."""
     model = Path(settings.model).expanduser().resolve() if settings.model else starter.model_path()
+    if hub.is_id(settings.model):
+        model = hub.folder(settings.model, settings.home / "data") or Path(settings.model)
     runs = holder(settings.home / "data" / "lease")
     system = os.uname()
     looks: dict[str, Callable[[], Finding]] = {

@@ -6,7 +6,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-from ftchat import sizing
+from ftchat import hub, sizing
 from ftchat.base import check_architecture, check_folder, read_json, served_here
 from ftchat.config import Settings
 from ftchat.doctor.here import nearest
@@ -22,6 +22,9 @@ from ftchat.store.facts import steps_ahead
 
 def model_files(model: Path, settings: Settings) -> Finding:
     """The base model's files."""
+    if hub.is_id(settings.model) and not model.is_dir():
+        says = f"{settings.model} is not downloaded yet"
+        return Finding("warning", says, "start `ftchat serve`, which downloads it, where there is a way to the hub")
     try:
         check_folder(model)
         if not settings.engine_url:
@@ -32,7 +35,8 @@ def model_files(model: Path, settings: Settings) -> Finding:
     if not any(file.is_file() for file in templates) and not read_json(model / "tokenizer_config.json").get(
         "chat_template"
     ):
-        return Finding("error", f"{model} has no chat template", "choose the model's instruct or chat variant")
+        says = f"{model} has no chat template: conversations are written to it as plain text"
+        return Finding("warning", says, "choose the model's instruct or chat variant, which answers better")
     shape = sizing.shape_of(model)
     named = "the practice model" if not settings.model else str(model)
     return Finding("ok", f"{named}: weights {sizing.gib(shape.weights)}, up to {shape.longest:,} tokens")

@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +21,7 @@ import httpx
 from ftchat.engine.endpoint import Connection, Ending, Endpoint, Health, Piece, Request
 from ftchat.engine.permits import Permits
 from ftchat.engine.refusals import GONE
+from ftchat.engine.thoughts import Thoughts
 from ftchat.errors import (
     AnswerCut,
     BadAdapter,
@@ -51,8 +53,12 @@ class Engine:
         transport: httpx.AsyncBaseTransport | None = None,
         max_in_flight: int = 32,
         patience_s: float = 60.0,
+        thinks: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`transport` stands in for the network in tests; `patience_s` is the longest wait for permits."""
+        """`transport` stands in for the network in tests; `patience_s` is the longest wait for permits.
+
+        `thinks` says whether this base may write reasoning before its answers, which is then kept apart.
+        """
         if not endpoints:
             raise SetupError("No engine is known: leave engine_url empty to have one started, or name one.")
         for endpoint in endpoints:
@@ -62,9 +68,23 @@ class Engine:
         self._turn = 0
         self._permits = Permits(max_in_flight)
         self._patience_s = patience_s
+        self._thinks = thinks
 
     async def stream(self, request: Request) -> AsyncGenerator[Piece, None]:
         """The answer, piece by piece; the last piece says how it ended."""
+        async with aclosing(self._stream(request)) as pieces:
+            if not self._thinks():
+                async for piece in pieces:
+                    yield piece
+                return
+            thoughts = Thoughts()
+            async for piece in pieces:
+                reasoning, text = thoughts.end() if piece.finish else thoughts.feed(piece.text)
+                if reasoning or text or piece.finish:
+                    yield replace(piece, text=text, reasoning=reasoning)
+
+    async def _stream(self, request: Request) -> AsyncGenerator[Piece, None]:
+        """As it comes from the first endpoint that answers."""
         begun = False
         attempts = _Attempts(self._all, request.model, self._next_turn())
         while (connection := await attempts.next()) is not None:

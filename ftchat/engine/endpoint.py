@@ -7,13 +7,13 @@ does not know of other endpoints: see the package's own module.
 import json
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import httpx
 
 from ftchat.engine.refusals import GONE, check, said
+from ftchat.engine.wire import Wire
 from ftchat.errors import AnswerCut, BadAdapter, EngineError, EngineGarbled, EngineNotReady, EngineTimeout
 from ftchat.records import Params
 
@@ -23,7 +23,7 @@ Health = Literal["live", "dead", "silent"]
 _TIMEOUT = httpx.Timeout(600.0, connect=5.0)  # the first token of a queued request may take minutes
 _QUICK = httpx.Timeout(5.0)
 _PAUSE_S = 2.0  # an endpoint that was not there is asked last for so long
-_SSE_FIELDS = (":", "event:", "id:", "retry:")  # lines of an event stream that carry no text
+_SSE_FIELDS = (b":", b"event:", b"id:", b"retry:")  # lines of an event stream that carry no text
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Piece:
-    """Some text of an answer. The last one has no text, but `finish` and the token counts."""
+    """Some text of an answer, or of the reasoning before it. The last one has `finish` and the token counts."""
 
     text: str
     finish: Ending | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    reasoning: str = ""
 
 
 class Connection:
@@ -63,14 +64,17 @@ class Connection:
         self.heard = time.monotonic()  # when it last sent some text or scores
         self.lacks: set[str] = set()  # names that it said it does not serve
         self._missing_until = 0.0
+        headers = {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
+        self._transport = transport or Wire(keep=keep)
         self._client = httpx.AsyncClient(
             base_url=self.url,
-            headers={"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {},
-            transport=transport,
+            headers={**headers, "Accept-Encoding": "identity"},
+            transport=self._transport,
             timeout=_TIMEOUT,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=keep),
             trust_env=False,  # the engine is near: never through a proxy
         )
+        self._asked_at = httpx.URL(f"{self.url}/v1/completions")
+        self._headers = {**headers, "Content-Type": "application/json"}
 
     @property
     def missing(self) -> bool:
@@ -118,17 +122,25 @@ class Connection:
         """One attempt at an answer. EngineNotReady when the connection fails, AnswerCut when the stream just ends."""
         found = _Reading(self.url)
         try:
-            async with self._client.stream("POST", "/v1/completions", json=_body(request)) as response:
+            # Straight to the transport: what the client does beside (cookies, redirects, text) costs as much again.
+            response = await self._transport.handle_async_request(self._asking(_body(request)))
+            try:
                 if response.status_code != 200:
                     check(response.status_code, await response.aread())
-                async with aclosing(cast("AsyncGenerator[str, None]", response.aiter_lines())) as lines:
-                    async for line in lines:
-                        for text in found.line(line):
-                            self.heard = time.monotonic()
-                            yield Piece(text)
+                async for data in cast("httpx.AsyncByteStream", response.stream):
+                    for text in found.feed(data):
+                        self.heard = time.monotonic()
+                        yield Piece(text)
+            finally:
+                await response.aclose()
         except httpx.RequestError as err:
             raise _failed(err, self.url) from err
         yield found.end()
+
+    def _asking(self, body: Mapping[str, Any]) -> httpx.Request:
+        content = json.dumps(body, separators=(",", ":")).encode()
+        timeout = {"timeout": _TIMEOUT.as_dict()}
+        return httpx.Request("POST", self._asked_at, headers=self._headers, content=content, extensions=timeout)
 
     async def load(self, name: str, path: str) -> None:
         """Serve the adapter in `path` under `name`. Already there under that name is success."""
@@ -163,22 +175,27 @@ class Connection:
 
 
 class _Reading:
-    """The events of one streamed answer, read line by line."""
+    """The events of one streamed answer, read as they come."""
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._rest = b""  # of a line that is not complete
         self._ending: str | None = None
         self._usage: Mapping[str, int] = {}
 
-    def line(self, line: str) -> list[str]:
-        """The texts in a line of the stream."""
-        text = line.removeprefix("data:").strip()
-        if text in ("", "[DONE]") or line.startswith(_SSE_FIELDS):
+    def feed(self, data: bytes) -> list[str]:
+        """The texts in the lines that are complete now."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        return [text for line in lines for text in self._line(line)]
+
+    def _line(self, line: bytes) -> list[str]:
+        content = line.removeprefix(b"data:").strip()
+        if content in (b"", b"[DONE]") or line.startswith(_SSE_FIELDS):
             return []
         try:
-            event = json.loads(text)
+            event = json.loads(content)
             if "error" in event:
-                check(int(event["error"].get("code") or 500), text.encode())
+                check(int(event["error"].get("code") or 500), content)
             self._usage = event.get("usage") or self._usage
             for choice in event["choices"]:
                 self._ending = choice["finish_reason"] or self._ending
@@ -188,10 +205,11 @@ class _Reading:
 
     def end(self) -> Piece:
         """What the last piece says; a stream that ended without an ending was cut."""
+        self._line(self._rest)
         if self._ending not in ("stop", "length"):
             raise AnswerCut("The engine broke off before this answer was complete. Ask again.")
-        counts = (int(self._usage.get(f"{what}_tokens", 0)) for what in ("prompt", "completion"))
-        return Piece("", cast("Ending", self._ending), *counts)
+        prompt, completion = (int(self._usage.get(f"{what}_tokens", 0)) for what in ("prompt", "completion"))
+        return Piece("", cast("Ending", self._ending), prompt, completion)
 
 
 def _body(request: Request) -> dict[str, Any]:

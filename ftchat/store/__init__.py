@@ -21,12 +21,16 @@ from ftchat.errors import StoreError
 from ftchat.records import ids_after, now
 from ftchat.store import copies
 from ftchat.store.ballots import BallotLog
+from ftchat.store.exams import ExamLog
 from ftchat.store.exchange import ExchangeLog
 from ftchat.store.feedback import FeedbackLog
 from ftchat.store.judged import JudgedLog
+from ftchat.store.lessons import LessonLog
+from ftchat.store.lineage import LineageLog
 from ftchat.store.opening import connect, open_checked
 from ftchat.store.people import People
 from ftchat.store.sessions import SessionLog
+from ftchat.store.told import ToldLog
 from ftchat.store.training import TrainingLog
 from ftchat.store.tree import Tree
 from ftchat.store.turns import TurnLog
@@ -55,6 +59,10 @@ class Store:
         self.people = People(self)
         self.ballots = BallotLog(self)
         self.exchange = ExchangeLog(self)
+        self.exams = ExamLog(self)
+        self.lessons = LessonLog(self)
+        self.lineage = LineageLog(self)
+        self.told = ToldLog(self)
         for table in _ORDERED:
             ids_after(str(self._writer.conn.execute(f"SELECT MAX(id) FROM {table}").fetchone()[0]))
 

@@ -95,7 +95,7 @@ class BallotLog:
     def contestants(self, base: str) -> tuple[str, ...]:
         """Who belongs on a leaderboard even without a vote: base, few-shot, and adapters that can answer."""
         sql = """SELECT name FROM adapters WHERE base = :b AND state NOT IN ('broken','rejected')
-                 ORDER BY number DESC, name"""
+                 AND name NOT IN (SELECT name FROM deleted_adapters) ORDER BY number DESC, name"""
         return (BASE, FEW_SHOT, *(row["name"] for row in self._store.rows(sql, {"b": base})))
 
 

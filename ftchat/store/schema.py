@@ -313,3 +313,75 @@ def m022_rating_sessions(db: Database) -> None:
             PRIMARY KEY (session, position)) STRICT, WITHOUT ROWID""",
     ):
         db.execute(sql)
+
+
+@migrations()
+def m050_pins(db: Database) -> None:
+    """What must still be answered: a question, and what its answer has, lacks or matches."""
+    db.execute(
+        """CREATE TABLE pins (
+            id TEXT PRIMARY KEY, prompt TEXT NOT NULL, contains TEXT NOT NULL, lacks TEXT NOT NULL,
+            matches TEXT NOT NULL, by TEXT NOT NULL, created_at TEXT NOT NULL) STRICT"""
+    )
+
+
+@migrations()
+def m051_runs_go_on(db: Database) -> None:
+    """What a run that lost its app needs to go on: how often it was begun, its adapter's name, and whether to stop."""
+    for sql in (
+        "ALTER TABLE runs ADD COLUMN begun INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE runs ADD COLUMN name TEXT",
+        "ALTER TABLE runs ADD COLUMN stop_asked INTEGER NOT NULL DEFAULT 0 CHECK (stop_asked IN (0,1))",
+    ):
+        db.execute(sql)
+
+
+@migrations()
+def m052_scores_kept(db: Database) -> None:
+    """How likely a model finds a text: `what` is a digest of all the tokens, so that nothing is measured twice."""
+    db.execute(
+        """CREATE TABLE kept_scores (
+            base TEXT NOT NULL REFERENCES bases, model TEXT NOT NULL, what TEXT NOT NULL, nll REAL NOT NULL,
+            PRIMARY KEY (base, model, what)) STRICT, WITHOUT ROWID"""
+    )
+
+
+@migrations()
+def m070_adapters_that_are_gone(db: Database) -> None:
+    """Which adapters were deleted: their rows stay, since votes on them and the runs that made them do."""
+    db.execute(
+        """CREATE TABLE deleted_adapters (
+            name TEXT PRIMARY KEY REFERENCES adapters, by TEXT NOT NULL, created_at TEXT NOT NULL) STRICT"""
+    )
+
+
+@migrations()
+def m040_rows_both_ways(db: Database) -> None:
+    """What a row of a snapshot became, found by its feedback too; and which adapter a run went on from, if it did."""
+    for sql in (
+        "ALTER TABLE snapshot_rows ADD COLUMN role TEXT NOT NULL DEFAULT 'target'",
+        "CREATE INDEX snapshot_rows_feedback ON snapshot_rows (feedback)",
+        "ALTER TABLE runs ADD COLUMN went_on_from TEXT",
+        "CREATE INDEX runs_snapshot ON runs (snapshot)",
+    ):
+        db.execute(sql)
+
+
+@migrations()
+def m041_withdrawn(db: Database) -> None:
+    """Feedback that was taken back because its person was to be left out, and by whom."""
+    db.execute(
+        """CREATE TABLE withdrawn (
+            feedback TEXT PRIMARY KEY, person TEXT NOT NULL, by TEXT NOT NULL, created_at TEXT NOT NULL) STRICT"""
+    )
+    _append_only(db, "withdrawn")
+
+
+@migrations()
+def m042_who_was_told(db: Database) -> None:
+    """That a run has ended was told to somebody outside, or why it could not be."""
+    db.execute(
+        """CREATE TABLE told (
+            run TEXT PRIMARY KEY REFERENCES runs, status INTEGER, tries INTEGER NOT NULL, trouble TEXT NOT NULL,
+            created_at TEXT NOT NULL) STRICT"""
+    )

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from ftchat.config import TrainArgs
 from ftchat.errors import Conflict, NotFound
 from ftchat.records import BASE, ENDED, Adapter, AdapterState, Row, Run, Verdict, new_id, now
+from ftchat.store.lessons import feedback_of
 
 if TYPE_CHECKING:
     from ftchat.store import Store
 
+_THERE = "name NOT IN (SELECT name FROM deleted_adapters)"
 _UNFINISHED = "stage NOT IN ('done','rejected','stopped','failed')"
 
 
@@ -59,6 +61,50 @@ class TrainingLog:
         row = self._store.row("SELECT args FROM runs WHERE id = :r", {"r": run})
         return TrainArgs(**json.loads(row["args"])) if row else TrainArgs()
 
+    def begin(self, run: str) -> int:
+        """Note that a run is begun, or goes on after its app was lost; returns how often that was."""
+        with self._store.writing() as db:
+            db.conn.execute(f"UPDATE runs SET begun = begun + 1 WHERE id = :r AND {_UNFINISHED}", {"r": run})
+        return int(self._plain(run)["begun"])
+
+    def rest(self, run: str) -> None:
+        """Note that the app was ended in good order: that a run goes on later is then nothing to worry about."""
+        with self._store.writing() as db:
+            db.conn.execute(f"UPDATE runs SET begun = 0 WHERE id = :r AND {_UNFINISHED}", {"r": run})
+
+    def ask_to_stop(self, run: str) -> None:
+        """Note that somebody wants an unfinished run to stop, whoever drives it by then."""
+        with self._store.writing() as db:
+            db.conn.execute(f"UPDATE runs SET stop_asked = 1 WHERE id = :r AND {_UNFINISHED}", {"r": run})
+
+    def stop_asked(self, run: str) -> bool:
+        """Whether somebody did."""
+        return bool(self._plain(run)["stop_asked"])
+
+    def base_of(self, run: str) -> str:
+        """The fingerprint of the base that a run began with."""
+        return str(self._plain(run)["base"])
+
+    def name_of(self, run: str) -> str | None:
+        """The name that the adapter of a run was given, before it is there."""
+        name = self._plain(run)["name"]
+        return None if name is None else str(name)
+
+    def name_for(self, run: str, slug: str, *, above: int) -> str:
+        """The name of the adapter that a run makes: given once, so that a run that goes on does not take another."""
+        with self._store.writing() as db:
+            name = self.name_of(run)
+            if name is None:
+                name = f"{slug}-v{self.next_number(slug, above=above)}"
+                db.conn.execute("UPDATE runs SET name = :n WHERE id = :r", {"n": name, "r": run})
+            return name
+
+    def _plain(self, run: str) -> dict[str, Any]:
+        row = self._store.row("SELECT begun, base, name, stop_asked FROM runs WHERE id = :r", {"r": run})
+        if row is None:
+            raise NotFound("There is no such run.")
+        return row
+
     def runs(self, *, limit: int = 50) -> list[Run]:
         """Newest first."""
         return [_run(r) for r in self._store.rows("SELECT * FROM runs ORDER BY id DESC LIMIT :n", {"n": limit})]
@@ -75,8 +121,9 @@ class TrainingLog:
                 return str(found["id"])
             snapshot = f"s_{digest[:20]}"
             db.table("snapshots").insert({"id": snapshot, "digest": digest, "rows": len(rows), "created_at": now()})
+            taught = {feedback_of(row.id): {"split": row.split, "role": row.role} for row in rows}
             db.table("snapshot_rows").insert_all(
-                {"snapshot": snapshot, "feedback": row.id, "split": row.split} for row in rows
+                {"snapshot": snapshot, "feedback": feedback, **what} for feedback, what in taught.items()
             )
             return snapshot
 
@@ -120,6 +167,16 @@ class TrainingLog:
         with self._store.writing() as db:
             db.table("adapters").update(name, values)
 
+    def delete_adapter(self, name: str, *, by: str) -> None:
+        """Let nobody see an adapter any more; what was said of it and made of it stays."""
+        with self._store.writing() as db:
+            db.table("deleted_adapters").insert({"name": name, "by": by, "created_at": now()})
+
+    def answering(self, model: str) -> int:
+        """How many replies a model is writing right now, or is about to."""
+        found = self._store.row("SELECT COUNT(*) AS n FROM replies WHERE finish IS NULL AND model = :m", {"m": model})
+        return int(found["n"]) if found else 0
+
     def adapter(self, name: str) -> Adapter:
         """One adapter."""
         for adapter in self.adapters():
@@ -129,8 +186,9 @@ class TrainingLog:
 
     def adapters(self, base: str | None = None) -> list[Adapter]:
         """Newest first; with `base`, those made for it."""
-        sql = "SELECT * FROM adapters WHERE (:b IS NULL OR base = :b) ORDER BY number DESC, name"
-        return [_adapter(row) for row in self._store.rows(sql, {"b": base})]
+        sql = f"SELECT * FROM adapters WHERE (:b IS NULL OR base = :b) AND {_THERE} ORDER BY number DESC, name"
+        marks = self._store.lineage.marks()
+        return [_adapter(row, marks.get(row["name"], ())) for row in self._store.rows(sql, {"b": base})]
 
     def champion(self, base: str) -> str:
         """The contestant in service for this base."""
@@ -182,6 +240,6 @@ def _run(row: dict[str, Any]) -> Run:
     )
 
 
-def _adapter(row: dict[str, Any]) -> Adapter:
+def _adapter(row: dict[str, Any], marks: Sequence[str]) -> Adapter:
     values = {k: row[k] for k in ("name", "base", "state", "run", "created_at")}
-    return Adapter(**values, reasons=tuple(json.loads(row["reasons"])))
+    return Adapter(**values, reasons=tuple(dict.fromkeys([*json.loads(row["reasons"]), *marks])))

@@ -6,7 +6,7 @@ imports no torch and knows nothing of how training is done.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,11 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One training run: what to read, what to write, and how. `threads` 0 is half the cores."""
+    """One training run: what to read, what to write, and how. `threads` 0 is half the cores.
+
+    With `start`, an adapter's folder, a quick run goes on from that adapter; `fresh` then names the rows that it has
+    not learned from yet, and the others are rehearsed beside them. The same job again goes on where a killed one was.
+    """
 
     base: Path
     snapshot: Path
@@ -39,9 +43,15 @@ class Job:
     args: TrainArgs = field(default_factory=TrainArgs)
     samples: tuple[Sample, ...] = ()
     threads: int = 0
+    start: Path | None = None
+    fresh: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Refuse what cannot be meant; of two things that contradict each other, both are named."""
+        if self.start is not None and self.args.effort != "quick":
+            raise BadInput(f"start is given and effort is {self.args.effort}: only quick continues from an adapter.")
+        if self.fresh and self.start is None:
+            raise BadInput("fresh is given and start is not: rows are fresh to an adapter that is continued.")
         if not 0 <= self.threads <= 1024:
             raise BadInput(f"threads is {self.threads}: it must be between 0 and 1024.")
         if len(self.samples) > MAX_SAMPLES:
@@ -54,7 +64,9 @@ class Job:
         """As the job file has it."""
         paths = {key: str(getattr(self, key)) for key in _PATHS}
         samples = [asdict(sample) for sample in self.samples]
-        return {**paths, "args": asdict(self.args), "samples": samples, "threads": self.threads}
+        start = str(self.start) if self.start is not None else None
+        more = {"threads": self.threads, "start": start, "fresh": list(self.fresh)}
+        return {**paths, "args": asdict(self.args), "samples": samples, **more}
 
     def write(self, path: Path) -> None:
         """Write the job file."""
@@ -63,12 +75,15 @@ class Job:
     @staticmethod
     def from_json(value: object) -> "Job":
         """The job in a decoded job file; BadInput names what is wrong with it."""
-        known = {*_PATHS, "args", "samples", "threads"}
+        known = {*_PATHS, "args", "samples", "threads", "start", "fresh"}
         entry = mapping(value, "The job", required=set(_PATHS), known=known)
         paths = {key: Path(text(entry[key], f"The job's {key}")) for key in _PATHS}
         args = _args(entry.get("args", {}))
         samples = tuple(_sample(item) for item in array(entry.get("samples", []), "The job's samples"))
-        return Job(**paths, args=args, samples=samples, threads=_whole(entry.get("threads", 0), "The job's threads"))
+        start = Path(text(entry["start"], "The job's start")) if entry.get("start") is not None else None
+        fresh = tuple(text(name, "A fresh row's id") for name in array(entry.get("fresh", []), "The job's fresh"))
+        threads = _whole(entry.get("threads", 0), "The job's threads")
+        return Job(**paths, args=args, samples=samples, threads=threads, start=start, fresh=fresh)
 
     @staticmethod
     def read(path: Path) -> "Job":
@@ -110,7 +125,8 @@ def mapping(value: object, what: str, *, required: set[str], known: set[str]) ->
     if missing := sorted(required - set(value)):
         raise BadInput(f"{what} lacks {', '.join(missing)}.")
     if unknown := sorted(set(value) - known):
-        raise BadInput(f"{what} has an unknown key: {', '.join(unknown)}.")
+        names = ", ".join(key if key.isidentifier() else repr(key) for key in unknown)
+        raise BadInput(f"{what} has an unknown key: {names}.")
     return value
 
 
@@ -183,12 +199,18 @@ class MetricsLog:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        cut_off = path.is_file() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
         self._file = path.open("a", encoding="utf-8")
+        self._file.write("\n" * cut_off)  # what a killed trainer was writing stays a line of its own
+        self.listener: Callable[[Mapping[str, Any]], None] | None = None  # is told every event, too
 
     def write(self, event: str, **facts: Any) -> None:
         """Append one event."""
-        self._file.write(json.dumps({"event": event, **facts}, ensure_ascii=False, allow_nan=False) + "\n")
+        whole = {"event": event, **facts}
+        self._file.write(json.dumps(whole, ensure_ascii=False, allow_nan=False) + "\n")
         self._file.flush()
+        if self.listener is not None:
+            self.listener(whole)
 
     def close(self) -> None:
         """Close the file."""

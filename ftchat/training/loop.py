@@ -1,55 +1,72 @@
 """The steps: AdamW over the joint loss, with a look at the tune rows and at sample answers in between.
 
 Where there are tune rows, the weights with the lowest tune loss are kept and a run that gets no better ends early;
-where there are none, the planned steps are made. It does not know where weights are saved or who asked.
+where there are none, the planned steps are made. Guards end a run that goes wrong, with what was good before. It does
+not know where weights and checkpoints lie or who asked.
 """
 
 import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from ftchat.errors import TrainingError
 from ftchat.prompt import Prompter
+from ftchat.training import guards
 from ftchat.training.job import MetricsLog, Sample
-from ftchat.training.loss import JointLoss
+from ftchat.training.loss import SHARES, JointLoss, Part, parts_of
+from ftchat.training.measure import Look, Pace, Reading, preferred, shift, wanted
 from ftchat.training.model import Learner
 from ftchat.training.plan import Plan
-from ftchat.training.rows import Draw, Example, Examples, Part, batches
+from ftchat.training.rows import Draw, Example, Examples, batches
 
 SHOWN_TOKENS = (32, 128)  # sample answers get as much room as the longest taught answer, within these bounds
+KEPT_S = 60.0  # a checkpoint is written at every look at the tune rows, and when it has been this long
+ROOM = (
+    "There was not enough memory for training, with {tokens} tokens at once either. Close other programs, or set "
+    "batch_tokens below {tokens}, a lower rank, or a smaller base model."
+)
+Work = TypeVar("Work")
+
+
+class Keeper(Protocol):
+    """Where checkpoints go."""
+
+    def read(self) -> dict[str, Any] | None: ...  # noqa: D102
+
+    def write(self, state: dict[str, Any]) -> None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How the steps ended; the learner holds the kept weights."""
+    """How the steps ended; the learner holds the kept weights. `halted` says why a guard ended it, if one did."""
 
     steps: int
     best_step: int
     loss: float
     tune_loss: float | None
     stopped: bool
+    halted: str | None = None
 
 
 @dataclass
-class _Best:
-    """The lowest tune loss so far, and the weights that had it."""
+class _State:
+    """Everything that a checkpoint must bring back, beside weights and optimizer."""
 
-    loss: float = math.inf
     step: int = 0
-    weights: dict[str, Tensor] = field(default_factory=dict)
-    worse: int = 0  # evaluations since
-
-    def see(self, loss: float, step: int, *, learner: Learner) -> None:
-        if loss < self.loss:
-            self.loss, self.step, self.worse = loss, step, 0
-            self.weights = {name: value.detach().clone() for name, value in learner.weights().items()}
-        else:
-            self.worse += 1
+    loss: float = math.nan
+    tokens: int = 0  # the token budget of a batch
+    halved: bool = False
+    best_loss: float = math.inf
+    best_step: int = 0
+    tunes: list[float] = field(default_factory=list)
+    norms: list[float] = field(default_factory=list)
+    shifts: list[float] = field(default_factory=list)
 
 
 class Course:
@@ -57,117 +74,220 @@ class Course:
 
     def __init__(
         self, learner: Learner, examples: Examples, *, plan: Plan, prompter: Prompter, samples: Sequence[Sample],
-        log: MetricsLog, stop: threading.Event,
+        log: MetricsLog, stop: threading.Event, keeper: Keeper, fresh: frozenset[str] = frozenset(),
     ) -> None:  # fmt: skip
-        self._learner, self._examples, self._plan = learner, examples, plan
-        self._prompter, self._samples, self._log, self._stop = prompter, samples, log, stop
-        self._loss = JointLoss({"target": 1.0, "replay": plan.replay_share})
+        self._learner, self._examples, self._plan, self._fresh = learner, examples, plan, fresh
+        self._prompter, self._samples, self._log, self._stop, self._keeper = prompter, samples, log, stop, keeper
+        self._loss = JointLoss({**SHARES, "replay": plan.replay_share}, normal_length=plan.normal_length)
         self._weights = list(learner.weights().values())
         self._optimizer = torch.optim.AdamW(
             self._weights, lr=plan.learning_rate, weight_decay=plan.weight_decay, betas=(0.9, 0.99)
         )
-        self._best = _Best()
-        self._pace = _Pace()
+        self._state = _State(tokens=plan.batch_tokens)
+        self._best: dict[str, Tensor] = {}
+        self._reference: dict[str, tuple[float, ...]] = {}
+        self._pace, self._kept_at = Pace(), time.monotonic()
 
     def run(self) -> Outcome:
         """Make the steps, and leave the kept weights in the learner."""
-        plan, loss, made = self._plan, math.nan, 0
-        self._look(0)
+        if not self._resume():
+            self._look(0)
+        plan, state, halted = self._plan, self._state, None
         for step, drawn in enumerate(self._draws(), start=1):
-            if self._stop.is_set() or step > plan.steps or self._best.worse >= plan.patience:
+            if step <= state.step:
+                continue  # made before a checkpoint: only the order of the draws is wanted
+            if self._stop.is_set() or step > plan.steps:
                 break
-            loss, made = self._step(step, drawn), step
+            if early := guards.overfit(state.tunes, patience=plan.patience):
+                self._log.write("early", step=state.step, reason=early)
+                break
+            if halted := self._step(step, drawn):
+                break
             if step % plan.evaluate_every == 0 and step < plan.steps:
                 self._look(step)
-        if not made:
+            self._keep(looked=step % plan.evaluate_every == 0)
+        return self._end(halted)
+
+    def _end(self, halted: str | None) -> Outcome:
+        """A last look, and the kept weights put back."""
+        state, plan = self._state, self._plan
+        if not state.step:
             raise TrainingError("Stopped before the first step: there is nothing to keep.")
-        if made % plan.evaluate_every or made == plan.steps:
-            self._look(made, shown=False)
-        self._keep_best()
-        self._show(made)
-        tune = self._best.loss if self._examples.tune else None
-        best = self._best.step if self._examples.tune else made
-        return Outcome(steps=made, best_step=best, loss=loss, tune_loss=tune, stopped=self._stop.is_set())
+        if halted is None and (state.step % plan.evaluate_every or state.step == plan.steps):
+            self._look(state.step, shown=False)
+        tuned = bool(self._examples.tune)
+        if tuned or halted:
+            self._put_back()
+        self._show(state.step)
+        if halted:
+            self._log.write("halted", step=state.step, reason=halted)
+        best = state.best_step if self._best and (tuned or halted) else state.step
+        tune = state.best_loss if tuned and state.tunes else None
+        return Outcome(
+            steps=state.step, best_step=best, loss=state.loss, tune_loss=tune, halted=halted,
+            stopped=self._stop.is_set(),
+        )  # fmt: skip
 
     def _draws(self) -> Iterator[list[Example]]:
-        """The examples of each step."""
-        targets = Draw(self._examples.targets, seed=f"targets {self._plan.seed}")
-        replay = Draw(self._examples.replay, seed=f"replay {self._plan.seed}")
+        """The examples of each step; where an adapter is continued, half of them rows that it has not seen."""
+        plan, feedback = self._plan, self._examples.feedback
+        old = Draw([e for e in feedback if e.id not in self._fresh], seed=f"targets {plan.seed}")
+        new = Draw([e for e in feedback if e.id in self._fresh], seed=f"fresh {plan.seed}")
+        replay = Draw(self._examples.replay, seed=f"replay {plan.seed}")
         while True:
-            yield [*targets.take(self._plan.targets_per_step), *replay.take(self._plan.replay_per_step)]
+            taken = new.take(math.ceil(plan.rows_per_step / 2))
+            yield [*taken, *old.take(plan.rows_per_step - len(taken)), *replay.take(plan.replay_per_step)]
 
-    def _step(self, step: int, drawn: Sequence[Example]) -> float:
-        """One update; returns the joint loss before it."""
-        began, rate = time.monotonic(), self._plan.learning_rate * share_of_rate(step, self._plan)
-        parts = self._gradients(drawn)
-        loss = sum(self._loss.shares[part] * value for part, value in parts.items())
-        norm = float(torch.nn.utils.clip_grad_norm_(self._weights, self._plan.clip_norm))
-        self._refuse_nonsense(step, loss, norm=norm)
+    def _step(self, step: int, drawn: Sequence[Example]) -> str | None:
+        """One update; why the run must end, if it must."""
+        began, plan, state = time.monotonic(), self._plan, self._state
+        rate = plan.learning_rate * share_of_rate(step, plan)
+        read = self._within_memory(lambda: self._gradients(drawn))
+        norm = float(torch.nn.utils.clip_grad_norm_(self._weights, plan.clip_norm))
+        if guards.not_a_number(read.loss, norm):
+            self._optimizer.zero_grad(set_to_none=True)
+            return self._nonsense(step)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
-        tokens = sum(len(e.ids) for e in drawn)
+        state.step, state.loss = step, read.loss
+        state.norms.append(norm)
+        state.shifts += read.shifts
+        tokens = sum(line.length for e in drawn for line in e.lines(shared=self._learner.shared))
         self._pace.step(tokens, time.monotonic() - began)
         self._log.write(
-            "step", step=step, steps=self._plan.steps, loss=round(loss, 5), lr=rate, grad_norm=round(norm, 4),
-            tokens=tokens, eta_s=self._pace.left(step, self._plan), parts={k: round(v, 5) for k, v in parts.items()},
+            "step", step=step, steps=plan.steps, loss=round(read.loss, 5), lr=rate, grad_norm=round(norm, 4),
+            tokens=tokens, eta_s=self._pace.left(step, plan), parts={k: round(v, 5) for k, v in read.parts.items()},
         )  # fmt: skip
-        return loss
+        return guards.exploding(state.norms) or guards.falling(state.shifts)
 
-    def _gradients(self, drawn: Sequence[Example]) -> dict[Part, float]:
-        """The step's gradients, batch by batch; returns each part's mean."""
-        sizes = self._loss.sizes(drawn)
-        means: dict[Part, float] = {}
-        for batch in batches(drawn, tokens=self._plan.batch_tokens):
-            parts = self._loss.of(self._learner.score(batch), batch, sizes=sizes)
-            self._loss.total(parts).backward()  # type: ignore[no-untyped-call]
-            for part, value in parts.items():
-                means[part] = means.get(part, 0.0) + float(value.detach())
-        return means
+    def _gradients(self, drawn: Sequence[Example]) -> Reading:
+        """The step's gradients, batch by batch, and what was read on the way."""
+        self._optimizer.zero_grad(set_to_none=True)
+        self._know_base(drawn)
+        sizes, parts, shifts = self._loss.sizes(drawn), dict[Part, float](), list[float]()
+        for batch in self._batches(drawn):
+            scored = self._learner.score(batch)
+            found = self._loss.of(scored, batch, sizes=sizes, reference=self._reference)
+            self._loss.total(found, sizes).backward()  # type: ignore[no-untyped-call]
+            shifts += shift(scored, batch, self._reference)
+            for part, value in found.items():
+                parts[part] = parts.get(part, 0.0) + float(value.detach())
+        loss = sum(sizes.counts[part] * value for part, value in parts.items())
+        return Reading(loss, parts, [sum(shifts) / len(shifts)] if shifts else [])
 
-    def _refuse_nonsense(self, step: int, loss: float, *, norm: float) -> None:
-        if not math.isfinite(loss) or not math.isfinite(norm):
+    def _batches(self, examples: Sequence[Example]) -> Iterator[list[Example]]:
+        return batches(examples, tokens=self._state.tokens, shared=self._learner.shared)
+
+    def _know_base(self, examples: Sequence[Example]) -> None:
+        """What base says to what is compared with base: asked once a row and run."""
+        unknown = [e for e in examples if e.id not in self._reference and {"pair", "unpaired"} & set(parts_of(e))]
+        for batch in self._batches(unknown):
+            self._reference |= self._learner.reference(batch)
+        for batch in self._batches([e for e in examples if e.role == "replay" and not self._learner.remembers(e)]):
+            self._learner.remember(batch)
+
+    def _nonsense(self, step: int) -> str:
+        words = f"The loss was no longer a number at step {step} of {self._plan.steps}"
+        if not self._best:
             raise TrainingError(
-                f"The loss was no longer a number at step {step} of {self._plan.steps}, so nothing was kept. "
+                f"{words}, so nothing was kept. "
                 f"Try a learning rate below {self._plan.learning_rate:.2g}; if that does not help, "
                 "the base model's files may be damaged."
             )
+        return f"{words}."
+
+    def _within_memory(self, work: Callable[[], Work]) -> Work:
+        """The work done; where memory does not suffice, once more with half the tokens at once, from then on."""
+        try:
+            return work()
+        except (MemoryError, RuntimeError) as err:
+            if not _is_starved(err):
+                raise
+            if self._state.halved or self._state.tokens < 2:
+                raise TrainingError(ROOM.format(tokens=self._state.tokens)) from err
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self._state.tokens, self._state.halved = self._state.tokens // 2, True
+        self._log.write("memory", batch_tokens=self._state.tokens)
+        return self._within_memory(work)
 
     def _look(self, step: int, *, shown: bool = True) -> None:
-        """Tune loss and sample answers at a step."""
-        began = time.monotonic()
+        """Tune loss and sample answers at a step; the weights are kept if they are the best, or all there is."""
+        began, state = time.monotonic(), self._state
         if self._examples.tune:
-            loss = self._tune_loss()
-            self._log.write("tune", step=step, loss=round(loss, 5))
+            found = self._within_memory(self._tune)
+            self._log.write("tune", step=step, **{k: v if v is None else round(v, 5) for k, v in asdict(found).items()})
             if step:
-                self._best.see(loss, step, learner=self._learner)
+                state.tunes.append(found.loss)
+        best = not self._examples.tune or (state.tunes and state.tunes[-1] < state.best_loss)
+        if step and best:
+            state.best_step, state.best_loss = step, state.tunes[-1] if state.tunes else math.inf
+            self._best = {name: value.detach().clone() for name, value in self._learner.weights().items()}
         if shown:
             self._show(step)
         self._pace.look(time.monotonic() - began)
 
     @torch.no_grad()
-    def _tune_loss(self) -> float:
-        sizes, total = self._loss.sizes(self._examples.tune), 0.0
-        for batch in batches(self._examples.tune, tokens=self._plan.batch_tokens):
-            total += float(self._loss.of(self._learner.score(batch), batch, sizes=sizes)["target"])
-        return total
+    def _tune(self) -> Look:
+        tune, parts, right = self._examples.tune, dict[Part, float](), list[bool]()
+        self._know_base(tune)
+        sizes, logp, learned = self._loss.sizes(tune), 0.0, 0
+        for batch in self._batches(tune):
+            scored = self._learner.score(batch)
+            for part, value in self._loss.of(scored, batch, sizes=sizes, reference=self._reference).items():
+                parts[part] = parts.get(part, 0.0) + float(value)
+            right += preferred(scored, batch, self._reference)
+            own = wanted(scored, batch)
+            logp, learned = logp + own[0], learned + own[1]
+        loss = sum(sizes.counts[part] * value for part, value in parts.items())
+        return Look(loss, -logp / learned if learned else None, sum(right) / len(right) if right else None)
 
     def _show(self, step: int) -> None:
         if not self._samples:
             return
         low, high = SHOWN_TOKENS
-        room = min(high, max(low, *(e.learned + 8 for e in self._examples.targets)))
+        room = min(high, max(low, *(e.learned + 8 for e in self._examples.feedback)))
         answers = self._learner.answer(self._prompter, [s.messages for s in self._samples], room=room)
         items = [{"id": s.id, "text": answer} for s, answer in zip(self._samples, answers, strict=True)]
         self._log.write("samples", step=step, items=items)
 
-    def _keep_best(self) -> None:
-        """Put the weights with the lowest tune loss back."""
+    def _put_back(self) -> None:
+        """The kept weights back into the learner."""
         with torch.no_grad():
             for name, value in self._learner.weights().items():
-                if name in self._best.weights:
-                    value.copy_(self._best.weights[name])
+                if name in self._best:
+                    value.copy_(self._best[name])
+
+    def _keep(self, *, looked: bool) -> None:
+        """A checkpoint, when there was a look or it has been long."""
+        if not looked and time.monotonic() - self._kept_at < KEPT_S:
+            return
+        state = {
+            "state": asdict(self._state), "best": self._best, "optimizer": self._optimizer.state_dict(),
+            "weights": {k: v.detach() for k, v in self._learner.weights().items()},
+            "reference": {k: list(v) for k, v in self._reference.items()}, "random": torch.get_rng_state(),
+        }  # fmt: skip
+        try:
+            self._keeper.write(state)
+        except OSError as err:  # a full disk: the run itself needs none until its end
+            self._log.write("warning", message=f"No checkpoint could be written: {err}.")
+        self._kept_at = time.monotonic()
+
+    def _resume(self) -> bool:
+        """Go back to where a killed run of the same job was; whether there was one."""
+        found = self._keeper.read()
+        if found is None:
+            return False
+        self._best = found["weights"]
+        self._put_back()
+        self._state, self._best = _State(**found["state"]), found["best"]
+        self._optimizer.load_state_dict(found["optimizer"])
+        self._reference = {k: tuple(v) for k, v in found["reference"].items()}
+        torch.set_rng_state(found["random"])
+        self._log.write("resumed", step=self._state.step, steps=self._plan.steps)
+        return True
 
 
 def share_of_rate(step: int, plan: Plan) -> float:
@@ -178,24 +298,7 @@ def share_of_rate(step: int, plan: Plan) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * done))
 
 
-@dataclass
-class _Pace:
-    """How fast it goes: tokens a second and tokens a step, both smoothed, and how long a look takes."""
-
-    speed: float = 0.0
-    per_step: float = 0.0
-    look_s: float = 0.0
-
-    def step(self, tokens: int, seconds: float) -> None:
-        speed = tokens / max(seconds, 1e-6)
-        self.speed = 0.8 * self.speed + 0.2 * speed if self.speed else speed
-        self.per_step = 0.8 * self.per_step + 0.2 * tokens if self.per_step else tokens
-
-    def look(self, seconds: float) -> None:
-        self.look_s = seconds
-
-    def left(self, step: int, plan: Plan) -> float:
-        """Seconds until the last step and the last look."""
-        steps = plan.steps - step
-        looks = 1 + steps // plan.evaluate_every
-        return round(steps * self.per_step / self.speed + looks * self.look_s, 2)
+def _is_starved(err: BaseException) -> bool:
+    """Whether it is for lack of memory; on CPU torch says so in a plain RuntimeError, and on CUDA a library may."""
+    said = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(err, MemoryError | torch.OutOfMemoryError) or any(words in str(err) for words in said)

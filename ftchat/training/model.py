@@ -2,21 +2,27 @@
 
 The base is frozen in bf16 and the LoRA learns in fp32. The head scores only the positions that are learned: feedback
 is mostly prompt, and the head is where most of the time would go. It knows neither losses nor steps.
+
+Two short cuts are taken where they give what the model itself gives, which is asked once, at the start: the chunked
+head (head.py) and prompts shared by the answers of a pair (layout.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from ftchat.errors import TrainingError
 from ftchat.prompt import Prompter
 from ftchat.records import Message
+from ftchat.training.head import Head
+from ftchat.training.layout import Layout, can_share, lay_out
+from ftchat.training.lora import fuse
 from ftchat.training.loss import Scored
 from ftchat.training.rows import Example
 
@@ -48,38 +54,115 @@ def width_of(base: Any) -> int:
 class Learner:
     """A base and the LoRA that learns on it."""
 
-    def __init__(self, base: Any, *, rank: int, alpha: int, seed: int) -> None:
-        """The LoRA's first values come from the seed."""
+    def __init__(
+        self, base: Any, *, rank: int, alpha: int, seed: int, start: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """The LoRA's first values come from the seed, or are those of `start`."""
         torch.manual_seed(seed)
         config = LoraConfig(
             r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=linear_layers(base), task_type="CAUSAL_LM"
         )
         self.model: Any = get_peft_model(base, config)  # makes the LoRA fp32, whatever the base is in
         self.config = config
-        self._head = base.get_output_embeddings()
-        self._device = next(base.parameters()).device
+        fuse(self.model)
+        self._base = base
+        self._before: dict[str, Tensor] = {}  # replay row id -> base's hidden states [tokens, width]
+        self._device, self._dtype = next(base.parameters()).device, base.dtype
+        self._head: Head | None = Head.of(base)
+        self.shared = can_share(base.config.get_text_config())
+        self._ask_for_short_cuts()
+        if start is not None:
+            self._begin_with(start)
 
     def weights(self) -> dict[str, Tensor]:
         """The LoRA's parameters, by name; not copies."""
         return {name: value for name, value in self.model.named_parameters() if value.requires_grad}
 
     def score(self, batch: Sequence[Example]) -> Scored:
-        """Log-probabilities of the batch's learned tokens, in the order of the batch."""
-        longest = max(len(e.ids) for e in batch)
-        # Padding stands on the right and attention looks left only, so no mask is needed and the fast path is taken.
-        ids = torch.tensor([[*e.ids, *[0] * (longest - len(e.ids))] for e in batch], device=self._device)
-        owner = torch.tensor([i for i, e in enumerate(batch) for _ in range(e.learned)], device=self._device)
-        place = torch.tensor([at for e in batch for at in range(e.start, len(e.ids))], device=self._device)
-        with self._head_sees(owner, place - 1):
-            logits = self.model(input_ids=ids, use_cache=False).logits[0]
-        wanted = ids[owner, place]
-        return Scored(-torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="none"), owner)
+        """Log-probabilities of the batch's learned tokens, in the order of the batch; of replay rows that base was
+        asked about (`remember`) minus the drift from base's distribution instead."""
+        laid = lay_out(batch, shared=self.shared, dtype=self._dtype, device=self._device)
+        if self._head is None:
+            with self._head_sees(laid.row, laid.column):
+                logits = self._base(input_ids=laid.ids, use_cache=False, **_beside(laid)).logits[0]
+            return Scored(-torch.nn.functional.cross_entropy(logits.float(), laid.wanted, reduction="none"), laid.owner)
+        states = self._states(laid)
+        held = torch.tensor([e.id in self._before for e in batch for _ in e.answers], device=self._device)[laid.owner]
+        if not held.any():
+            return Scored(self._head.logp(states, laid.wanted), laid.owner)
+        before = torch.cat([self._before[e.id] for e in batch if e.id in self._before])
+        logp = torch.zeros(len(states), device=self._device)
+        logp[held] = -self._head.drift(states[held], before)
+        if not held.all():
+            logp[~held] = self._head.logp(states[~held], laid.wanted[~held])
+        return Scored(logp, laid.owner)
+
+    def _states(self, laid: Layout) -> Tensor:
+        """The hidden states that predict the learned tokens."""
+        hidden = self._base.base_model(input_ids=laid.ids, use_cache=False, **_beside(laid)).last_hidden_state
+        found: Tensor = hidden[laid.row, laid.column]
+        return found
+
+    @torch.no_grad()
+    def remember(self, batch: Sequence[Example]) -> None:
+        """Keep base's hidden states of replay rows, from which what it would have said can be told at any time."""
+        if self._head is None:
+            return
+        laid = lay_out(batch, shared=self.shared, dtype=self._dtype, device=self._device)
+        with self.model.disable_adapter():
+            states = self._states(laid)
+        self._before |= {e.id: states[laid.owner == at] for at, e in enumerate(batch)}
+
+    def remembers(self, example: Example) -> bool:
+        """Whether base was asked about a replay row, or cannot be."""
+        return self._head is None or example.id in self._before
+
+    @torch.no_grad()
+    def reference(self, batch: Sequence[Example]) -> dict[str, tuple[float, ...]]:
+        """What base, without the LoRA, gives each answer of the batch: log-probabilities, by row id."""
+        with self.model.disable_adapter():
+            sums = self.score(batch).sums(sum(len(e.answers) for e in batch)).tolist()
+        found, at = {}, 0
+        for example in batch:
+            found[example.id] = tuple(sums[at : at + len(example.answers)])
+            at += len(example.answers)
+        return found
+
+    @torch.no_grad()
+    def _ask_for_short_cuts(self) -> None:
+        """Keep a short cut only if the model gives the same without it."""
+        some = [3 + 7 * i % 50 for i in range(12)]
+        ids = torch.tensor([some], device=self._device) % self._base.get_input_embeddings().num_embeddings
+        whole = self._base(input_ids=ids, use_cache=False)
+        hidden = self._base.base_model(input_ids=ids, use_cache=False).last_hidden_state
+        if self._head is not None and not self._head.suits(hidden[0], whole.logits[0]):
+            self._head = None
+        if self.shared:
+            row = ids[0].tolist()
+            pair = Example(id="probe", role="pair", prompt=tuple(row[:6]), answers=(tuple(row[6:]), tuple(row[:2:-1])))
+            together, apart = self.score([pair]).logp, self._apart(pair)
+            self.shared = bool(torch.allclose(together, apart, rtol=0.02, atol=0.1))
+
+    def _apart(self, pair: Example) -> Tensor:
+        self.shared = False
+        try:
+            return self.score([pair]).logp
+        finally:
+            self.shared = True
+
+    def _begin_with(self, start: Mapping[str, Tensor]) -> None:
+        """Continue from an adapter's weights."""
+        wanted = get_peft_model_state_dict(self.model)
+        if set(wanted) != set(start) or any(wanted[name].shape != start[name].shape for name in wanted):
+            raise TrainingError("The adapter to continue from does not fit this base. Choose effort normal instead.")
+        set_peft_model_state_dict(self.model, dict(start))
 
     @contextmanager
     def _head_sees(self, row: Tensor, column: Tensor) -> Iterator[None]:
-        """While this lasts the head is given only some hidden states. A hook, since what comes after the head (a
-        scale, a soft cap) is the architecture's own and must still happen."""
-        hook = self._head.register_forward_pre_hook(lambda _, args: (args[0][row, column].unsqueeze(0),))
+        """While this lasts the head is given only some hidden states. A hook, since what comes after the head is the
+        architecture's own and must still happen."""
+        head = self._base.get_output_embeddings()
+        hook = head.register_forward_pre_hook(lambda _, args: (args[0][row, column].unsqueeze(0),))
         try:
             yield
         finally:
@@ -101,6 +184,11 @@ class Learner:
         own = self.model.generation_config.eos_token_id
         more = own if isinstance(own, list) else [own]
         return list(dict.fromkeys([prompter.stop_id, *(int(token) for token in more if token is not None)]))
+
+
+def _beside(laid: Layout) -> dict[str, Tensor | None]:
+    """What the model is given beside ids: nothing where lines do not branch, so that the fast path is taken."""
+    return {} if laid.mask is None else {"attention_mask": laid.mask, "position_ids": laid.positions}
 
 
 def _cut(prompter: Prompter, ids: list[int], stops: Sequence[int]) -> str:

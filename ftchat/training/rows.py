@@ -1,13 +1,14 @@
 """Rows to token ids with an exact mask, and batches of them within a token budget.
 
-An example is the very prompt that serving would send, by the base's own template, then the answer and the stop token;
-only the answer and the stop token are learned. It knows roles by name and not what a loss does with them. No torch.
+An example is the very prompt that serving would send, by the base's own template, then one answer or two with the stop
+token; only answers and stop tokens are learned. It knows roles by name and not what a loss does with them. No torch.
 """
 
 import random
+import statistics
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 from ftchat.errors import BadInput, TooLong
 from ftchat.prompt import Prompter
@@ -15,59 +16,132 @@ from ftchat.records import Message, Row
 from ftchat.training.snapshot import Snapshot
 
 BATCH_COST = 64  # tokens of padding that take as long as one more batch (measured on CPU at width 256)
-Part = Literal["target", "replay"]
+Role = Literal["target", "pair", "positive", "negative", "replay"]
+TWO: tuple[Role, ...] = ("target", "pair")  # the roles that may have a second answer, which a pair must have
+
+
+Made = Iterator["Example"]
+
+
+class Line(NamedTuple):
+    """One row of the model's input: a prompt, and the answers that follow it, none of which sees another."""
+
+    prompt: tuple[int, ...]
+    answers: tuple[tuple[int, ...], ...]
+
+    @property
+    def length(self) -> int:
+        """Tokens that the model reads: an answer's last one is only predicted."""
+        return len(self.prompt) + sum(len(answer) - 1 for answer in self.answers)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One sequence: its token ids, the index at which the learned part starts, and what it is for."""
+    """A row: its prompt and the answers to learn from, each with its stop token. Of two, the first is wanted."""
 
     id: str
-    part: Part
-    ids: tuple[int, ...]
-    start: int
+    role: Role
+    prompt: tuple[int, ...]
+    answers: tuple[tuple[int, ...], ...]
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.start < len(self.ids):
-            raise BadInput(f"Row {self.id} has nothing to learn: its answer starts at {self.start} of {len(self.ids)}.")
+        if not self.prompt or not all(self.answers):
+            raise BadInput(f"Row {self.id} has nothing to learn: its prompt or an answer is empty.")
+        if len(self.answers) > (2 if self.role in TWO else 1) or (self.role == "pair" and len(self.answers) < 2):
+            raise BadInput(f"Row {self.id} is a {self.role} and has {len(self.answers)} answers.")
 
     @property
     def learned(self) -> int:
-        """How many tokens are learned, the stop token included."""
-        return len(self.ids) - self.start
+        """How many tokens the wanted answer has, the stop token included."""
+        return len(self.answers[0])
+
+    def lines(self, *, shared: bool) -> tuple[Line, ...]:
+        """The lines that the model reads: one, or one for each answer where a prompt cannot be shared."""
+        if shared:
+            return (Line(self.prompt, self.answers),)
+        return tuple(Line(self.prompt, (answer,)) for answer in self.answers)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """A snapshot as token ids; `left_out` names rows that do not fit the model's context."""
+    """A snapshot as token ids. `left_out` names rows that do not fit the model's context; `eased` is what negatives'
+    weights were multiplied by, so that together they do not outweigh what is wanted."""
 
-    targets: tuple[Example, ...]
+    feedback: tuple[Example, ...]
     replay: tuple[Example, ...]
     tune: tuple[Example, ...]
     left_out: tuple[str, ...]
+    eased: float = 1.0
+
+    def count(self, *roles: Role) -> int:
+        """How many rows of feedback have one of these roles."""
+        return sum(e.role in roles for e in self.feedback)
+
+    @property
+    def lopsided(self) -> float:
+        """How many times longer the wanted answers of pairs are than the others, at the median; below 1: shorter."""
+        pairs = [e for e in self.feedback if len(e.answers) == 2]
+        ratios = [len(e.answers[0]) / len(e.answers[1]) for e in pairs]
+        return statistics.median(ratios) if ratios else 1.0
+
+    @property
+    def typical(self) -> float:
+        """Tokens of an answer in a pair, at the mean."""
+        lengths = [len(answer) for e in self.feedback if len(e.answers) == 2 for answer in e.answers]
+        return statistics.fmean(lengths) if lengths else 1.0
 
 
 def prepare(snapshot: Snapshot, prompter: Prompter) -> Examples:
     """Every row of the snapshot that fits the model's context."""
     left_out: list[str] = []
 
-    def made(name: str, said: Sequence[Message], answer: str, *, part: Part, weight: float = 1.0) -> Iterator[Example]:
+    def made(name: str, role: Role, said: Sequence[Message], answers: Sequence[str], weight: float) -> Made:
+        texts = [(*prompter.encode(answer), prompter.stop_id) for answer in answers]
         try:
-            ids, start = prompter.render_answer(said, answer)
-            yield Example(id=name, part=part, ids=tuple(ids), start=start, weight=weight)
+            prompt, _ = prompter.fit(said, room=max(map(len, texts)) + 1)
+            yield Example(id=name, role=role, prompt=tuple(prompt), answers=tuple(texts), weight=weight)
         except TooLong:
             left_out.append(name)
 
-    def corrected(rows: Iterable[Row]) -> tuple[Example, ...]:
-        return tuple(e for r in rows for e in made(r.id, r.messages, r.target, part="target", weight=r.weight))
+    def judged(rows: Iterable[Row]) -> tuple[Example, ...]:
+        return tuple(e for r in rows for e in made(r.id, _role(r), r.messages, _answers(r), r.weight))
 
     numbered = enumerate(snapshot.replay, start=1)
-    replay = tuple(e for i, r in numbered for e in made(f"replay {i}", r.messages, r.answer, part="replay"))
-    targets, tune = corrected(snapshot.train), corrected(snapshot.tune)
-    if not targets:
-        raise TooLong("No correction fits the model's context: each is longer than the model can read.")
-    return Examples(targets=targets, replay=replay, tune=tune, left_out=tuple(left_out))
+    replay = tuple(e for i, r in numbered for e in made(f"replay {i}", "replay", r.messages, (r.answer,), 1.0))
+    feedback, tune = judged(snapshot.train), judged(snapshot.tune)
+    if not feedback:
+        raise TooLong("No row of feedback fits the model's context: each is longer than the model can read.")
+    feedback, eased = ease_negatives(feedback)
+    return Examples(feedback=feedback, replay=replay, tune=tune, left_out=tuple(left_out), eased=eased)
+
+
+def _role(row: Row) -> Role:
+    if row.role == "tie":
+        raise BadInput(f"Row {row.id} is a tie: ties are for the exam and teach nothing.")
+    return row.role
+
+
+def _answers(row: Row) -> tuple[str, ...]:
+    """The texts to learn from; a correction that changed nothing has one."""
+    return (row.target,) if row.rejected in (None, "", row.target) else (row.target, str(row.rejected))
+
+
+def ease_negatives(examples: Sequence[Example]) -> tuple[tuple[Example, ...], float]:
+    """The examples with negatives so light that together they weigh no more than what is wanted, and the factor.
+
+    Alone they only say what not to write: a model can follow that into any nonsense.
+    """
+    against = sum(e.weight for e in examples if e.role == "negative")
+    wanted = sum(e.weight for e in examples if e.role != "negative")
+    if against and not wanted:
+        raise BadInput(
+            "All feedback says only what is not wanted. Correct a few of those replies, or like some others, "
+            "so that there is something to learn towards."
+        )
+    factor = min(1.0, wanted / against) if against else 1.0
+    eased = (replace(e, weight=e.weight * factor) if e.role == "negative" else e for e in examples)
+    return tuple(eased), factor
 
 
 class Draw:
@@ -81,28 +155,33 @@ class Draw:
     def take(self, count: int) -> list[Example]:
         """The next `count`, at most all there are, without one twice."""
         taken: list[Example] = []
+        names: set[str] = set()
         later: list[Example] = []
         while len(taken) < min(count, len(self._examples)):
             if not self._waiting:
                 self._waiting = self._examples[:]
                 self._random.shuffle(self._waiting)
             found = self._waiting.pop()
-            (later if found in taken else taken).append(found)
+            (later if found.id in names else taken).append(found)
+            names.add(found.id)
         self._waiting += later
         return taken
 
 
-def batches(examples: Sequence[Example], *, tokens: int) -> Iterator[list[Example]]:
+def batches(examples: Sequence[Example], *, tokens: int, shared: bool = True) -> Iterator[list[Example]]:
     """The examples in batches whose padded size stays within `tokens`; an example that is longer goes alone.
 
     They go by length, and a batch also ends where one more example would add more padding than a batch costs.
     """
+    sized = [([line.length for line in e.lines(shared=shared)], e) for e in examples]
     batch: list[Example] = []
-    for example in sorted(examples, key=lambda e: len(e.ids)):
-        length = len(example.ids)
-        if batch and (length * (len(batch) + 1) > tokens or (length - len(batch[-1].ids)) * len(batch) > BATCH_COST):
+    lengths: list[int] = []
+    for own, example in sorted(sized, key=lambda item: max(item[0])):
+        longest, count = max(own), len(lengths) + len(own)
+        if batch and (longest * count > tokens or (longest - max(lengths)) * len(lengths) > BATCH_COST):
             yield batch
-            batch = []
+            batch, lengths = [], []
         batch.append(example)
+        lengths += own
     if batch:
         yield batch

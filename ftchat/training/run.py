@@ -7,13 +7,17 @@ from dataclasses import asdict
 import torch
 
 from ftchat.prompt import Prompter
+from ftchat.training.checkpoint import Checkpoint
+from ftchat.training.curves import Curves
 from ftchat.training.job import Job, MetricsLog
 from ftchat.training.loop import Course
 from ftchat.training.model import Learner, device_here, load_base, width_of
 from ftchat.training.plan import Amounts, Plan, choose
-from ftchat.training.rows import Examples, prepare
+from ftchat.training.probe import probe_of
+from ftchat.training.rows import Examples, Role, prepare
 from ftchat.training.save import save_adapter
 from ftchat.training.snapshot import Snapshot
+from ftchat.training.start import Start, read_start
 
 
 def run(job: Job, snapshot: Snapshot, *, threads: int, log: MetricsLog, stop: threading.Event) -> None:
@@ -21,25 +25,51 @@ def run(job: Job, snapshot: Snapshot, *, threads: int, log: MetricsLog, stop: th
     began = time.monotonic()
     log.write("stage", stage="loading")
     torch.set_num_threads(threads)
-    prompter = Prompter(job.base)
+    start, prompter, checkpoint = read_start(job), Prompter(job.base), Checkpoint(job)
     examples = prepare(snapshot, prompter)
     base = load_base(job.base, device_here())
-    plan = choose(job.args, _amounts(examples, width_of(base)))
+    plan = choose(job.args, amounts_of(examples, width=width_of(base), fresh=job.fresh, start=start))
     log.write("plan", **_told(plan, examples, threads=threads))
-    learner = Learner(base, rank=plan.rank, alpha=plan.alpha, seed=plan.seed)
+    first = start.weights if start else None
+    learner = Learner(base, rank=plan.rank, alpha=plan.alpha, seed=plan.seed, start=first)
     log.write("stage", stage="training")
-    course = Course(learner, examples, plan=plan, prompter=prompter, samples=job.samples, log=log, stop=stop)
+    curves = Curves(job.metrics.parent / "tensorboard")
+    log.listener = curves.take
+    course = Course(
+        learner, examples, plan=plan, prompter=prompter, samples=job.samples, log=log, stop=stop, keeper=checkpoint,
+        fresh=frozenset(job.fresh),
+    )  # fmt: skip
     outcome = course.run()
     log.write("stage", stage="saving")
-    save_adapter(learner, job.out, base_name=job.base.name)
+    probe = probe_of(learner, examples.feedback or examples.replay)
+    save_adapter(learner, job.out, base_name=job.base.name, probe=probe)
+    checkpoint.remove()
     log.write("done", **asdict(outcome), seconds=round(time.monotonic() - began, 2))
+    curves.close()
 
 
-def _amounts(examples: Examples, width: int) -> Amounts:
-    return Amounts(targets=len(examples.targets), replay=len(examples.replay), tune=len(examples.tune), width=width)
+def amounts_of(examples: Examples, *, width: int, fresh: tuple[str, ...] = (), start: Start | None = None) -> Amounts:
+    """What the plan is made from."""
+    return Amounts(
+        targets=examples.count("target"),
+        pairs=examples.count("pair"),
+        positives=examples.count("positive"),
+        negatives=examples.count("negative"),
+        replay=len(examples.replay),
+        tune=len(examples.tune),
+        width=width,
+        lopsided=examples.lopsided,
+        typical=examples.typical,
+        fresh=sum(e.id in fresh for e in examples.feedback),
+        rank=start.rank if start else 0,
+        alpha=start.alpha if start else 0,
+    )
 
 
 def _told(plan: Plan, examples: Examples, *, threads: int) -> dict[str, object]:
     """The plan as people and pages are told of it."""
-    counts = {"targets": len(examples.targets), "replay": len(examples.replay), "tune": len(examples.tune)}
-    return {**asdict(plan), "rows": counts, "left_out": list(examples.left_out), "threads": threads}
+    roles: tuple[Role, ...] = ("target", "pair", "positive", "negative")
+    kinds = {f"{role}s": examples.count(role) for role in roles}
+    rows = {**kinds, "replay": len(examples.replay), "tune": len(examples.tune)}
+    more = {"left_out": list(examples.left_out), "negatives_eased": examples.eased, "threads": threads}
+    return {**asdict(plan), "rows": rows, **more}

@@ -6,6 +6,7 @@ machine and be wrong on any other.
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from peft import get_peft_model_state_dict
 from safetensors.torch import save_file
 
 from ftchat.errors import TrainingError
-from ftchat.registry import CONFIG, WEIGHTS, flush
+from ftchat.registry import CONFIG, PROBE, WEIGHTS, flush
 from ftchat.training.model import Learner
 
 
-def save_adapter(learner: Learner, out: Path, *, base_name: str) -> None:
-    """Write the learner's LoRA to `out`, which must not exist."""
+def save_adapter(learner: Learner, out: Path, *, base_name: str, probe: Mapping[str, Any] | None = None) -> None:
+    """Write the learner's LoRA to `out`, which must not exist; with what it gives some tokens, where that is known."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in get_peft_model_state_dict(learner.model).items()}
     for name, value in tensors.items():
         if not torch.isfinite(value).all():
@@ -30,8 +31,10 @@ def save_adapter(learner: Learner, out: Path, *, base_name: str) -> None:
     save_file(tensors, aside / WEIGHTS, metadata={"format": "pt"})
     text = json.dumps(_config(learner, base_name), indent=1, sort_keys=True)
     (aside / CONFIG).write_text(text + "\n", encoding="utf-8")
+    if probe is not None:
+        (aside / PROBE).write_text(json.dumps(probe), encoding="utf-8")
     (aside / WEIGHTS).chmod((aside / CONFIG).stat().st_mode & 0o777)  # safetensors writes for its own user only
-    for path in (aside / WEIGHTS, aside / CONFIG, aside):
+    for path in (*sorted(aside.iterdir()), aside):
         flush(path)
     aside.rename(out)
     flush(out.parent)

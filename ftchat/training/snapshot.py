@@ -13,7 +13,7 @@ from ftchat.errors import BadInput, NotFound
 from ftchat.records import Replay, Row
 from ftchat.training.job import mapping, messages, number, parse_json, read_json, text
 
-ROLES = ("target",)  # what a row may teach; pairs and single ratings will be further roles
+ROLES = ("target", "pair", "positive", "negative")  # what a row may teach; ties are for the exam alone
 _ROW = ("id", "role", "split", "weight", "group", "messages", "target", "rejected", "rater")
 
 
@@ -39,7 +39,7 @@ def read_snapshot(folder: Path) -> Snapshot:
         seen.add(row.id)
     train = tuple(row for row in rows if row.split == "train")
     if not train:
-        raise BadInput("The snapshot has no row to train on: correct a few replies first.")
+        raise BadInput("The snapshot has no row to train on: correct a few replies or vote first.")
     tune = tuple(row for row in rows if row.split == "tune")
     replay = tuple(_replay(entry, what) for what, entry in _lines(folder / "replay.jsonl"))
     return Snapshot(train=train, tune=tune, replay=replay)
@@ -80,8 +80,7 @@ def _row(entry: Mapping[str, Any], what: str) -> Row:
     weight = number(entry["weight"], f"{what}: weight")
     if not 0.0 < weight <= 100.0:
         raise BadInput(f"{what}: weight is {weight}: it must be above 0 and at most 100.")
-    if not isinstance(entry["rejected"], str | None):
-        raise BadInput(f"{what}: rejected must be a text or null.")
+    _check_rejected(entry["role"], entry["rejected"], what)
     words = {key: text(entry[key], f"{what}: {key}") for key in ("id", "group", "target", "rater")}
     return Row(
         role=entry["role"],
@@ -93,6 +92,15 @@ def _row(entry: Mapping[str, Any], what: str) -> Row:
     )
 
 
+def _check_rejected(role: str, rejected: object, what: str) -> None:
+    if not isinstance(rejected, str | None):
+        raise BadInput(f"{what}: rejected must be a text or null.")
+    if role == "pair" and not rejected:
+        raise BadInput(f"{what} is a pair: rejected must be the text of the other reply.")
+    if role in ("positive", "negative") and rejected is not None:
+        raise BadInput(f"{what} is one {role} reply: rejected must be null.")
+
+
 def _replay(entry: Mapping[str, Any], what: str) -> Replay:
-    mapping(entry, what, required={"messages", "answer"}, known={"messages", "answer"})
+    mapping(entry, what, required={"messages", "answer"}, known={"messages", "answer", "id"})
     return Replay(messages(entry["messages"], what), text(entry["answer"], f"{what}: answer"))

@@ -1,7 +1,11 @@
-"""The pages: a strip, then Compare, Chat and Train. `build` lays them out, `mount` puts them on a FastAPI app at "/".
+"""The pages: a strip, and a page under each tab. `build` lays them out, `mount` puts them on a FastAPI app at "/".
 
 They call the core and nothing else. To look at them: `make run`, then http://127.0.0.1:7860.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import fastapi
 import gradio as gr
@@ -12,8 +16,13 @@ from ftchat.records import Person
 from ftchat.ui import texts, theme, views
 from ftchat.ui.chat import ChatPage
 from ftchat.ui.compare import ComparePage
+from ftchat.ui.doors import Doors, tab
 from ftchat.ui.doorway import Doorway
 from ftchat.ui.elements import STREAM, Updates
+from ftchat.ui.leaderboard import LeaderboardPage
+from ftchat.ui.models import ModelsPage
+from ftchat.ui.review import ReviewPage
+from ftchat.ui.settings import SettingsPage
 from ftchat.ui.strip import Strip
 from ftchat.ui.train import TrainPage
 
@@ -22,52 +31,94 @@ __all__ = ["build", "mount"]
 MOST_EVENTS = 700  # streams at once; gradio's 40 would make the 41st wait for its first word
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Pages:
+    """What is laid out under the strip."""
+
+    compare: ComparePage
+    chat: ChatPage
+    review: ReviewPage
+    train: TrainPage
+    models: ModelsPage
+    leaderboard: LeaderboardPage
+    settings: SettingsPage
+
+
+_TABS: dict[str, tuple[str, Callable[[Parts], Any]]] = {
+    "compare": (texts.TAB_COMPARE, ComparePage),
+    "chat": (texts.TAB_CHAT, ChatPage),
+    "review": (texts.TAB_REVIEW, ReviewPage),
+    "train": (texts.TAB_TRAIN, TrainPage),
+    "models": (texts.TAB_MODELS, ModelsPage),
+    "leaderboard": (texts.TAB_LEADERBOARD, LeaderboardPage),
+    "settings": (texts.TAB_SETTINGS, SettingsPage),
+}
+
+
 def build(parts: Parts) -> gr.Blocks:
     """The pages over the parts of a running app."""
     title = f"{parts.settings.name} · {texts.TITLE}"
     blocks = gr.Blocks(title=title, analytics_enabled=False, fill_width=True)
     with blocks:
         strip = Strip(parts)
+        made, each = dict[str, Any](), dict[str, gr.Tab]()
         with gr.Tabs(selected="compare", elem_id="tabs") as tabs:
-            with gr.Tab(texts.TAB_COMPARE, id="compare", elem_id="tab-compare"):
-                compare = ComparePage(parts)
-            with gr.Tab(texts.TAB_CHAT, id="chat", elem_id="tab-chat"):
-                chat = ChatPage(parts)
-            with gr.Tab(texts.TAB_TRAIN, id="train", elem_id="tab-train"):
-                train = TrainPage(parts)
-        compare.wire(blocks)
-        chat.wire(blocks)
-        train.wire([strip.retrain, train.start], tabs=tabs)
-        _wire_together(parts, blocks, strip=strip, compare=compare, chat=chat, train=train, tabs=tabs)
+            for name, (words, page) in _TABS.items():
+                with tab(parts, name, words) as each[name]:
+                    made[name] = page(parts)
+        pages = _Pages(**made)
+        pages.compare.wire(blocks)
+        pages.chat.wire(blocks)
+        pages.review.wire(each["review"])
+        pages.train.wire([strip.retrain, pages.train.start], tabs=tabs)
+        pages.models.wire(each["models"])
+        pages.settings.wire(each["settings"])
+        _wire_together(parts, blocks, strip=strip, pages=pages, doors=Doors(parts, tabs, each))
+        _wire_duels(parts, pages, tabs)
     blocks.max_threads = MOST_EVENTS  # before queue(): mounting has no parameter for it
     blocks.queue(default_concurrency_limit=None, api_open=False)
     return blocks
 
 
-def _wire_together(
-    parts: Parts,
-    blocks: gr.Blocks,
-    *,
-    strip: Strip,
-    compare: ComparePage,
-    chat: ChatPage,
-    train: TrainPage,
-    tabs: gr.Tabs,
-) -> None:
-    """What crosses pages: the clock, the reload, and a blind comparison of what was just trained."""
+def _wire_together(parts: Parts, blocks: gr.Blocks, *, strip: Strip, pages: _Pages, doors: Doors) -> None:
+    """What crosses pages: the clock, and the reload."""
+    compare, chat = pages.compare, pages.chat
 
     def waits(who: Person) -> Updates:
         line = views.waiting(parts.chat.waiting)
         return {compare.waits: line, chat.waits: line}
 
-    strip.keep_fresh(waits, train.view, blocks=blocks, outputs=[compare.waits, chat.waits, *train.outputs()])
+    kept = [
+        compare.waits,
+        chat.waits,
+        *pages.train.outputs(),
+        pages.models.list,
+        pages.models.way_in,
+        pages.leaderboard.board,
+    ]
+    fresh = (doors.view, waits, pages.train.view, pages.models.view, pages.leaderboard.view)
+    strip.keep_fresh(*fresh, blocks=blocks, outputs=[*kept, *doors.outputs()])
+
+
+def _wire_duels(parts: Parts, pages: _Pages, tabs: gr.Tabs) -> None:
+    """A blind comparison of an adapter that stands on another page."""
+    compare = pages.compare
+    told = [tabs, *compare.begun, *compare.choosing]
+
+    def duel(name: str, request: gr.Request) -> Updates:
+        begun = compare.duel(name, parts.pipeline.status().champion, request)
+        return {**begun, tabs: gr.Tabs(selected="compare")}
 
     def compare_blind(request: gr.Request) -> Updates:
         """The newest adapter against the champion, on Compare."""
-        duel = compare.duel(train.newest(), parts.pipeline.status().champion, request)
-        return {**duel, tabs: gr.Tabs(selected="compare")}
+        return duel(pages.train.newest(), request)
 
-    train.compare.click(compare_blind, None, [tabs, *compare.begun, *compare.choosing], **STREAM)
+    def compare_chosen(clicked: gr.EventData, request: gr.Request) -> Any:
+        """An adapter against the champion, on Compare."""
+        return duel(str(clicked.value), request) if clicked.act == "compare" else gr.skip()
+
+    pages.train.compare.click(compare_blind, None, told, **STREAM)
+    pages.models.list.click(compare_chosen, None, told, **STREAM)
 
 
 def mount(app: fastapi.FastAPI, parts: Parts) -> None:

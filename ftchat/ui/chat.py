@@ -1,8 +1,11 @@
 """The Chat page: one conversation with the champion or with a chosen contestant, rated and corrected reply by reply.
 
-The history is what the database has. Callbacks take values, call one function of the core and return a view.
+A conversation is a tree: another answer, or another wording of a question, stands beside what was. The page shows one
+path of it, and its state is the id of the last turn on that path. The history is what the database has. Callbacks take
+values, call one function of the core and return a view.
 """
 
+import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -10,25 +13,31 @@ import gradio as gr
 
 from ftchat.errors import FtchatError
 from ftchat.parts import Parts
-from ftchat.records import CHAMPION, Person
-from ftchat.ui import texts, views
+from ftchat.records import Person
+from ftchat.starter import sample_prompts
+from ftchat.ui import chat_views, texts, views
 from ftchat.ui.elements import (
     AT_ONCE,
     NOWHERE,
     STREAM,
-    Editor,
     Updates,
     conversation_of,
     focus,
     html,
     only_new,
     page_of,
-    prompt_box,
+    place,
     remembered,
     then_skip,
     visible,
 )
+from ftchat.ui.exchanges import Exchanges, focus_acted
+from ftchat.ui.history import History
+from ftchat.ui.prompt_row import PromptRow
+from ftchat.ui.sampling import Sampling
 from ftchat.ui.watching import Watchers, until_ready, watched
+
+_OFFERED = 4
 
 
 class ChatPage:
@@ -38,110 +47,98 @@ class ChatPage:
         """Lay out the page in the Blocks that is open."""
         self._parts = parts
         self._watchers = Watchers()
-        self.turn = gr.State("")
+        self.turn = gr.State("")  # the last one of the path on show
         self.watch = gr.State("")  # changes when the turn is to be watched, from now on or again
-        self.reply = gr.State("")  # the one that is being corrected
         self.conversation = remembered("ftchat-chat")
         with gr.Row(elem_id="chat-columns"):
             with gr.Column(scale=1, min_width=200, elem_id="chat-side"):
                 self.new = gr.Button(texts.NEW_CONVERSATION, elem_id="chat-new", size="sm")
-                self.who = gr.Dropdown([CHAMPION], value=CHAMPION, label=texts.WHO_ANSWERS, elem_id="chat-who")
-                self.history = html(elem_id="chat-history", clicks=True)
+                self.how = Sampling(parts)
+                self.history = History(parts)
             with gr.Column(scale=4, min_width=300, elem_id="chat-main"):
-                self.past = html(elem_id="chat-past", clicks=True)
-                self.live = html(views.empty_chat(), elem_id="chat-live", clicks=True)
-                self.editor = Editor("chat", texts.CORRECT)
-                self._asking()
-
-    def _asking(self) -> None:
-        with gr.Column(elem_id="chat-ask", elem_classes="asking"):
-            self.waits = html(elem_id="chat-waits")
-            self.notice = html(elem_id="chat-notice")
-            with gr.Row(elem_classes="ask-row"):
-                self.prompt = prompt_box("chat-prompt", placeholder=texts.ASK_ONE)
-                self.stop = gr.Button(texts.STOP, elem_id="chat-stop", scale=0, visible=False)
-                self.send = gr.Button(texts.SEND, variant="primary", elem_id="chat-send", scale=0)
+                self.said = Exchanges(parts)
+                self.offers = html(elem_id="chat-offers", clicks=True)
+                self.row = PromptRow("chat", placeholder=texts.ASK_ONE)
+        self.waits, self.prompt, self.notice = self.row.waits, self.row.prompt, self.row.notice
 
     # -- wiring --
 
     def wire(self, blocks: gr.Blocks) -> None:
-        """Which event calls what."""
+        """Which event calls what; called outside of the tabs."""
+        place(self.conversation)
         follow = {**STREAM, "concurrency_id": "chat-follow", "trigger_mode": "multiple"}
-        self.watch.change(self.follow, [self.turn, self.watch], [self.live, self.stop], **follow)
+        self.watch.change(self.follow, [self.turn, self.watch], [self.said.live, self.row.stop], **follow)
         told = self._told()
-        ask: dict[str, Any] = {"inputs": [self.prompt, self.conversation, self.who], "outputs": told, **STREAM}
-        gr.on([self.send.click, self.prompt.submit], self.ask, concurrency_id="chat-ask", **ask)
-        self.history.click(self.open, None, told, **STREAM)
+        asked = [self.prompt, self.turn, self.how.system, *self.how.inputs()]
+        ask: dict[str, Any] = {"inputs": asked, "outputs": told, "concurrency_id": "chat-ask", **STREAM}
+        gr.on([self.row.send.click, self.prompt.submit], self.ask, **ask)
+        self.row.hold.click(self.keep, None, [self.watch, *self.row.outputs()], **STREAM)
+        offer = self.offers.click(self.offer, None, [self.prompt, self.turn], **AT_ONCE)
+        offer.then(self.ask, **ask)
+        self.history.wire(self.conversation, opening=self.open, outputs=told)
         self.new.click(None, js=focus("#chat-prompt textarea"))
         self.new.click(self.begin, None, told, **STREAM)
-        self.stop.click(self.end, [self.turn], [self.notice], **AT_ONCE)
-        self.who.focus(self.choices, None, [self.who], **AT_ONCE)
-        blocks.load(self.resume, [self.conversation], told, **STREAM)
-        self._wire_acts()
+        self.row.stop.click(self.end, [self.turn], [self.notice], **AT_ONCE)
+        resumed = [*told, self.row.line, self.how.temperature, self.how.top_p, self.how.most]
+        blocks.load(self.resume, [self.conversation], resumed, **STREAM)
+        self._wire_acts(told)
 
     def _told(self) -> list[Any]:
         """What opening a conversation writes."""
-        whole = [*self._whole(), self.history, self.notice, self.prompt]
-        return [*whole, self.turn, self.watch, self.conversation, self.editor.box]
+        states = [self.turn, self.watch, self.conversation, self.offers]
+        return [*states, *self.said.outputs(), *self.history.outputs(), *self.row.outputs()]
 
-    def _wire_acts(self) -> None:
-        edited = [self.notice, self.reply, self.editor.box, self.editor.text, *self._whole()]
-        for spoken in (self.past, self.live):
-            acted = spoken.click(self.act, [self.conversation], edited, **AT_ONCE)
-            acted.then(None, js=focus("#correction-chat textarea"))
-        self.editor.cancel.click(lambda: gr.update(visible=False), None, [self.editor.box], **AT_ONCE)
-        given = [self.conversation, self.reply, self.editor.text]
-        self.editor.save.click(self.correct, given, [self.notice, self.editor.box, *self._whole()], **AT_ONCE)
+    def _wire_acts(self, told: list[Any]) -> None:
+        said, editor = self.said, self.said.editor
+        editor.wire()
+        for spoken in (said.past, said.live):
+            acted = spoken.click(self.act, [self.turn, *self.how.inputs()], told, **STREAM)
+            acted.then(None, js=focus_acted())
+        editor.save.click(self.correct, [self.turn, *editor.given()], [*said.outputs(), self.notice], **AT_ONCE)
+        wording = [said.edited, said.question, *self.how.inputs()]
+        said.ask_this.click(self.reword, wording, told, **STREAM)
+        for button in (editor.cancel, said.unedit):
+            button.click(said.put_away, None, said.outputs(), **AT_ONCE)
 
-    def _whole(self) -> list[Any]:
-        return [self.past, self.live]
-
-    def view(self, who: Person, conversation: str | None) -> Updates:
-        """A conversation: the turns before the last one, and the last one."""
-        chat = self._parts.chat
-        turns = [chat.seen(who, turn) for turn in self._turns(who, conversation)]
-        live = views.exchange(turns[-1]) if turns else views.empty_chat()
-        return {self.past: views.transcript(turns[:-1]), self.live: live}
-
-    def listed(self, who: Person, conversation: str | None) -> Updates:
-        """The history."""
-        found = self._parts.chat.conversations(who, mode="chat")
-        return {self.history: views.history(found, current=conversation or "")}
-
-    def _turns(self, who: Person, conversation: str | None) -> list[str]:
-        return self._parts.chat.path(who, conversation) if conversation else []
-
-    # -- callbacks --
+    # -- asking and following --
 
     @then_skip
-    async def ask(self, prompt: str, conversation: str, answerer: str, request: gr.Request) -> AsyncIterator[Updates]:
+    async def ask(
+        self,
+        prompt: str,
+        leaf: str,
+        system: str,
+        answerer: str,
+        temperature: float,
+        top_p: float,
+        most: float,
+        request: gr.Request,
+    ) -> AsyncIterator[Updates]:
         """Ask; while the engine is not ready, keep the question and send it when it is."""
-        chat, where = self._parts.chat, conversation_of(conversation)
-        watch = self._watchers.renew(page_of(request))
+        chat, watch, waited = self._parts.chat, self._watchers.renew(page_of(request)), False
         try:
             who = self._parts.person(request, "rater")
+            params = self.how.params(temperature, top_p, most)
             if prompt.strip() and chat.waiting:
-                yield {self.notice: views.notice(texts.QUESTION_WAITS), self.prompt: gr.update(interactive=False)}
+                waited = True
+                yield self.row.waiting()
                 if not await until_ready(
                     lambda: chat.waiting, wanted=self._wanted(request, watch), hopeless=self._parts.pipeline.failed
                 ):
                     return
                 who = self._parts.person(request, "rater")  # that may have taken long
-            turn = await chat.ask(who, prompt, mode="chat", conversation=where, contestants=(answerer,))
-            opened = self._opened(who, chat.seen(who, turn).conversation)
-            yield {**opened, self.prompt: gr.update(value="", interactive=True), self.turn: turn, self.watch: watch}
+            where: dict[str, Any] = {"after": leaf} if leaf else {"system": system}
+            turn = await chat.ask(who, prompt, mode="chat", contestants=(answerer,), params=params, **where)
+            yield {**self._opened(who, turn), **self.row.free(waited=waited, value=""), self.watch: watch}
         except FtchatError as err:
-            refused = {self.notice: views.notice(err.message, kind="bad"), self.prompt: gr.update(interactive=True)}
-            yield {**refused, self.watch: watch}
+            yield {**self.row.free(err.message, waited=waited), self.watch: watch}
+
+    def keep(self, request: gr.Request) -> Updates:
+        """Do not send the question that waits; it stays in the box."""
+        return {**self.row.free(), self.watch: self._watchers.renew(page_of(request))}
 
     def _wanted(self, request: gr.Request, watch: str) -> Callable[[], bool]:
         return lambda: self._watchers.counts(page_of(request), watch)
-
-    def _opened(self, who: Person, conversation: str | None) -> Updates:
-        """A conversation on the page, ready for the next question."""
-        updates = {**self.view(who, conversation), **self.listed(who, conversation), self.notice: ""}
-        updates |= {self.conversation: conversation or NOWHERE, self.prompt: gr.update(interactive=True)}
-        return updates | visible(self.editor.box, shown=False)
 
     @then_skip
     async def follow(self, turn: str, watch: str, request: gr.Request) -> AsyncIterator[Any]:
@@ -155,31 +152,13 @@ class ChatPage:
 
     async def _followed(self, turn: str, who: Person, wanted: Callable[[], bool]) -> AsyncIterator[Any]:
         if not turn:
-            yield {self.live: views.empty_chat(), **visible(self.stop, shown=False)}
+            yield {self.said.live: chat_views.empty_chat(), **visible(self.row.stop, shown=False)}
             return
         before: Updates = {}
         async for seen in watched(lambda: self._parts.chat.seen(who, turn), wanted=wanted):
-            now = {self.live: views.exchange(seen), **visible(self.stop, shown=seen.writing)}
+            now = {self.said.live: chat_views.exchange(seen), **visible(self.row.stop, shown=seen.writing)}
             yield only_new(now, before)
             before = now
-
-    def begin(self, request: gr.Request) -> Updates:
-        """A new conversation."""
-        watch = self._watchers.renew(page_of(request))
-        return {**self._opened(self._parts.person(request), None), self.turn: "", self.watch: watch}
-
-    def open(self, request: gr.Request, clicked: gr.EventData) -> Updates:
-        """A conversation from the history."""
-        return self._open(str(clicked.value), request)
-
-    def _open(self, conversation: str | None, request: gr.Request) -> Updates:
-        who, watch = self._parts.person(request), self._watchers.renew(page_of(request))
-        try:
-            turns = self._turns(who, conversation)
-        except FtchatError:  # another home, or somebody else's: begin anew
-            conversation, turns = None, []
-        opened = self._opened(who, conversation)
-        return {**opened, self.turn: turns[-1] if turns else "", self.watch: watch}
 
     async def end(self, turn: str, request: gr.Request) -> str:
         """Stop the answer that is being written."""
@@ -189,41 +168,110 @@ class ChatPage:
             return views.notice(err.message, kind="bad")
         return ""
 
-    def act(self, conversation: str, request: gr.Request, clicked: gr.EventData) -> Updates:
-        """A thumb, or the wish to correct, on one reply."""
-        act, reply = str(clicked.act), str(clicked.value)
+    # -- which conversation --
+
+    def _opened(self, who: Person, leaf: str) -> Updates:
+        """A path on the page, ready for the next question."""
+        conversation = self._parts.chat.seen(who, leaf).conversation if leaf else None
+        updates = {**self.said.view(who, leaf), **self.said.put_away(), **self.history.newest(who, conversation)}
+        updates |= {self.conversation: conversation or NOWHERE, self.turn: leaf, self.notice: ""}
+        return updates | {self.offers: "" if leaf else self.offered(who)}
+
+    def _to(self, who: Person, leaf: str, request: gr.Request) -> Updates:
+        """Another path, followed from now on."""
+        watch = self._watchers.renew(page_of(request))
+        return {**self._opened(who, leaf), **self.row.free(), self.watch: watch}
+
+    def begin(self, request: gr.Request) -> Updates:
+        """A new conversation."""
+        return self._to(self._parts.person(request), "", request)
+
+    def offer(self, clicked: gr.EventData) -> tuple[str, str]:
+        """A suggested question, as if it had been typed into a new conversation."""
+        return str(clicked.value), ""
+
+    def offered(self, who: Person) -> str:
+        """A few questions that the practice model can answer; none for a model that nobody knows."""
+        if not self._parts.pipeline.status().practice or not who.is_at_least("rater"):
+            return ""
+        return views.suggestions(random.sample(sample_prompts(), _OFFERED))
+
+    def open(self, search: str, conversation: str, request: gr.Request, clicked: gr.EventData) -> Updates:
+        """A conversation from the history, or another page of it."""
+        if str(clicked.act) == "open":
+            return self._open(str(clicked.value), request)
+        before, who = str(clicked.value) or None, self._parts.person(request)
+        page = self.history.page(who, conversation_of(conversation), search=search, before=before)
+        return {self.history.list: page}
+
+    def _open(self, conversation: str | None, request: gr.Request) -> Updates:
+        who = self._parts.person(request)
         try:
-            who = self._parts.person(request, "rater")
-            if act == "correct":
-                field = self._field(who, conversation_of(conversation), reply)
-                return {self.reply: reply, self.editor.text: field, **visible(self.editor.box, shown=True)}
-            self._parts.judging.rate(who, reply, act)
-        except FtchatError as err:
-            return {self.notice: views.notice(err.message, kind="bad")}
-        return {**self.view(who, conversation_of(conversation)), self.notice: ""}
-
-    def _field(self, who: Person, conversation: str | None, reply: str) -> Any:
-        """The field with a reply, or what it was corrected to, in it, under the question."""
-        turns = (self._parts.chat.seen(who, turn) for turn in self._turns(who, conversation))
-        for prompt, lane in ((seen.prompt, lane) for seen in turns for lane in seen.lanes if lane.reply == reply):
-            label = texts.CORRECTING.format(prompt=views.shortened(prompt))
-            return gr.update(value=lane.corrected or lane.text, label=label)
-        return gr.update(value="")
-
-    def correct(self, conversation: str, reply: str, text: str, request: gr.Request) -> Updates:
-        """Save a correction and show what it changed."""
-        try:
-            who = self._parts.person(request, "rater")
-            self._parts.judging.correct(who, reply, text)
-        except FtchatError as err:
-            return {self.notice: views.notice(err.message, kind="bad")}
-        view = self.view(who, conversation_of(conversation))
-        return {**view, self.notice: "", self.editor.box: gr.update(visible=False)}
-
-    def choices(self) -> Any:
-        """Who can be chosen now."""
-        return gr.update(choices=list(self._parts.chat.contestants()))
+            turns = self._parts.chat.path(who, conversation) if conversation else []
+        except FtchatError:  # another home, or somebody else's: begin anew
+            turns = []
+        return self._to(who, turns[-1] if turns else "", request)
 
     def resume(self, conversation: str, request: gr.Request) -> Updates:
         """After a reload: this browser's conversation and the history."""
-        return self._open(conversation_of(conversation), request)
+        may_ask = self._parts.person(request).is_at_least("rater")
+        updates = {**self._open(conversation_of(conversation), request), **self.how.defaults()}
+        said = {} if may_ask else {self.notice: views.notice(texts.VIEWERS_READ)}
+        return {**updates, **said, **visible(self.row.line, shown=may_ask)}
+
+    # -- what is done to a question or a reply --
+
+    async def act(
+        self,
+        leaf: str,
+        answerer: str,
+        temperature: float,
+        top_p: float,
+        most: float,
+        request: gr.Request,
+        clicked: gr.EventData,
+    ) -> Updates:
+        """A button in the conversation."""
+        act, value, said = str(clicked.act), str(clicked.value), self.said
+        try:
+            who = self._parts.person(request, "rater")
+            if act in ("correct", "fix"):
+                return said.correcting(who, value)
+            if act == "edit":
+                return said.rewording(who, value)
+            if act == "sibling":
+                return self._to(who, self._parts.chat.path_through(who, value)[-1], request)
+            if act == "regenerate":
+                params = self.how.params(temperature, top_p, most)
+                return self._to(who, await said.regenerated(who, value, answerer, params), request)
+            said.judge(who, act, value)
+            return {**said.view(who, leaf), self.notice: ""}
+        except FtchatError as err:
+            return {self.notice: views.notice(err.message, kind="bad")}
+
+    async def reword(
+        self,
+        turn: str,
+        prompt: str,
+        answerer: str,
+        temperature: float,
+        top_p: float,
+        most: float,
+        request: gr.Request,
+    ) -> Updates:
+        """Ask another wording of a question, beside it."""
+        try:
+            who = self._parts.person(request, "rater")
+            params = self.how.params(temperature, top_p, most)
+            return self._to(who, await self.said.reworded(who, turn, prompt, answerer, params), request)
+        except FtchatError as err:
+            return {self.notice: views.notice(err.message, kind="bad")}
+
+    def correct(self, leaf: str, reply: str, text: str, by: str, request: gr.Request) -> Updates:
+        """Save a correction and show what it changed."""
+        try:
+            who = self._parts.person(request, "rater")
+            self.said.editor.keep(who, reply, text, by)
+            return {**self.said.view(who, leaf), **self.said.put_away(), self.notice: ""}
+        except FtchatError as err:
+            return self.said.editor.refused(err)

@@ -1,4 +1,4 @@
-"""The Compare page: one question, two answers side by side, a blind vote, names, a correction.
+"""The Compare page: one question, two answers side by side, a blind vote; the panel after it is in `after_vote`.
 
 Callbacks take values, call one function of the core and return a view. Sessions are no boundary: what is not in the
 database is not here, and the state of a page is the id of its turn.
@@ -13,30 +13,30 @@ import gradio as gr
 from ftchat.errors import BadInput, FtchatError
 from ftchat.parts import Parts
 from ftchat.records import Person
-from ftchat.seen import TurnSeen
+from ftchat.sessions import Next
 from ftchat.starter import sample_prompts
-from ftchat.ui import texts, views
+from ftchat.ui import compare_views, texts, views
+from ftchat.ui.after_vote import SIDES, AfterVote
 from ftchat.ui.elements import (
     AT_ONCE,
     NOWHERE,
     STREAM,
-    Editor,
     Updates,
     conversation_of,
     focus,
     html,
     only_new,
     page_of,
-    prompt_box,
+    place,
     remembered,
     then_skip,
     visible,
 )
-from ftchat.ui.watching import Watchers, until_ready, watched
+from ftchat.ui.prompt_row import PromptRow
+from ftchat.ui.sessions import RatingSession, to_judge
+from ftchat.ui.watching import Scene, Watchers, see, until_ready, watched
 
-SIDES = ("left", "right")
 VOTES = {"left": texts.LEFT_BETTER, "right": texts.RIGHT_BETTER, "tie": texts.TIE, "both_bad": texts.BOTH_BAD}
-_CORRECT = {"left": texts.CORRECT_A, "right": texts.CORRECT_B}
 _OFFERED = 4
 
 
@@ -51,35 +51,21 @@ class ComparePage:
         self.watch = gr.State("")  # changes when the turn is to be watched, from now on or again
         self.conversation = remembered("ftchat-compare")
         self.banner = html(elem_id="compare-banner")
+        self.session = RatingSession(parts)
         self.earlier = html(elem_id="compare-earlier")
         with gr.Row(elem_id="panes"):
-            self.panes = {side: html(views.pane(None, side), elem_id=f"pane-{side}") for side in SIDES}
+            self.panes = {side: html(compare_views.pane(None, side), elem_id=f"pane-{side}") for side in SIDES}
         with gr.Row(elem_id="vote-bar"):
             self.votes = {
                 name: gr.Button(words, elem_id=f"vote-{name.replace('_', '-')}", interactive=False)
                 for name, words in VOTES.items()
             }
-        self._after_vote()
-        self._asking()
-        self._choosing()
-
-    def _after_vote(self) -> None:
-        with gr.Column(elem_id="after-vote", visible=False) as self.after:
-            with gr.Row(elem_id="after-head"):
-                self.judged = html(elem_id="judged")
-                self.undo = gr.Button(texts.UNDO, elem_id="undo-vote", size="sm")
-                self.next = gr.Button(texts.NEXT, elem_id="next-question", size="sm")
-            with gr.Row(elem_id="after-lanes"):
-                self.editors = {side: Editor(side, words) for side, words in _CORRECT.items()}
-
-    def _asking(self) -> None:
-        with gr.Column(elem_id="compare-ask", elem_classes="asking"):
-            self.waits = html(elem_id="compare-waits")
-            self.notice = html(elem_id="compare-notice")
-            with gr.Row(elem_classes="ask-row"):
-                self.prompt = prompt_box("compare-prompt", placeholder=texts.ASK_BOTH)
-                self.send = gr.Button(texts.SEND, variant="primary", elem_id="compare-send", scale=0)
-        self.offers = html(elem_id="compare-offers", clicks=True)
+        self.after = AfterVote(parts)
+        self.row = PromptRow("compare", placeholder=texts.ASK_BOTH)
+        self.waits, self.prompt, self.notice = self.row.waits, self.row.prompt, self.row.notice
+        with gr.Column(elem_id="compare-below") as self.below:
+            self.offers = html(elem_id="compare-offers", clicks=True)
+            self._choosing()
 
     def _choosing(self) -> None:
         with gr.Row(elem_id="compare-more"):
@@ -90,96 +76,98 @@ class ComparePage:
                     for side, words in (("left", texts.CHOOSE_ONE), ("right", texts.CHOOSE_OTHER))
                 }
                 self.blind = gr.Checkbox(value=True, label=texts.BLIND, elem_id="choose-blind")
+            self.session.panel()
+            html(compare_views.keys(), elem_id="compare-keys")
             self.new = gr.Button(texts.NEW_CONVERSATION, elem_id="compare-new", size="sm", scale=0)
 
     # -- wiring --
 
     def wire(self, blocks: gr.Blocks) -> None:
-        """Which event calls what."""
+        """Which event calls what; called outside of the tabs."""
+        place(self.conversation, self.session.id)
         follow = {**STREAM, "concurrency_id": "compare-follow", "trigger_mode": "multiple"}
         self.watch.change(self.follow, [self.turn, self.watch], [*self._shown(), self.earlier], **follow)
-        asked = [self.prompt, self.conversation, *self.chosen.values(), self.blind]
-        answered = [self.turn, self.watch, self.conversation, self.prompt, self.notice, *self._editing()]
+        asked = [self.prompt, self.turn, self.conversation, *self.chosen.values(), self.blind]
+        answered = [self.turn, self.watch, self.conversation, *self.row.outputs(), *self.after.editing()]
         ask: dict[str, Any] = {"inputs": asked, "outputs": answered, "concurrency_id": "compare-ask", **STREAM}
-        gr.on([self.send.click, self.prompt.submit], self.ask, **ask)
-        offer = self.offers.click(self.offer, None, [self.prompt, self.conversation, self.offers], **AT_ONCE)
+        gr.on([self.row.send.click, self.prompt.submit], self.ask, **ask)
+        self.row.hold.click(self.keep, None, [self.watch, *self.row.outputs()], **STREAM)
+        offer = self.offers.click(self.offer, None, [self.prompt, self.turn, self.conversation, self.offers], **AT_ONCE)
         offer.then(self.ask, **ask)
-        self.begun = [*self._shown(), self.earlier, *answered, self.offers]
+        rest = [part for part in answered if part is not self.notice]
+        self.begun = [*self._shown(), self.earlier, *rest, *self._around()]
         self.choosing = [self.choose, *self.chosen.values(), self.blind]
-        for button in (self.next, self.new):
-            button.click(None, js=focus("#compare-prompt textarea"))
-            button.click(self.begin, None, self.begun, **STREAM)
         self.choose.expand(self.choices, None, list(self.chosen.values()), **AT_ONCE)
-        blocks.load(self.resume, [self.conversation], [*answered, self.banner, self.offers], **STREAM)
-        self._wire_votes()
-
-    def _wire_votes(self) -> None:
-        shown = [*self._shown(), self.notice, *self._editing()]
+        blocks.load(self.resume, [self.conversation, self.session.id], [*self.begun, self.banner], **STREAM)
         for winner, button in self.votes.items():
-            button.click(self._voting(winner), [self.turn], shown, **AT_ONCE)
-        self.undo.click(self.take_back, [self.turn], shown, **AT_ONCE)
-        for side, editor in self.editors.items():
-            toggled = [editor.box, editor.open]
-            opened = editor.open.click(self._opening(side), [self.turn], [*toggled, editor.text], **AT_ONCE)
-            opened.then(None, js=focus(f"#correction-{side} textarea"))
-            editor.cancel.click(editor.closed, None, toggled, **AT_ONCE)
-            saving = [*self._shown(), self.notice, editor.box]
-            editor.save.click(self._saving(side), [self.turn, editor.text], saving, **AT_ONCE)
+            button.click(self._voting(winner), [self.turn], [*self._shown(), *self.after.editing()], **AT_ONCE)
+        self.after.wire(self.turn, self.notice, show=self.view, outputs=self._shown())
+        self.after.again.click(self.ask_again, [self.turn], [self.watch, self.notice], **STREAM)
+        self._wire_sessions()
 
-    def _editing(self) -> list[Any]:
-        return [editor.box for editor in self.editors.values()]
+    def _wire_sessions(self) -> None:
+        session, outputs = self.session, self.begun
+        for button in (self.after.next, self.new):
+            button.click(None, js=focus("#compare-prompt textarea"))
+        self.new.click(self.begin, None, outputs, **STREAM)
+        self.after.next.click(self.onward, [session.id], outputs, **STREAM)
+        session.start.click(self.start, [session.list], outputs, **STREAM)
+        session.skip.click(self.skip, [session.id, self.turn], outputs, **STREAM)
+        session.leave.click(self.begin, None, outputs, **STREAM)
+        session.end.click(self.end, [session.id], outputs, **STREAM)
+        session.unfinished.click(self.go_on, None, outputs, **STREAM)
+        session.folded.expand(self.unfinished, None, [session.unfinished], **AT_ONCE)
 
     def _shown(self) -> list[Any]:
-        fixed = [part for editor in self.editors.values() for part in (editor.fixed, editor.open)]
-        return [*self.panes.values(), *self.votes.values(), self.after, self.judged, self.undo, *fixed]
+        """What shows a turn."""
+        return [*self.panes.values(), *self.votes.values(), *self.after.outputs(), self.notice]
 
-    def view(self, seen: TurnSeen | None) -> Updates:
+    def _around(self) -> list[Any]:
+        """What a rating session hides, and its own pieces."""
+        return [self.row.line, self.below, self.offers, *self.session.outputs()]
+
+    def view(self, scene: Scene | None) -> Updates:
         """Everything on the page that shows a turn."""
-        known = views.revealed(seen)
-        updates: Updates = {pane: views.pane(seen, side) for side, pane in self.panes.items()}
+        seen = scene.turn if scene else None
+        updates: Updates = {pane: compare_views.pane(seen, side) for side, pane in self.panes.items()}
         votable = seen is not None and seen.votable
         updates |= {button: gr.update(interactive=votable) for button in self.votes.values()}
-        updates[self.judged] = views.judged(seen) if known and seen else ""
-        updates |= visible(self.after, shown=known)
-        updates |= visible(self.undo, shown=seen is not None and seen.vote is not None)
-        for side, editor in self.editors.items():
-            lane = views.lane_of(seen, side) if known else None
-            updates[editor.fixed] = views.correction(lane)
-            updates |= visible(editor.open, shown=lane is not None and bool(lane.text.strip()))
-        return updates
+        return updates | self.after.view(scene)
 
-    # -- callbacks --
+    # -- asking and following --
 
     @then_skip
     async def ask(
-        self, prompt: str, conversation: str, left: str, right: str, blind: bool, request: gr.Request
+        self, prompt: str, shown: str, conversation: str, left: str, right: str, blind: bool, request: gr.Request
     ) -> AsyncIterator[Any]:
         """Ask both; while the engine is not ready, keep the question and send it when it is."""
-        chat, where = self._parts.chat, conversation_of(conversation)
-        watch = self._watchers.renew(page_of(request))
+        chat, watch, waited = self._parts.chat, self._watchers.renew(page_of(request)), False
         try:
             who = self._parts.person(request, "rater")
             names = contestants(left, right)
             if prompt.strip() and chat.waiting:
-                yield {self.notice: views.notice(texts.QUESTION_WAITS), self.prompt: gr.update(interactive=False)}
+                waited = True
+                yield self.row.waiting()
                 if not await until_ready(
                     lambda: chat.waiting, wanted=self._wanted(request, watch), hopeless=self._parts.pipeline.failed
                 ):
                     return
                 who = self._parts.person(request, "rater")  # that may have taken long
-            turn = await chat.ask(who, prompt, mode="compare", conversation=where, contestants=names, blind=blind)
-            yield self._asked(chat.seen(who, turn), watch)
+            # After what stands on the page, whatever was asked in other pages meanwhile.
+            where: dict[str, Any] = {"after": shown} if shown else {"conversation": conversation_of(conversation)}
+            turn = await chat.ask(who, prompt, mode="compare", contestants=names, blind=blind, **where)
+            conversation = chat.seen(who, turn).conversation
+            freed = self.row.free(waited=waited, value="", placeholder=texts.ASK_FOLLOW_UP)
+            yield {**freed, **self.after.closed(), self.turn: turn, self.conversation: conversation, self.watch: watch}
         except FtchatError as err:
-            refused = {self.notice: views.notice(err.message, kind="bad"), self.prompt: gr.update(interactive=True)}
-            yield {**refused, self.watch: watch}
+            yield {**self.row.free(err.message, waited=waited), self.watch: watch}
+
+    def keep(self, request: gr.Request) -> Updates:
+        """Do not send the question that waits; it stays in the box."""
+        return {**self.row.free(), self.watch: self._watchers.renew(page_of(request))}
 
     def _wanted(self, request: gr.Request, watch: str) -> Callable[[], bool]:
         return lambda: self._watchers.counts(page_of(request), watch)
-
-    def _asked(self, seen: TurnSeen, watch: str) -> Updates:
-        box = gr.update(value="", interactive=True, placeholder=texts.ASK_FOLLOW_UP)
-        updates: Updates = {self.turn: seen.turn, self.conversation: seen.conversation, self.prompt: box}
-        return updates | {self.watch: watch, self.notice: ""} | visible(*self._editing(), shown=False)
 
     @then_skip
     async def follow(self, turn: str, watch: str, request: gr.Request) -> AsyncIterator[Any]:
@@ -196,16 +184,17 @@ class ComparePage:
             yield {**self.view(None), self.earlier: ""}
             return
         before: Updates = {}
-        async for seen in watched(lambda: self._parts.chat.seen(who, turn), wanted=wanted):
-            earlier = before[self.earlier] if before else self._before(who, seen)
-            now = {**self.view(seen), self.earlier: earlier}
-            yield only_new(now, before)
+        async for scene in watched(lambda: see(self._parts.chat, who, turn), wanted=wanted):
+            earlier = before[self.earlier] if before else self._before(who, turn)
+            now = {**self.view(scene), self.earlier: earlier}
+            first = {} if before else self.after.remarked(scene)
+            yield only_new({**now, **first}, before)
             before = now
 
-    def _before(self, who: Person, seen: TurnSeen) -> str:
+    def _before(self, who: Person, turn: str) -> str:
         chat = self._parts.chat
-        turns = chat.path_through(who, seen.turn)
-        return views.earlier([chat.seen(who, turn) for turn in turns[: turns.index(seen.turn)]])
+        turns = chat.path_through(who, turn)
+        return compare_views.earlier([chat.seen(who, one) for one in turns[: turns.index(turn)]])
 
     def _voting(self, winner: Any) -> Callable[..., Any]:
         async def vote(turn: str, request: gr.Request) -> Updates:
@@ -215,56 +204,34 @@ class ComparePage:
                 given = self._parts.chat.seen(who, turn).vote
                 if given is None or given.winner != winner:  # else a second click of the same button
                     await self._parts.judging.vote(who, turn, winner)
+                scene = see(self._parts.chat, who, turn)
             except FtchatError as err:
                 return {self.notice: views.notice(err.message, kind="bad")}
-            return {**self.view(self._parts.chat.seen(who, turn)), self.notice: ""}
+            return {**self.view(scene), **self.after.closed(), self.notice: ""}
 
         return vote
 
-    def take_back(self, turn: str, request: gr.Request) -> Updates:
-        """Undo the vote of this turn."""
+    async def ask_again(self, turn: str, request: gr.Request) -> Updates:
+        """The same question, with what was just corrected; its answer is followed beside the two."""
         try:
-            who = self._parts.person(request, "rater")
-            if vote := self._parts.chat.seen(who, turn).vote:
-                self._parts.judging.undo(who, vote.id)
+            await self._parts.chat.ask_again(self._parts.person(request, "rater"), turn)
         except FtchatError as err:
             return {self.notice: views.notice(err.message, kind="bad")}
-        return {**self.view(self._parts.chat.seen(who, turn)), self.notice: ""}
+        return {self.watch: self._watchers.renew(page_of(request)), self.notice: ""}
 
-    def _opening(self, side: str) -> Callable[..., Any]:
-        def open_editor(turn: str, request: gr.Request) -> Updates:
-            """The reply, or what it was corrected to, in a text field."""
-            lane = views.lane_of(self._parts.chat.seen(self._parts.person(request), turn), side)
-            return self.editors[side].opened((lane.corrected or lane.text) if lane else "")
-
-        return open_editor
-
-    def _saving(self, side: str) -> Callable[..., Any]:
-        def save(turn: str, text: str, request: gr.Request) -> Updates:
-            """Save a correction and show what it changed."""
-            chat = self._parts.chat
-            try:
-                who = self._parts.person(request, "rater")
-                lane = views.lane_of(chat.seen(who, turn), side)
-                self._parts.judging.correct(who, lane.reply if lane else "", text)
-            except FtchatError as err:
-                return {self.notice: views.notice(err.message, kind="bad")}
-            view = self.view(chat.seen(who, turn))
-            return {**view, self.notice: "", self.editors[side].box: gr.update(visible=False)}
-
-        return save
+    # -- beginning --
 
     def begin(self, request: gr.Request) -> Updates:
         """A new conversation: empty panes, other suggestions."""
         watch = self._watchers.renew(page_of(request))
-        box = gr.update(interactive=True, placeholder=texts.ASK_BOTH)  # what is being written there stays
-        updates = {**self.view(None), self.earlier: "", self.turn: "", self.conversation: NOWHERE, self.prompt: box}
-        updates |= visible(*self._editing(), shown=False)
-        return updates | {self.watch: watch, self.notice: "", self.offers: self.offered()}
+        updates = {**self.view(None), **self.after.closed(), self.earlier: "", self.turn: "", self.watch: watch}
+        updates |= {**self.row.free(placeholder=texts.ASK_BOTH), self.conversation: NOWHERE}  # what was written stays
+        updates |= {**self.session.none(), self.offers: self.offered()}
+        return updates | visible(self.row.line, self.below, shown=True)
 
-    def offer(self, clicked: gr.EventData) -> tuple[str, str, str]:
+    def offer(self, clicked: gr.EventData) -> tuple[str, str, str, str]:
         """A suggested question, as if it had been typed into a new conversation; and others to go on with."""
-        return str(clicked.value), NOWHERE, self.offered(but=str(clicked.value))
+        return str(clicked.value), "", NOWHERE, self.offered(but=str(clicked.value))
 
     def offered(self, *, but: str = "") -> str:
         """A few questions that the practice model can answer; none for a model that nobody knows."""
@@ -284,18 +251,114 @@ class ComparePage:
         chosen = {box: {**update, "value": name} for box, update, name in values}
         return {**self.begin(request), **chosen, self.choose: gr.update(open=True), self.blind: True}
 
-    def resume(self, conversation: str, request: gr.Request) -> Updates:
-        """After a reload: the last turn of this browser's conversation, without asking again."""
-        updates: Updates = {self.banner: views.practice_banner(self._parts.pipeline.status())}
-        updates[self.offers] = self.offered()
+    @then_skip
+    async def resume(self, conversation: str, session: str, request: gr.Request) -> AsyncIterator[Updates]:
+        """After a reload: the session that is on, or the last turn of this browser's conversation."""
+        who = self._parts.person(request)
+        updates: Updates = {self.banner: self._banner(who), self.offers: self.offered()}
+        if not who.is_at_least("rater"):
+            updates |= visible(self.row.line, self.below, shown=False)
+        if current := self.session.current(who, session):
+            yield updates
+            async for view in self._going_on(current, request):
+                yield view
+            return
         try:
             where = conversation_of(conversation)
-            turns = self._parts.chat.path(self._parts.person(request), where) if where else []
+            turns = self._parts.chat.path(who, where) if where else []
         except FtchatError:  # another home, or somebody else's: begin anew
-            return {**updates, self.conversation: NOWHERE, self.turn: ""}
+            yield {**updates, self.conversation: NOWHERE, self.turn: ""}
+            return
         box = gr.update(placeholder=texts.ASK_FOLLOW_UP if turns else texts.ASK_BOTH)
         watch = self._watchers.renew(page_of(request))
-        return {**updates, self.turn: turns[-1] if turns else "", self.prompt: box, self.watch: watch}
+        yield {**updates, self.turn: self._compared(who, turns), self.prompt: box, self.watch: watch}
+
+    def _banner(self, who: Person) -> str:
+        status = self._parts.pipeline.status()
+        return views.practice_banner(status) if who.is_at_least("rater") else views.notice(texts.VIEWERS_READ)
+
+    def _compared(self, who: Person, turns: list[str]) -> str:
+        """The last turn of a path; of one that was asked again, the comparison before it."""
+        seen = self._parts.chat.seen(who, turns[-1]) if turns else None
+        if seen is None or seen.mode == "compare":
+            return seen.turn if seen else ""
+        before = (self._parts.chat.seen(who, turn) for turn in reversed(seen.siblings[: seen.position - 1]))
+        return next((turn.turn for turn in before if turn.mode == "compare"), seen.turn)
+
+    # -- rating sessions --
+
+    @then_skip
+    async def onward(self, session: str, request: gr.Request) -> AsyncIterator[Updates]:
+        """The next question: of the session that is on, or one's own."""
+        current = self.session.current(self._parts.person(request), session)
+        if current is None:
+            yield self.begin(request)
+            return
+        async for view in self._going_on(current, request):
+            yield view
+
+    @then_skip
+    async def start(self, pasted: str, request: gr.Request) -> AsyncIterator[Updates]:
+        """Begin a session over a pasted list."""
+        try:
+            session = await self._parts.sessions.create(self._parts.person(request, "rater"), pasted)
+        except FtchatError as err:
+            yield {self.notice: views.notice(err.message, kind="bad")}
+            return
+        async for view in self._going_on(session, request):
+            yield view
+
+    @then_skip
+    async def go_on(self, request: gr.Request, clicked: gr.EventData) -> AsyncIterator[Updates]:
+        """A session that was left."""
+        async for view in self._going_on(str(clicked.value), request):
+            yield view
+
+    @then_skip
+    async def skip(self, session: str, turn: str, request: gr.Request) -> AsyncIterator[Updates]:
+        """Leave this question out; after a vote there is nothing to leave out, and it goes on."""
+        try:
+            who = self._parts.person(request, "rater")
+            if turn and not self._parts.chat.seen(who, turn).vote:
+                self._parts.sessions.skip(who, session, turn)
+        except FtchatError as err:
+            yield {self.notice: views.notice(err.message, kind="bad")}
+            return
+        async for view in self._going_on(session, request):
+            yield view
+
+    async def end(self, session: str, request: gr.Request) -> Updates:
+        """Close the session; what was given stays."""
+        try:
+            who = self._parts.person(request, "rater")
+            await self._parts.sessions.end(who, session)
+        except FtchatError as err:
+            return {self.notice: views.notice(err.message, kind="bad")}
+        return {**self.begin(request), **self.session.over(who, session)}
+
+    def unfinished(self, request: gr.Request) -> str:
+        """Sessions to go on with."""
+        return self.session.open_ones(self._parts.person(request))
+
+    async def _going_on(self, session: str, request: gr.Request) -> AsyncIterator[Updates]:
+        """The next question of a session, as soon as there is one to judge."""
+        try:
+            who = self._parts.person(request, "rater")
+            watch = self._watchers.renew(page_of(request))
+            async for found in self.session.coming(who, session, wanted=self._wanted(request, watch)):
+                over = found.session.done
+                yield {**self.begin(request), **self.session.over(who, session)} if over else self._at(found, watch)
+        except FtchatError as err:
+            yield {**self.begin(request), self.notice: views.notice(err.message, kind="bad")}
+
+    def _at(self, found: Next, watch: str) -> Updates:
+        """A session at a question that can be judged, or at one that is still to be answered."""
+        updates = {**self.session.shown(found), **self.after.closed(), self.notice: ""}
+        updates |= visible(self.row.line, self.below, shown=False)
+        if found.turn is not None and to_judge(found.turn):  # shown by whoever follows it: two would cross on the way
+            return {**updates, self.turn: found.turn.turn, self.watch: watch}
+        panes = {pane: compare_views.coming(found.prompt, side) for side, pane in self.panes.items()}
+        return {**updates, **self.view(None), **panes, self.turn: "", self.notice: views.notice(found.waiting)}
 
 
 def contestants(left: str, right: str) -> tuple[str, str] | None:

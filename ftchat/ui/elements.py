@@ -20,18 +20,31 @@ AT_ONCE: Mapping[str, Any] = {**QUIET, "queue": False, "trigger_mode": "multiple
 # (a direct call changes it without a word to the listener).
 STREAM: Mapping[str, Any] = {**QUIET, "concurrency_limit": None}
 
-_CLICKED = (
-    "element.addEventListener('click', (event) => { const button = event.target.closest('[data-act]');"
-    " if (button) trigger('click', { act: button.dataset.act, value: button.dataset.value }); });"
-)
+# A button sends what it does, to what, and what stands in the fields that it names (data-from, a selector).
+_CLICKED = """element.addEventListener('click', (event) => {
+    const button = event.target.closest('[data-act]');
+    if (!button || (button.dataset.confirm && !window.confirm(button.dataset.confirm))) return;
+    const fields = button.dataset.from ? [...element.querySelectorAll(button.dataset.from)] : [];
+    const filled = fields.map((field) => field.value);
+    trigger('click', { act: button.dataset.act, value: button.dataset.value, filled });
+});"""
 
 
 NOWHERE = "-"  # no conversation: gradio's BrowserState does not store what is empty
 
 
 def remembered(storage_key: str) -> gr.BrowserState:
-    """The id of this browser's conversation; the secret is fixed, or a restart of the app would forget it."""
-    return gr.BrowserState(NOWHERE, storage_key=storage_key, secret="ftchat")
+    """The id of this browser's conversation; the secret is fixed, or a restart of the app would forget it.
+
+    It is to be placed outside of the tabs: what is in a tab that is not open yet is not read when a page loads.
+    """
+    return gr.BrowserState(NOWHERE, storage_key=storage_key, secret="ftchat", render=False)
+
+
+def place(*states: gr.BrowserState) -> None:
+    """Put what a browser remembers where the page is being built."""
+    for state in states:
+        state.render()  # type: ignore[no-untyped-call]
 
 
 def conversation_of(stored: Any) -> str | None:
@@ -71,6 +84,11 @@ def focus(selector: str) -> str:
     }}"""
 
 
+def into_view(selector: str) -> str:
+    """JavaScript that brings a piece of the page into sight, if it is there."""
+    return f"() => setTimeout(() => document.querySelector({selector!r})?.scrollIntoView({{ block: 'nearest' }}), 60)"
+
+
 def page_of(request: gr.Request) -> str:
     """Which open page this is. It gives no right to anything."""
     return request.session_hash or ""
@@ -100,33 +118,3 @@ def only_new(now: Updates, before: Updates) -> Any:
 def visible(*components: Any, shown: bool) -> Updates:
     """Show or hide: an update of its own for each, because gradio empties what it is given."""
     return {component: gr.update(visible=shown) for component in components}
-
-
-class Editor:
-    """What was corrected of a reply, and the field to do it in."""
-
-    def __init__(self, side: str, words: str) -> None:
-        """Lay it out where the page is being built."""
-        with gr.Column(elem_id=f"fix-{side}", min_width=280):
-            self.fixed = html(elem_id=f"fixed-{side}")
-            self.open = gr.Button(words, elem_id=f"correct-{side}", size="sm")
-            with gr.Column(visible=False, elem_classes="editor", elem_id=f"editor-{side}") as self.box:
-                self.text = gr.Textbox(
-                    label=texts.CORRECTION,
-                    info=texts.CORRECTION_KEYS,
-                    elem_id=f"correction-{side}",
-                    lines=4,
-                    max_lines=14,
-                    interactive=True,
-                )
-                with gr.Row(elem_classes="buttons"):
-                    self.save = gr.Button(texts.SAVE_CORRECTION, elem_id=f"save-{side}", variant="primary", size="sm")
-                    self.cancel = gr.Button(texts.CANCEL, elem_id=f"cancel-{side}", size="sm")
-
-    def opened(self, text: str) -> Updates:
-        """The field with a text in it, in place of the button."""
-        return {**visible(self.box, shown=True), **visible(self.open, shown=False), self.text: text}
-
-    def closed(self) -> Updates:
-        """The button again."""
-        return {**visible(self.box, shown=False), **visible(self.open, shown=True)}

@@ -1,6 +1,11 @@
-// Keys of the Compare page. Only while no text field has the focus; each presses a button that is there and enabled.
+// Keys of the Compare page, and what HTML that is written anew must not lose: focus and scrolling.
 (() => {
-  const votes = { 1: "vote-left", 2: "vote-right", 3: "vote-tie", 4: "vote-both-bad", n: "next-question" };
+  // Only while no text field has the focus; each presses a button that is there and enabled.
+  const KEYS = {
+    1: "vote-left", 2: "vote-right", 3: "vote-tie", 4: "vote-both-bad", n: "next-question", u: "undo-vote",
+    g: "ask-again", s: "session-skip", a: "correct-left", b: "correct-right", A: "instruct-left", B: "instruct-right",
+  };
+  const SWITCH = "ftchat-keys";
 
   const shown = (element) => element && element.offsetParent !== null && !element.disabled;
   const press = (id) => {
@@ -11,13 +16,13 @@
   };
   const typing = (element) =>
     element && (element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName)) &&
-    !/^(radio|checkbox|button)$/.test(element.type);
+    !/^(radio|checkbox|button|range)$/.test(element.type);
 
   // In a correction: Ctrl+Enter saves, Escape leaves.
   const editing = (event) => {
-    const box = event.target.closest && event.target.closest("[id^='correction-']");
+    const box = event.target.closest && event.target.closest("[id^='correction-'], [id^='instruction-']");
     if (!box) return false;
-    const side = box.id.slice("correction-".length);
+    const side = box.id.slice(box.id.indexOf("-") + 1);
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) return press(`save-${side}`);
     if (event.key === "Escape") return press(`cancel-${side}`);
     return false;
@@ -31,11 +36,67 @@
     }
   };
 
+  const writing = () => {
+    const box = [...document.querySelectorAll("#compare-prompt textarea, #chat-prompt textarea")].find(shown);
+    if (!box) return false;
+    box.focus();
+    return true;
+  };
+
   document.addEventListener("keydown", (event) => {
     sending(event);
     if (editing(event)) { event.preventDefault(); return; }
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(document.activeElement)) return;
-    const id = votes[event.key.toLowerCase()];
+    if (localStorage.getItem(SWITCH) === "off") return;
+    if (event.key === "/" && writing()) { event.preventDefault(); return; }
+    const id = KEYS[event.key] || KEYS[event.key.toLowerCase()];
     if (id && press(id)) event.preventDefault();
+  });
+
+  document.addEventListener("change", (event) => {
+    if (event.target.id === "keys-switch") localStorage.setItem(SWITCH, event.target.checked ? "on" : "off");
+  });
+
+  // A button in a piece of HTML that was pressed or focused: when the piece is written anew, its successor takes over.
+  let focused = null;
+  const place = (button) => {
+    const root = button.closest("[id]");
+    return root && { root: root.id, act: button.dataset.act, value: button.dataset.value, button };
+  };
+  document.addEventListener("focusin", (event) => {
+    focused = event.target.dataset && event.target.dataset.act ? place(event.target) : null;
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest && event.target.closest("[data-act]");
+    if (button) window.ftchatPressed = button.dataset.act;
+  }, true);
+
+  // What was scrolled stays where it was, by the name in data-keep.
+  const kept = new Map();
+  document.addEventListener("scroll", (event) => {
+    const name = event.target.dataset && event.target.dataset.keep;
+    if (name) kept.set(name, event.target.scrollTop);
+  }, true);
+
+  const restore = () => {
+    if (focused && !focused.button.isConnected && (!document.activeElement || document.activeElement === document.body)) {
+      const same = [...document.querySelectorAll(`#${CSS.escape(focused.root)} [data-act]`)]
+        .find((one) => one.dataset.act === focused.act && one.dataset.value === focused.value);
+      if (same) same.focus({ preventScroll: true });
+    }
+    for (const box of document.querySelectorAll("[data-keep]")) {
+      if (box.dataset.kept) continue;
+      box.dataset.kept = "yes";
+      const at = kept.get(box.dataset.keep);
+      if (at) box.scrollTop = at;
+    }
+    const keys = document.getElementById("keys-switch");
+    if (keys && !keys.dataset.kept) {
+      keys.dataset.kept = "yes";
+      keys.checked = localStorage.getItem(SWITCH) !== "off";
+    }
+  };
+  document.addEventListener("DOMContentLoaded", () => {
+    new MutationObserver(restore).observe(document.body, { childList: true, subtree: true });
   });
 })();

@@ -100,7 +100,7 @@ def _drawing(losses: Points, tune: Points, base: float | None, *, frame: _Frame)
     )
     return (
         f'<svg viewBox="0 0 {frame.width} {frame.height}" aria-hidden="true">{_grid(frame)}{_reference(base, frame)}'
-        f"{''.join(_line(kind, points, frame) for kind, points, _ in lines)}{labels}</svg>"
+        f"{''.join(_line(kind, points, frame) for kind, points, _ in lines)}{_best_mark(tune, frame)}{labels}</svg>"
     )
 
 
@@ -121,6 +121,21 @@ def _reference(base: float | None, frame: _Frame) -> str:
         return ""
     y = f"{frame.y(base):.1f}"
     return f'<line class="reference" x1="34" x2="{frame.x(frame.steps):.1f}" y1="{y}" y2="{y}"/>'
+
+
+def best(tune: Points) -> int | None:
+    """The step at which the held-out loss was lowest: what is kept. None while that may be the newest."""
+    if len(tune) < 2:
+        return None
+    step = min(tune, key=lambda point: point[1])[0]
+    return step if step != tune[-1][0] else None
+
+
+def _best_mark(tune: Points, frame: _Frame) -> str:
+    lowest = next((point for point in tune if point[0] == best(tune)), None)
+    if lowest is None:
+        return ""
+    return f'<circle class="best" cx="{frame.x(lowest[0]):.1f}" cy="{frame.y(lowest[1]):.1f}" r="5"/>'
 
 
 def _line(kind: str, points: Points, frame: _Frame) -> str:

@@ -15,6 +15,7 @@ from ftchat.ui import texts, views
 from ftchat.ui.elements import AT_ONCE, Updates, html
 
 EVERY_S = 1.3
+_ONLY_LOOKS = '<i class="only-looks" hidden></i>'  # gradio does not hide the tab that was selected at first: CSS does
 Views = Callable[[Person], Updates]
 
 
@@ -27,6 +28,7 @@ class Strip:
         with gr.Row(elem_id="strip"):
             self.state = html(elem_id="strip-state")
             self.retrain = gr.Button(texts.RETRAIN, variant="primary", elem_id="retrain", scale=0)
+        self.trouble = html(elem_id="strip-trouble")
         self.shown = gr.State({})  # component id -> digest of what this page was last sent
         self.clock = gr.Timer(EVERY_S)
 
@@ -35,7 +37,10 @@ class Strip:
         status, settings = self._parts.pipeline.status(), self._parts.settings
         button = texts.TRAINING if status.run else texts.RETRAIN
         line = views.strip(status, name=settings.name, who=None if settings.open else who)
-        return {self.state: line, self.retrain: gr.update(value=button)}
+        admin = who.is_at_least("admin")
+        trouble = views.notice(self._parts.backups.trouble, kind="bad") if admin else ""
+        trouble = trouble if who.is_at_least("rater") else _ONLY_LOOKS
+        return {self.state: line, self.retrain: gr.update(value=button, visible=admin), self.trouble: trouble}
 
     def keep_fresh(self, *others: Views, blocks: gr.Blocks, outputs: list[Any]) -> None:
         """On load and on each tick, send what changed: in the strip and in what the pages keep fresh themselves."""
@@ -48,7 +53,7 @@ class Strip:
             changed = {c: u for c, u in now.items() if shown.get(str(c._id)) != digests[str(c._id)]}
             return {**changed, self.shown: digests} if changed else gr.skip()
 
-        everything = [self.shown, self.state, self.retrain, *outputs]
+        everything = [self.shown, self.state, self.retrain, self.trouble, *outputs]
         gr.on([blocks.load, self.clock.tick], tick, [self.shown], everything, **{**AT_ONCE, "trigger_mode": "once"})
 
 

@@ -1,5 +1,7 @@
 """Every English text of the pages, in one place. It knows words only; `{...}` is filled in by views."""
 
+from ftchat.ui.texts_of_lists import *  # noqa: F403 - one vocabulary in two files
+
 TITLE = "ftchat"
 
 # The strip
@@ -43,11 +45,59 @@ NOT_BLIND = "Not blind · A is {left}, B is {right}"
 TEACH = "A correction teaches most: write what the answer should have been."
 TEACH_MORE = "Saved. Press Retrain when you have a few, or go on to the next question."
 UNDO, NEXT, NEW_CONVERSATION = "Undo vote", "Next question", "New conversation"
+TELL_MORE = {"left": "Tell us more about A", "right": "Tell us more about B"}
+OPTIONAL = "optional"
+GOOD_SIDE = {"left": "Answer A is good", "right": "Answer B is good"}
+BAD_SIDE = {"left": "Answer A is bad", "right": "Answer B is bad"}
+VOTE_COMMENT = "Anything else? It is saved when you leave the field."
 CORRECT_A, CORRECT_B, CORRECT = "Correct A", "Correct B", "Correct"
+FIX = "Fix by instruction"
+WHAT_TO_CHANGE = "What to change"
+INSTRUCTION_EXAMPLE = "shorter, and name the price in euros"
+INSTRUCTION_HINT = "The model rewrites the text above. You look it over, change what you like, and save."
+REWRITE, REWRITING = "Rewrite", "The model is rewriting…"
+REWRITTEN = "Rewritten. Look it over, change what you like, and save."
 CORRECTION = "What it should have said"
 CORRECTION_KEYS = "Ctrl+Enter saves, Escape leaves it."
 SAVE_CORRECTION, CANCEL = "Save correction", "Cancel"
 YOUR_CORRECTION = "Your correction"
+WILL_CHANGE = "What you are changing"
+TAKE_BACK_CORRECTION = "Take back"
+ASK_AGAIN = "Ask again"
+ASK_AGAIN_HINT = "The same question now, with what you corrected shown to the model."
+ASKED_AGAIN = "Asked again"
+SHOWN_BEFORE = {True: "with 1 correction shown to it", False: "with {n} corrections shown to it"}
+TRIMMED = {True: "The oldest question did not fit any more.", False: "The {n} oldest questions did not fit any more."}
+DO_NOT_SEND = "Do not send it"
+VIEWERS_READ = "You may read here. Asking, voting and correcting are for raters: an admin can make you one."
+COMPARE_KEYS = "Keys"
+KEYS_LIST = (
+    ("1 2 3 4", "A, B, tie, both bad"),
+    ("A B", "correct that answer"),
+    ("Shift+A, Shift+B", "fix it by instruction"),
+    ("G", "ask again"),
+    ("U", "undo the vote"),
+    ("N", "next question"),
+    ("S", "skip, in a rating session"),
+    ("/", "write a question"),
+)
+KEYS_SWITCH = "Use single keys"
+SESSION = "Rating session"
+SESSION_HINT = (
+    "Paste your questions, one a line. They are answered ahead, with the names hidden, and you only vote and correct, "
+    "by keys if you like. You can leave at any time and go on later."
+)
+SESSION_LIST, SESSION_EXAMPLE = "Questions, one a line", "What does the Aged Gouda cost?\nWhen are you open?"
+SESSION_FILE = "Take them from a text file"
+SESSION_START, SESSION_SKIP, SESSION_LEAVE, SESSION_END = "Start", "Skip", "Go on later", "End session"
+SESSION_FAR = "{done} of {total} judged"
+SESSION_READY = {0: "none answered ahead", 1: "1 answered ahead"}
+SESSION_READY_MANY = "{n} answered ahead"
+SESSION_OPEN = "Not finished yet"
+SESSION_NEXT = "Next question: “{prompt}”"
+SESSION_DONE = "Session done: {voted} judged, {skipped} left out."
+SESSION_ENDED = "Session ended: {voted} of {total} judged. What you gave is kept."
+SESSION_LEFT_OUT = "Left out"
 TRY = "Try"
 EARLIER = "Earlier in this conversation"
 CHOOSE = "Choose who answers"
@@ -62,13 +112,25 @@ WAITING_EMPTY = "{why} You can write your question already."
 
 # Replies
 FINISH = {"cut": "cut short", "length": "stopped at the longest answer allowed", "error": "no answer"}
-TOKENS = "{n} tokens"
+REPLY_TOKENS = "{n} tokens"
 FIRST = "{s} s to the first"
 
 # Chat
 TAB_CHAT = "Chat"
 EMPTY_CHAT = "Ask something. What you correct here teaches the next adapter."
 ASK_ONE = "Ask…"
+SEARCH, SEARCH_EXAMPLE = "Search conversations", "Search…"
+NOTHING_FOUND = "No conversation has these words."
+CHAT_OLDER, CHAT_NEWEST = "Older", "Newest"
+HOW = "How it answers"
+SYSTEM = "System prompt"
+SYSTEM_HINT = "Counts for the next new conversation."
+SYSTEM_HERE = "System prompt of this conversation"
+TEMPERATURE, TOP_P, MAX_TOKENS = "Temperature", "Top-p", "Longest answer, in tokens"
+EDIT, EDIT_QUESTION = "Edit", "Another wording of your question"
+ASK_THIS, REGENERATE = "Ask this instead", "Regenerate"
+SIBLING = "{n} of {of}"
+EARLIER_ONE, LATER_ONE = "The version before", "The version after"
 WHO_ANSWERS = "Who answers"
 HISTORY = "Conversations"
 NO_HISTORY = "Your conversations will be listed here."
@@ -80,13 +142,19 @@ CORRECTING = "What it should have said to “{prompt}”"
 TAB_TRAIN = "Train"
 CARD = "What will train it"
 CARD_ROWS = {
-    "corrections": "Corrections",
-    "train": "of these, train it",
-    "tune": "of these, steer it while it trains",
-    "exam": "of these, held out for the exam",
-    "votes": "Votes, for the choice between adapters",
+    "target": "Corrections",
+    "pair": "Votes, as pairs",
+    "positive": "Liked replies",
+    "negative": "Replies to avoid",
+    "tune": "Steer it while it trains",
+    "exam": "Held out for the exam",
+    "dropped": "Left out",
     "pending": "Waiting for review",
 }
+CARD_WHY = "Why {n} are left out"
+CARD_PERSON = "{name} gave {share} of what trains."
+CARD_PERSONAL = "What looks personal"
+PERSONAL_ROW = "{kind} ({where}): {shown}"
 EFFORT = "How hard to try"
 EFFORTS = {"quick": "quick", "normal": "normal", "thorough": "thorough"}
 NO_RUN = "Nothing trained yet"
@@ -127,4 +195,25 @@ UNCHANGED = "unchanged"
 NONE = "–"
 CHOSEN_BY_HAND = "{name} is in service, because a person chose it."
 NEW_RUN = "New adapter"
+MORE_ARGS, MORE_ARGS_HINT = "More", "What is empty is chosen by ftchat, from the data and the model's width."
+CHOSEN_BY_FTCHAT, NO_NUMBER = "chosen by ftchat", "{what} is {text!r}: write a number, or leave it empty."
+TRAIN_ARGS = {
+    "rank": "Rank",
+    "learning_rate": "Learning rate",
+    "steps": "Steps",
+    "replay_share": "Share of replay, against forgetting",
+    "seed": "Seed",
+}
+BEST_AT = "best at step {step}"
+BY_ITSELF = "By itself"
+BY_ITSELF_OFF = "It trains when somebody presses Retrain. The setting schedule lets it train by itself."
+LAST_LOOK = "Last, {when}: {reason}"
+PINS = "What must stay"
+PINS_HINT = "Questions that every exam asks, and what their answers must have: an adapter that fails is not promoted."
+PIN_QUESTION, PIN_HAS, PIN_LACKS = "A question", "its answer has", "and lacks"
+PIN, UNPIN = "Pin it", "Take off"
+PIN_RULE = {"contains": "has “{text}”", "lacks": "lacks “{text}”", "matches": "matches {text}"}
+LOOK, AGAIN = "How it went", "Once more, on the same snapshot"
+PAST, NO_ADAPTER_MADE = "Earlier runs", "no adapter"
+BLIND_VOTES = "Blind votes"
 PLAN = {"rank": "rank", "learning_rate": "rate", "steps": "steps", "rows": "rows", "replay": "replay rows"}

@@ -107,10 +107,10 @@ def theme() -> gr.themes.Base:
 
 
 def css() -> str:
-    """The tokens for both modes, and the style sheet."""
+    """The tokens for both modes, and the style sheets."""
     light = "".join(f"--ft-{name}:{pair[0]};" for name, pair in TOKENS.items())
     dark = "".join(f"--ft-{name}:{pair[1]};" for name, pair in TOKENS.items())
-    return f":root{{{light}}}\n.dark{{{dark}}}\n{_packaged('style.css')}"
+    return f":root{{{light}}}\n.dark{{{dark}}}\n{_packaged('style.css')}\n{_packaged('talk.css')}"
 
 
 def head() -> str:
@@ -118,7 +118,7 @@ def head() -> str:
     return (
         '<meta name="color-scheme" content="light dark">'
         f'<link rel="icon" href="data:image/svg+xml,{_ICON}">'
-        f"<script>{_packaged('keys.js')}</script>"
+        f"<script>{_packaged('keys.js')}</script><script>{_packaged('pages.js')}</script>"
     )
 
 

@@ -4,17 +4,19 @@ All of it is read from the core at each tick, so that a reload, a second browser
 is.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import gradio as gr
 
-from ftchat.config import EFFORTS
-from ftchat.errors import Conflict, FtchatError
+from ftchat.config import EFFORTS, TrainArgs
+from ftchat.errors import BadInput, Conflict, FtchatError
 from ftchat.parts import Parts
-from ftchat.records import Person
+from ftchat.records import Person, clean_text
 from ftchat.ui import texts, train_views, views
-from ftchat.ui.elements import AT_ONCE, Updates, html, visible
+from ftchat.ui.elements import AT_ONCE, Updates, html, into_view, visible
+
+_PAST = 12  # runs that are listed
 
 
 class TrainPage:
@@ -32,12 +34,19 @@ class TrainPage:
                         self._run_buttons()
                     self.plot = html(elem_id="run-plot")
                 self.shows = html(elem_id="run-shows")
+                self.past = html(elem_id="run-past", clicks=True)
+                self.looked = html(elem_id="run-looked", clicks=True)
             with gr.Column(scale=1, min_width=280):
                 self.card = html(elem_id="card")
-                with gr.Column(elem_classes="box", elem_id="effort-box"):
+                with gr.Column(elem_classes="box", elem_id="effort-box") as self.dial:
                     choices = [(texts.EFFORTS[effort], effort) for effort in EFFORTS]
                     self.effort = gr.Radio(choices, value="normal", label=texts.EFFORT, elem_id="effort")
+                    with gr.Accordion(texts.MORE_ARGS, open=False, elem_id="train-more"):
+                        gr.HTML(f'<p class="hint">{texts.MORE_ARGS_HINT}</p>', apply_default_css=False)
+                        self.args = {key: _field(key, words) for key, words in texts.TRAIN_ARGS.items()}
                     self.start = gr.Button(texts.RETRAIN, variant="primary", elem_id="train-start")
+                self.schedule = html(elem_id="schedule")
+                self.pins = html(elem_id="pins", clicks=True)
 
     def _run_buttons(self) -> None:
         self.stop = gr.Button(texts.STOP_RUN, elem_id="run-stop", size="sm", visible=False)
@@ -48,14 +57,19 @@ class TrainPage:
     def outputs(self) -> list[Any]:
         """What `view` writes."""
         buttons = [self.stop, self.use, self.compare, self.back]
-        return [self.run, self.plot, self.shows, self.card, *buttons, self.start]
+        beside = [self.card, self.dial, self.start, self.schedule, self.pins]
+        return [self.run, self.plot, self.shows, self.past, *buttons, *beside]
 
     def wire(self, presses: list[gr.Button], *, tabs: gr.Tabs) -> None:
         """Which event calls what; `presses` are the buttons that start a run, on whatever page."""
         outputs = [tabs, self.notice, *self.outputs()]
         press = self._pressing(tabs)
         for button in presses:
-            button.click(press, [self.effort], outputs, **{**AT_ONCE, "trigger_mode": "once"})
+            button.click(press, [self.effort, *self.args.values()], outputs, **{**AT_ONCE, "trigger_mode": "once"})
+        for part in (self.past, self.looked):
+            looked = part.click(self.look, None, [self.looked, self.notice, *self.outputs()], **AT_ONCE)
+            looked.then(None, js=into_view(".looked"))
+        self.pins.click(self.pin, None, [self.notice, self.pins], **AT_ONCE)
         self.stop.click(self.end, None, [self.notice, *self.outputs()], **AT_ONCE)
         self.use.click(self.take, None, [self.notice, *self.outputs()], **AT_ONCE)
         self.back.click(self.roll_back, None, [self.notice, *self.outputs()], **AT_ONCE)
@@ -72,18 +86,55 @@ class TrainPage:
         updates[self.run] = train_views.run(seen, state=can.state) if seen else train_views.no_run()
         updates[self.plot] = train_views.plot(seen) if seen else ""
         updates[self.shows] = train_views.shows(seen.shows) if seen else ""
-        updates |= visible(self.stop, shown=can.stop) | visible(self.back, shown=can.roll_back)
-        return updates | visible(self.use, self.compare, shown=can.use)
+        earlier = [run for run in self._parts.store.training.runs(limit=_PAST) if run.id != latest]
+        updates[self.past] = train_views.past(earlier, again=can.start and who.is_at_least("admin"))
+        updates[self.schedule] = train_views.schedule(self._parts.schedule.state())
+        updates[self.pins] = train_views.pins(self._parts.store.exams.pins())
+        decides = who.is_at_least("admin")
+        updates |= visible(self.stop, shown=can.stop and decides) | visible(self.back, shown=can.roll_back and decides)
+        updates |= visible(self.use, shown=can.use and decides) | visible(self.dial, shown=decides)
+        return updates | visible(self.compare, shown=can.use)
 
     # -- callbacks --
 
     def _pressing(self, tabs: gr.Tabs) -> Callable[..., Any]:
-        async def press(effort: str, request: gr.Request) -> Updates:
+        async def press(
+            effort: str, rank: str, learning_rate: str, steps: str, replay_share: str, seed: str, request: gr.Request
+        ) -> Updates:
             """Start a run and show it; while one is on, show that one."""
-            updates = await self._done(request, lambda who: self._parts.pipeline.press(who.name, effort=effort))
+            typed = dict(zip(self.args, (rank, learning_rate, steps, replay_share, seed), strict=True))
+            start = self._parts.pipeline.press
+            updates = await self._done(request, lambda who: start(who.name, effort=effort, args=numbers(typed)))
             return {**updates, tabs: gr.Tabs(selected="train")}
 
         return press
+
+    def pin(self, clicked: gr.EventData, request: gr.Request) -> Updates:
+        """Pin a question, or take a pin off."""
+        exams, said = self._parts.store.exams, ""
+        try:
+            who = self._parts.person(request, "reviewer")
+            if clicked.act == "unpin":
+                exams.remove_pin(str(clicked.value))
+            else:
+                prompt, *rules = [str(text).strip() for text in getattr(clicked, "filled", ())]
+                contains, lacks = [[text] if text else [] for text in rules]
+                prompt = clean_text(prompt, what="The pinned question")
+                exams.add_pin(prompt, by=who.name, contains=contains, lacks=lacks)
+        except FtchatError as err:
+            said = views.notice(err.message, kind="bad")
+        return {self.notice: said, self.pins: train_views.pins(exams.pins())}
+
+    async def look(self, clicked: gr.EventData, request: gr.Request) -> Updates:
+        """How an earlier run went; or the same once more."""
+        run = str(clicked.value)
+        if clicked.act == "again":
+            return await self._done(request, lambda who: self._parts.pipeline.again(who.name, run))
+        try:
+            self._parts.person(request, "reviewer")
+            return {self.looked: train_views.whole(self._parts.pipeline.seen(run)) if clicked.act == "look" else ""}
+        except FtchatError as err:
+            return {self.notice: views.notice(err.message, kind="bad")}
 
     async def end(self, request: gr.Request) -> Updates:
         """Stop the run that is on and keep the best."""
@@ -112,3 +163,20 @@ class TrainPage:
         """The adapter of the newest run."""
         latest = self._parts.pipeline.latest()
         return (self._parts.pipeline.seen(latest).run.adapter or "") if latest else ""
+
+
+def _field(key: str, words: str) -> gr.Textbox:
+    """A training argument. No gr.Number, which makes 0 of what is empty."""
+    return gr.Textbox(label=words, placeholder=texts.CHOSEN_BY_FTCHAT, max_length=20, lines=1, elem_id=f"train-{key}")
+
+
+def numbers(typed: Mapping[str, str | None]) -> dict[str, float]:
+    """Training arguments as they were typed; what is empty is chosen by ftchat."""
+    given: dict[str, float] = {}
+    for key, text in typed.items():
+        if text and text.strip():
+            try:
+                given[key] = type(getattr(TrainArgs(), key))(text.strip())
+            except ValueError as err:
+                raise BadInput(texts.NO_NUMBER.format(what=texts.TRAIN_ARGS[key], text=text.strip())) from err
+    return given

@@ -11,28 +11,57 @@ from typing import Any
 from ftchat.dataset import Card
 from ftchat.progress import RunSeen, Show
 from ftchat.records import BASE, Adapter, Run, Stage
+from ftchat.schedule import OFF, State
+from ftchat.store.exams import Pin
 from ftchat.ui import texts
-from ftchat.ui.plot import loss_plot
+from ftchat.ui.pieces import button, time_of
+from ftchat.ui.plot import best, loss_plot
 from ftchat.ui.prose import new_words, plain
 
 _ORDER: tuple[Stage, ...] = ("queued", "snapshot", "train", "exam", "publish", "done")
-_ALWAYS = ("corrections", "exam")  # counted even when there are none
+_ALWAYS = ("target", "exam")  # counted even when there are none
+_HINTS = 12  # of what looks personal
 _TONE = {"failed": "bad", "rejected": "warn", "stopped": "warn", "done": "quiet"}
 
 
 def card(now: Card) -> str:
-    """What a press of Retrain would train on, and what would help."""
-    rows = [("corrections", now.corrections, ""), ("train", now.train, "part"), ("tune", now.tune, "part")]
-    rows += [("exam", now.exam, "part"), ("votes", now.votes, ""), ("pending", now.pending, "")]
+    """What a press of Retrain would train on, what is odd about it, and what would help."""
+    trains = now.becomes.get("train", {})
+    counts = {**{role: trains.get(role, 0) for role in ("target", "pair", "positive", "negative")}}
+    counts |= {"tune": now.tune, "exam": now.exam, "dropped": sum(now.dropped.values()), "pending": now.pending}
     lines = "".join(
-        f'<tr class="{kind}"><th scope="row">{plain(texts.CARD_ROWS[key])}</th><td>{count:,}</td></tr>'
-        for key, count, kind in rows
+        f'<tr class="row-{key}"><th scope="row">{plain(texts.CARD_ROWS[key])}</th><td>{count:,}</td></tr>'
+        for key, count in counts.items()
         if count or key in _ALWAYS
     )
     return (
-        f'<section class="card"><h2>{texts.CARD}</h2><table class="counts">{lines}</table>'
-        f'<p class="advice" id="advice">{plain(now.advice)}</p></section>'
+        f'<section class="card"><h2>{texts.CARD}</h2><table class="counts">{lines}</table>{_why(now)}'
+        f'<p class="advice" id="advice">{plain(now.advice)}</p>{_notes(now)}{_personal(now)}</section>'
     )
+
+
+def _why(now: Card) -> str:
+    """For which reasons feedback becomes no row, folded away."""
+    if not now.dropped:
+        return ""
+    items = "".join(f"<li>{n:,} · {plain(now.why.get(why, why))}</li>" for why, n in now.dropped.items())
+    words = texts.CARD_WHY.format(n=f"{sum(now.dropped.values()):,}")
+    return f"<details><summary>{words}</summary><ul>{items}</ul></details>"
+
+
+def _notes(now: Card) -> str:
+    notes = list(now.notes)
+    if len(now.people) > 1 and now.people[0]["share"] > 0.5:
+        first = now.people[0]
+        notes.insert(0, texts.CARD_PERSON.format(name=first["name"], share=f"{first['share']:.0%}"))
+    items = "".join(f"<li>{plain(note)}</li>" for note in notes)
+    return f'<ul class="notes" id="card-notes">{items}</ul>' if items else ""
+
+
+def _personal(now: Card) -> str:
+    """Where something personal may be; what it is stays hidden but for a hint."""
+    items = "".join(f"<li>{plain(texts.PERSONAL_ROW.format(**hint))}</li>" for hint in now.personal[:_HINTS])
+    return f"<details><summary>{texts.CARD_PERSONAL}</summary><ul>{items}</ul></details>" if items else ""
 
 
 def no_run() -> str:
@@ -59,7 +88,7 @@ def actions(seen: RunSeen | None, *, champion: str, adapters: Sequence[Adapter])
     open_question = not running and state in ("candidate", "challenger") and made is not None and made.name != champion
     return Actions(
         start=not running,
-        stop=seen is not None and seen.run.stage in ("queued", "snapshot", "train"),
+        stop=seen is not None and seen.run.stage in ("queued", "snapshot", "train", "exam"),
         use=open_question,
         roll_back=not running and champion != BASE,
         state=state,
@@ -81,7 +110,10 @@ def plot(seen: RunSeen) -> str:
     if seen.run.ended and not seen.losses:
         return ""
     drawing = loss_plot(seen.losses, tune=seen.tune, base_tune=seen.base_tune, steps=seen.steps)
-    return f'{drawing}<p class="plan">{plain(_plan(seen.plan))}</p>'
+    kept = best(seen.tune)
+    words = [texts.BEST_AT.format(step=kept)] if kept is not None else []
+    plan = " · ".join([*words, *filter(None, [_plan(seen.plan)])])
+    return f'{drawing}<p class="plan">{plain(plan)}</p>'
 
 
 def _plan(plan: Mapping[str, Any]) -> str:
@@ -122,7 +154,8 @@ def _bar(now: Run) -> str:
 
 def _stages(now: Run) -> str:
     """The stages in a row: passed, present, to come."""
-    at = _ORDER.index(now.stage) if now.stage in _ORDER else -1
+    reached: Stage = "done" if now.stage == "rejected" else now.stage
+    at = _ORDER.index(reached) if reached in _ORDER else -1
     items = ""
     for stage, words in texts.STAGES.items():
         place = _ORDER.index(stage)
@@ -142,9 +175,68 @@ def _outcome(seen: RunSeen, state: str) -> str:
     if state == "champion" and now.verdict and now.verdict.decision != "PROMOTE":
         title = texts.CHOSEN_BY_HAND.format(name=now.adapter or "")
     listed = "".join(f"<li>{plain(reason)}</li>" for reason in reasons)
+    votes = f"<p><b>{texts.BLIND_VOTES}:</b> {plain(seen.trial.words)}</p>" if seen.trial else ""
     return (
         f'<div class="outcome {_TONE[now.stage]}" role="status"><h3 id="verdict">{plain(title)}</h3>'
-        f"<ul>{listed}</ul></div>"
+        f"<ul>{listed}</ul>{votes}</div>"
+    )
+
+
+def schedule(state: State) -> str:
+    """When it trains by itself, why it did not, or that it never does."""
+    words = texts.BY_ITSELF_OFF if state.when == OFF else state.words
+    last = ""
+    if state.last is not None:
+        said = texts.LAST_LOOK.format(when=f"{state.last.at:%d.%m. %H:%M}", reason=state.last.reason)
+        last = f'<p class="hint">{plain(said)}</p>'
+    return f'<section class="card"><h2>{texts.BY_ITSELF}</h2><p class="advice">{plain(words)}</p>{last}</section>'
+
+
+def pins(found: Sequence[Pin]) -> str:
+    """What must still be answered, and a way to demand more."""
+    items = "".join(_pin(pin) for pin in found)
+    fields = "".join(
+        f'<input type="text" data-field="pin" maxlength="2000" placeholder="{words}" aria-label="{words}">'
+        for words in (texts.PIN_QUESTION, texts.PIN_HAS, texts.PIN_LACKS)
+    )
+    add = button("pin", texts.PIN, takes="[data-field=pin]", kind="ghost")
+    return (
+        f'<section class="card"><h2>{texts.PINS}</h2><p class="hint">{texts.PINS_HINT}</p><ul class="pins">{items}</ul>'
+        f'<p class="fields">{fields}{add}</p></section>'
+    )
+
+
+def _pin(pin: Pin) -> str:
+    rules = [("contains", text) for text in pin.contains] + [("lacks", text) for text in pin.lacks]
+    rules += [("matches", pin.matches)] if pin.matches else []
+    said = ", ".join(texts.PIN_RULE[kind].format(text=text) for kind, text in rules)
+    off = button("unpin", texts.UNPIN, value=pin.id, kind="link")
+    return f'<li><b>{plain(pin.prompt)}</b> <span class="hint">{plain(said)}</span> {off}</li>'
+
+
+def whole(seen: RunSeen) -> str:
+    """An earlier run, all of it. The ids are the newest run's; in texts quotes are escaped, so none of those is hit."""
+    shut = f'<footer class="acts">{button("shut", texts.CLOSE, kind="ghost")}</footer>'
+    told = re.sub(r' id="[\w-]+"', "", f"{run(seen)}{plot(seen)}{shows(seen.shows)}")
+    return f'<section class="card looked">{told}{shut}</section>'
+
+
+def past(runs: Sequence[Run], *, again: bool = False) -> str:
+    """The runs before the newest, each folded to a line."""
+    items = "".join(_past(run, again=again) for run in runs)
+    return f'<section class="card past"><h2>{texts.PAST}</h2>{items}</section>' if items else ""
+
+
+def _past(now: Run, *, again: bool) -> str:
+    acts = button("look", texts.LOOK, value=now.id, kind="ghost")
+    acts += button("again", texts.AGAIN, value=now.id, kind="ghost") if again and now.snapshot else ""
+    reasons = now.verdict.reasons if now.verdict else ((now.reason,) if now.reason else ())
+    listed = "".join(f"<li>{plain(reason)}</li>" for reason in reasons)
+    return (
+        f"<details><summary><b>{plain(now.adapter or texts.NO_ADAPTER_MADE)}</b> "
+        f'<span class="tag {_TONE.get(now.stage, "quiet")}">{texts.STATE[now.stage]}</span> '
+        f'<span class="hint">{time_of(now.created_at)} {plain(texts.BY.format(who=now.by))}</span></summary>'
+        f'<ul>{listed}</ul><p class="acts">{acts}</p></details>'
     )
 
 

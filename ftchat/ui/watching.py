@@ -2,12 +2,50 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
-from ftchat.records import new_id
+from ftchat.chat import Chat
+from ftchat.records import Person, new_id
 from ftchat.seen import TurnSeen
 
 EVERY_S = 0.09  # Gradio carries 350-400 updates a second for everybody together: never one per token
 SETTLE_S = 0.25  # an early vote ends the lanes a moment before it is written: look once more
+
+
+class Growing(Protocol):
+    """What changes until nothing of it is written any more."""
+
+    @property
+    def writing(self) -> bool:
+        """Whether more is to come."""
+
+
+G = TypeVar("G", bound=Growing)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A compared turn, and the same question asked again after it."""
+
+    turn: TurnSeen
+    again: TurnSeen | None = None
+
+    @property
+    def writing(self) -> bool:
+        """Whether an answer of either is not finished."""
+        return self.turn.writing or (self.again is not None and self.again.writing)
+
+
+def see(chat: Chat, who: Person, turn: str) -> Scene:
+    """A compared turn as it is now; the newest Ask again after it, if it is not older than the next comparison."""
+    seen, again = chat.seen(who, turn), None
+    for later in seen.siblings[seen.position :]:
+        other = chat.seen(who, later)
+        if other.mode == "compare":
+            break
+        again = other
+    return Scene(seen, again)
 
 
 class Watchers:
@@ -45,7 +83,7 @@ class Watchers:
             del self._newest[page]
 
 
-async def watched(look: Callable[[], TurnSeen], *, wanted: Callable[[], bool]) -> AsyncIterator[TurnSeen]:
+async def watched(look: Callable[[], G], *, wanted: Callable[[], bool]) -> AsyncIterator[G]:
     """What `look` sees, each time it changed, until every lane has ended or nobody wants it any more."""
     seen, settled = look(), False
     yield seen

@@ -13,27 +13,34 @@ from ftchat import __version__
 from ftchat.parts import Parts
 from ftchat.web import (
     accounts,
+    dataset,
     description,
     feedback,
     health,
     judging,
     leaderboard,
+    lineage,
     login,
     models,
     openai,
+    pins,
     refusals,
     runs,
+    schedule,
     sessions,
     turns,
 )
+from ftchat.web.arriving import arriving
 from ftchat.web.description import Described, name_of
 from ftchat.web.gate import Gate
 from ftchat.web.guard import Guard
 from ftchat.web.repeats import Repeats
 
+__all__ = ["arriving", "build"]
+
 _ROUTES = (
-    *(health, description, turns, judging, sessions, feedback, runs, models, leaderboard, openai),
-    *(accounts, login),
+    *(health, description, turns, judging, sessions, feedback, dataset, pins, runs, models, leaderboard, openai),
+    *(schedule, lineage, accounts, login),
 )
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 

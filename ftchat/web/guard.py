@@ -19,7 +19,10 @@ from ftchat.errors import BadInput, FtchatError, NotAllowed
 from ftchat.web.common import refusal
 
 MAX_BODY = 256 * 1024
-ROOMY: Mapping[str, int] = {"/api/feedback/import": 64 * 1024 * 1024}  # a file of feedback, not a click
+ROOMY: Mapping[str, int] = {  # files, not clicks
+    "/api/feedback/import": 64 * 1024 * 1024,
+    "/api/adapters/import": 4 * 1024 * 1024 * 1024,
+}
 _DRAINED = 64 * 1024 * 1024  # of a body that is too large: read and dropped, so that the sender hears the answer
 _PATIENCE_S = 10.0
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}

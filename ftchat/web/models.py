@@ -1,22 +1,23 @@
-"""Adapters over HTTP: list, look at, download, promote, roll back."""
+"""Adapters over HTTP: list, look at, download, import, promote, roll back, delete."""
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from ftchat.parts import Parts
 from ftchat.records import Adapter, Verdict
 from ftchat.web.common import Admin, Key, PartsOf, Reviewer, Viewer
 from ftchat.web.repeats import RepeatsOf
-from ftchat.web.shapes.runs import AdapterPage, AdapterWhole, ChampionOut
+from ftchat.web.shapes.runs import AdapterOut, AdapterPage, AdapterWhole, ChampionOut, DeletedOut
 from ftchat.web.zipped import zipped
 
 router = APIRouter(prefix="/api", tags=["adapters"])
+_BINARY: dict[str, Any] = {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
 _ZIP: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "adapter_config.json, adapter_model.safetensors and manifest.json",
-        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+        **_BINARY,
     }
 }
 
@@ -42,6 +43,33 @@ def download(name: str, parts: PartsOf, who: Reviewer) -> Any:
     files = parts.service.published(name)
     headers = {"Content-Disposition": f'attachment; filename="{name}.zip"'}
     return StreamingResponse(zipped(files), media_type="application/zip", headers=headers)
+
+
+@router.post(
+    "/adapters/import",
+    status_code=201,
+    response_model=AdapterOut,
+    openapi_extra={"requestBody": {"required": True, **_BINARY}},
+)
+async def import_(request: Request, parts: PartsOf, who: Admin, key: Key, repeats: RepeatsOf) -> Any:
+    """Take in an adapter that PEFT saved, as a zip of its folder: checked and tried, or refused with the reason."""
+
+    async def take() -> dict[str, Any]:
+        with parts.service.inbox() as file:
+            with file.open("wb") as target:
+                async for portion in request.stream():
+                    target.write(portion)
+            name = await parts.service.receive(who.name, file)
+        return _shown(parts, parts.store.training.adapter(name))
+
+    return await repeats.once(who, key, take)
+
+
+@router.delete("/adapters/{name}", response_model=DeletedOut)
+async def delete(name: str, parts: PartsOf, who: Admin) -> Any:
+    """Delete an adapter that nothing refers to: not in service, in blind votes, lately a champion, or answering."""
+    await parts.service.delete(who.name, name)
+    return {"adapter": name, "deleted": True}
 
 
 @router.post("/adapters/{name}/promote", response_model=ChampionOut)

@@ -7,11 +7,12 @@ conversation join it. `model` is champion, base, few-shot or an adapter.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Request
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from ftchat.chat import Chat
@@ -19,6 +20,7 @@ from ftchat.engine import Piece
 from ftchat.errors import BadInput, EngineError, FtchatError, UnknownModel
 from ftchat.records import FEW_SHOT, Message, Params, Person, new_id
 from ftchat.web.common import Key, PartsOf, Rater, Viewer
+from ftchat.web.events import Events
 from ftchat.web.shapes import EVENTS, Text, shown_as
 from ftchat.web.shapes.turns import ParamsIn
 from ftchat.web.turns import params_of
@@ -160,7 +162,7 @@ async def complete(
     who: Rater,
     key: Key,
     x_ftchat_record: Annotated[str, Header(description="no: leave no trace")] = "yes",
-) -> JSONResponse | StreamingResponse:
+) -> JSONResponse | Events:
     """Answer the last user message, and keep it as a turn that feedback can be given on."""
     _known(parts.chat, body.model)
     messages, params = _read(body), _params(parts.chat, body)
@@ -173,7 +175,7 @@ async def complete(
         pieces = _of_turn(parts.chat, who, turn, answering=answering)
     if body.stream:
         chunks = _chunks(pieces, answering, usage=body.stream_options is not None and body.stream_options.include_usage)
-        return StreamingResponse(chunks, media_type="text/event-stream", headers=headers)
+        return Events(chunks, headers=headers)
     text = await _whole(pieces, request)
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": answering.finish}
     whole = {**answering.head("chat.completion"), "choices": [choice], "usage": answering.usage}
@@ -235,24 +237,26 @@ async def _recorded(
     )
 
 
-async def _of_turn(chat: Chat, who: Person, turn: str, *, answering: _Answering) -> AsyncIterator[str]:
+async def _of_turn(chat: Chat, who: Person, turn: str, *, answering: _Answering) -> AsyncGenerator[str, None]:
     """The text of a recorded turn as it grows; a client that goes away ends it."""
     sent = 0
+    ended = False
     try:
-        async for seen in chat.watch(who, turn):
-            lane = seen.lanes[0]
-            if len(lane.text) > sent:
-                yield lane.text[sent:]
-                sent = len(lane.text)
-            if lane.finish == "error":
-                raise EngineError(lane.error)
-            if lane.finish:
-                answering.ended(lane.finish, prompt=lane.prompt_tokens or 0, completion=lane.tokens or 0)
+        async for reply in chat.follow(who, turn):
+            ended = reply.finish is not None
+            if len(reply.text) > sent:
+                yield reply.text[sent:]
+                sent = len(reply.text)
+            if reply.finish == "error":
+                raise EngineError(reply.error)
+            if reply.finish:
+                answering.ended(reply.finish, prompt=reply.prompt_tokens, completion=reply.completion_tokens)
     finally:
-        await asyncio.shield(chat.stop(who, turn))
+        if not ended:
+            await asyncio.shield(chat.stop(who, turn))
 
 
-async def _straight(pieces: AsyncIterator[Piece], answering: _Answering) -> AsyncIterator[str]:
+async def _straight(pieces: AsyncIterator[Piece], answering: _Answering) -> AsyncGenerator[str, None]:
     async for piece in pieces:
         if piece.text:
             yield piece.text
@@ -276,23 +280,26 @@ async def _whole(pieces: AsyncIterator[str], request: Request) -> str:
     return task.result()
 
 
-async def _chunks(pieces: AsyncIterator[str], answering: _Answering, *, usage: bool) -> AsyncIterator[str]:
+async def _chunks(
+    pieces: AsyncGenerator[str, None], answering: _Answering, *, usage: bool
+) -> AsyncGenerator[str, None]:
     head = answering.head("chat.completion.chunk")
 
     def chunk(delta: dict[str, str], finish: str | None = None) -> str:
         return _event({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 
-    yield chunk({"role": "assistant", "content": ""})
+    # What belongs together goes out together: each send is a call of the system, and wakes who reads.
+    begin = chunk({"role": "assistant", "content": ""})
     try:
-        async for piece in pieces:
-            yield chunk({"content": piece})
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield begin + chunk({"content": piece})
+                begin = ""
     except FtchatError as err:
-        yield _event({"error": {"type": err.type, "message": err.message}})
+        yield begin + _event({"error": {"type": err.type, "message": err.message}})
         return
-    yield chunk({}, answering.finish)
-    if usage:
-        yield _event({**head, "choices": [], "usage": answering.usage})
-    yield "data: [DONE]\n\n"
+    counted = _event({**head, "choices": [], "usage": answering.usage}) if usage else ""
+    yield begin + chunk({}, answering.finish) + counted + "data: [DONE]\n\n"
 
 
 def _event(value: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Runs over HTTP: press, watch, stop; and the card of what a press would use."""
+"""Runs over HTTP: press, watch, stop; and what came of all of them on today's exam."""
 
 import asyncio
 import json
@@ -13,10 +13,11 @@ from fastapi.responses import StreamingResponse
 from ftchat.pipeline import Pipeline
 from ftchat.progress import RunSeen
 from ftchat.records import Person, Run
-from ftchat.web.common import Admin, Key, PartsOf, Reviewer, Viewer
+from ftchat.web.common import Admin, Key, PartsOf, Viewer
 from ftchat.web.repeats import RepeatsOf
 from ftchat.web.shapes import EVENTS
-from ftchat.web.shapes.runs import CardOut, RunIn, RunOut, RunPage
+from ftchat.web.shapes.pins import ProgressOut
+from ftchat.web.shapes.runs import RunIn, RunOut, RunPage
 
 router = APIRouter(prefix="/api", tags=["runs"])
 _EVERY_S = 0.5
@@ -26,12 +27,6 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
         "content": EVENTS,
     }
 }
-
-
-@router.get("/dataset", response_model=CardOut)
-def dataset(parts: PartsOf, who: Reviewer) -> Any:
-    """The card of a snapshot made now."""
-    return asdict(parts.pipeline.card())
 
 
 @router.post("/runs", status_code=201, response_model=RunOut)
@@ -60,11 +55,26 @@ def events(run: str, parts: PartsOf, who: Viewer) -> Any:
     return StreamingResponse(_events(parts.pipeline, run, who), media_type="text/event-stream")
 
 
+@router.post("/runs/{run}/again", status_code=201, response_model=RunOut)
+async def again(run: str, parts: PartsOf, who: Admin, key: Key) -> Any:
+    """The same run once more, on the very snapshot of an earlier one and with its arguments."""
+    made = await parts.pipeline.again(who.name, run, key=key)
+    return shown(parts.pipeline.seen(made.id), who)
+
+
 @router.post("/runs/{run}/stop", response_model=RunOut)
 async def stop(run: str, parts: PartsOf, who: Admin, key: Key, repeats: RepeatsOf) -> Any:
     """Stop, and keep the best so far."""
     await repeats.once(who, key, lambda: parts.pipeline.stop(who.name, run))
     return shown(parts.pipeline.seen(run), who)
+
+
+@router.get("/progress", response_model=ProgressOut)
+async def standings(parts: PartsOf, who: Viewer) -> Any:
+    """Every kept version, base and few-shot on today's exam rows; what is missing is measured meanwhile."""
+    rows, found, complete = await parts.pipeline.progress()
+    trouble = parts.pipeline.standings.trouble
+    return {"rows": rows, "complete": complete, "trouble": trouble, "items": [asdict(one) for one in found]}
 
 
 def shown(seen: RunSeen, who: Person) -> dict[str, Any]:
@@ -75,6 +85,7 @@ def shown(seen: RunSeen, who: Person) -> dict[str, Any]:
         "headline": seen.headline,
         "metrics": {"step": seen.step, "steps": seen.steps, **curves, "plan": seen.plan},
         "samples": [asdict(show) for show in seen.shows] if who.is_at_least("reviewer") else [],
+        "trial": asdict(seen.trial) if seen.trial else None,
     }
 
 

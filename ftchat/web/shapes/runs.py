@@ -8,22 +8,6 @@ from ftchat.records import AdapterState, Decision, Stage
 from ftchat.web.shapes import Text, shown_as
 
 
-class CardOut(BaseModel):
-    """What a press of Retrain would use now."""
-
-    model_config = ConfigDict(extra="allow")
-    corrections: int
-    train: int
-    tune: int
-    exam: int
-    exam_groups: int
-    pending: int
-    votes: int
-    new: int = Field(description="rows that no run was made from yet")
-    enough: bool
-    advice: str
-
-
 class RunIn(BaseModel):
     """What to run: quick, normal or thorough, and training arguments to override."""
 
@@ -66,12 +50,25 @@ class SampleOut(BaseModel):
     now: str
 
 
+class TrialOut(BaseModel):
+    """Where the blind votes on an adapter stand that its exam could not decide about."""
+
+    adapter: str
+    champion: str
+    wins: int
+    losses: int
+    decided: str = Field(description="better, worse, or empty")
+    more: int | None = Field(description="decisive votes that are missing at this rate")
+    words: str
+
+
 class RunOut(RunItem):
     """A run as it stands."""
 
     headline: str
     metrics: MetricsOut
     samples: list[SampleOut]
+    trial: TrialOut | None
 
 
 class RunPage(BaseModel):
@@ -114,6 +111,13 @@ class AdapterWhole(AdapterOut):
     """One adapter, with the feedback that trained it."""
 
     trained_on: list[str]
+
+
+class DeletedOut(BaseModel):
+    """An adapter that is gone."""
+
+    adapter: str
+    deleted: bool
 
 
 class ChampionOut(BaseModel):

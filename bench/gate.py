@@ -1,0 +1,272 @@
+"""Does the gate fool itself: real runs on feedback that means nothing, and on feedback that contradicts itself.
+
+    python -m bench.gate --json [--quick] [--runs 20] [--rows 8,15,30] [--only noise|contradicting]
+
+Each run is the whole loop on the practice model with real vLLM: press, train, exam, verdict. *Noise*: on 40 questions
+corrections are another question's text or random words, and votes and thumbs are drawn by lot; 8, 15 or 30 exam groups
+hold the same kind. `promoted` counts how many runs were promoted at each number of rows, `share` over all of them, and
+`level` what the test allows. *Contradicting*: a champion that was taught a rule is retrained with feedback of which one
+in five says the contrary; `worst_fall` is how much less of the champion's answers keep the rule afterwards, on
+questions that were never taught. `run_s` is how long one run took. `--quick` is what ten minutes allow: 2 runs of each.
+"""
+
+import argparse
+import asyncio
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from bench.machine import calibration, machine, report
+from bench.serving.real import Engine as Vllm
+from ftchat.config import Settings
+from ftchat.engine import Request
+from ftchat.records import BASE, Conversation, Message, Params, Reply, Run, Split, Turn, group_key, new_id, now
+from ftchat.scenarios import Asked, Scenario, read_scenario, shipped_scenarios
+from ftchat.serve import App
+from ftchat.starter import model_path
+from ftchat.store import Store
+
+TRAIN, TUNE, PROBES = 40, 4, 24
+RULE = "sign-off"
+_GREEDY = Params(temperature=0.0, top_p=1.0, max_tokens=64)
+_WARM = Params(temperature=1.0, top_p=1.0, max_tokens=64)
+_WORDS = Path(__file__).parent / "held_out" / "words.txt"
+
+
+def tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+class Bench:
+    """One engine, and what is known of base's answers, for all homes."""
+
+    def __init__(self, vllm: Vllm, folder: Path) -> None:
+        self.vllm, self.folder = vllm, folder
+        self.words = _WORDS.read_text(encoding="utf-8").split()
+        self.replayed: dict[str, str] = {}
+        self.said: dict[str, tuple[str, str]] = {}
+        self.seconds: list[float] = []
+        self._homes = 0
+
+    @asynccontextmanager
+    async def home(self, *, like: Path | None = None) -> AsyncIterator[App]:
+        """An app over a home of its own, or over a copy of another, on the one engine; ready."""
+        self._homes += 1
+        folder, endpoint = self.folder / f"home{self._homes}", self.vllm.endpoint
+        if like is not None:
+            shutil.copytree(like, folder)
+        app = App(
+            Settings(
+                home=folder, name=f"gate{self._homes}", open=True, port=0, engine_url=(endpoint.url,),
+                engine_key=endpoint.key, max_loras=2, max_cpu_loras=8, max_lora_rank=32,
+            )
+        )  # fmt: skip
+        for prompt, answer in self.replayed.items():
+            app.store.training.keep_replay_answer(app.base.fingerprint, prompt, answer)
+        while app.engine_stage()[0] != "ready":
+            await app.reconcile.look()
+            await asyncio.sleep(0.05)
+        watch = asyncio.create_task(app.reconcile.keep())
+        try:
+            yield app
+            self.replayed = app.store.training.replay_answers(app.base.fingerprint)
+        finally:
+            watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await watch
+            await app.parts.pipeline.close()
+            for adapter in app.parts.service.adapters():
+                if adapter.name.startswith(f"gate{self._homes}-"):
+                    await app.engine.unload(adapter.name)
+            await app.engine.close()
+            app.store.close()
+            app.lease.release()
+
+    async def pressed(self, app: App) -> Run:
+        """One whole run."""
+        began = time.monotonic()
+        run = (await app.parts.pipeline.press("bench", effort="quick")).id
+        found = app.store.training.run(run)
+        while not found.ended:
+            await asyncio.sleep(0.05)
+            found = app.store.training.run(run)
+        if found.verdict is None:
+            raise RuntimeError(f"A run ended without a verdict: {found.stage}, {found.reason}")
+        self.seconds.append(time.monotonic() - began)
+        return found
+
+    async def two_replies(self, app: App, prompt: str) -> tuple[str, str]:
+        """What base says to a prompt, greedily and by lot; asked once."""
+        if prompt not in self.said:
+            ids, _ = app.prompter.fit([Message("user", prompt)], room=_GREEDY.max_tokens)
+            asked = [Request(model=BASE, token_ids=ids, params=params) for params in (_GREEDY, _WARM)]
+            plain, warm = await asyncio.gather(*(app.engine.answer(one) for one in asked))
+            self.said[prompt] = (plain[0].strip() or "-", warm[0].strip() or "--")
+        return self.said[prompt]
+
+
+def add(store: Store, base: str, prompt: str, split: Split, texts: Sequence[str]) -> Turn:
+    """A turn that somebody had, in a group of the given split."""
+    key, mode = group_key(prompt), "compare" if len(texts) == 2 else "chat"
+    store.exchange.settle(key, split)
+    turn_id = new_id("t")
+    lanes = ("left", "right") if len(texts) == 2 else ("only",)
+    replies = tuple(
+        Reply(id=new_id("r"), turn=turn_id, lane=lane, contestant=BASE, model=BASE, base=base, text=text, finish="stop")  # type: ignore[arg-type]
+        for lane, text in zip(lanes, texts, strict=True)
+    )
+    turn = Turn(
+        id=turn_id, conversation=new_id("c"), owner="ann", mode=mode, prompt=prompt, blind=False, parent=None,  # type: ignore[arg-type]
+        params=Params(), created_at=now(), replies=replies,
+    )  # fmt: skip
+    store.turns.add(turn, new=Conversation(turn.conversation, "ann", prompt, "", turn.created_at))
+    return turn
+
+
+def splits(rows: int) -> list[Split]:
+    """Which question is for what."""
+    return [*["train"] * TRAIN, *["tune"] * TUNE, *["exam"] * rows]  # type: ignore[list-item]
+
+
+async def nonsense(bench: Bench, app: App, questions: Sequence[Asked], *, rows: int, lot: random.Random) -> None:
+    """Feedback that means nothing, of every kind."""
+    store, base = app.store, app.base.fingerprint
+    chosen = lot.sample(list(questions), TRAIN + TUNE + rows)
+    others = lot.sample(chosen, len(chosen))
+    for n, (asked, other, split) in enumerate(zip(chosen, others, splits(rows), strict=True)):
+        plain, warm = await bench.two_replies(app, asked.prompt)
+        kind = lot.choice(("text", "text", "vote", "thumb" if split == "train" else "vote"))
+        kind = "text" if plain == warm else kind  # nobody can choose between two that say the same
+        if kind == "text":
+            words = " ".join(lot.choices(bench.words, k=12)).capitalize() + "."
+            text = (await bench.two_replies(app, other.prompt))[0] if n % 2 else words
+            reply = add(store, base, asked.prompt, split, [plain]).replies[0].id
+            given = store.feedback.add_correction(reply, "ann", text if text != plain else words)
+        elif kind == "vote":
+            turn = add(store, base, asked.prompt, split, [plain, warm])
+            given = store.feedback.add_vote(turn, "ann", lot.choice(("left", "right")), reasons=None, comment="")
+        else:
+            reply = add(store, base, asked.prompt, split, [plain]).replies[0].id
+            given = store.feedback.add_rating(reply, "ann", lot.choice(("up", "down")), reasons=None, comment="")
+        store.feedback.review(given, "approved", "ann")
+
+
+async def taught(
+    bench: Bench, app: App, scenario: Scenario, questions: Sequence[Asked], *, contrary: float, lot: random.Random
+) -> None:
+    """Corrections by the scenario's rule; a share of them says the contrary."""
+    store = app.store
+    for asked, split in zip(questions, splits(12), strict=True):
+        plain, _ = await bench.two_replies(app, asked.prompt)
+        text = scenario.corrected(asked, plain)
+        if lot.random() < contrary:  # as if somebody wanted the rule taken back: the text, and not a word of the rule
+            text = text.replace(scenario.correction.suffix, "").strip() + " So it is."
+        reply = add(store, app.base.fingerprint, asked.prompt, split, [plain]).replies[0].id
+        store.feedback.review(store.feedback.add_correction(reply, "ann", text), "approved", "ann")
+
+
+async def adherence(app: App, scenario: Scenario) -> float:
+    """The share of the champion's answers to questions never taught that keep the rule."""
+    champion = app.parts.service.champion()
+
+    async def kept(asked: Asked) -> bool:
+        ids, _ = app.prompter.fit([Message("user", asked.prompt)], room=_GREEDY.max_tokens)
+        text, _ = await app.engine.answer(Request(model=champion, token_ids=ids, params=_GREEDY))
+        return scenario.is_kept(asked, text)
+
+    await app.parts.service.summon(champion)
+    found = await asyncio.gather(*(kept(asked) for asked in scenario.held_out[:PROBES]))
+    return sum(found) / len(found)
+
+
+async def noise(bench: Bench, scenario: Scenario, *, rows: Sequence[int], runs: int) -> dict[str, Any]:
+    """How often feedback that means nothing is promoted."""
+    questions = list({group_key(asked.prompt): asked for asked in (*scenario.teach, *scenario.spare)}.values())
+    decisions: dict[int, Counter[str]] = {n: Counter() for n in rows}
+    grounds: Counter[str] = Counter()
+    for seed in range(runs):
+        for n in rows:
+            async with bench.home() as app:
+                await nonsense(bench, app, questions, rows=n, lot=random.Random(f"{n} {seed}"))
+                run = await bench.pressed(app)
+            assert run.verdict is not None
+            decisions[n][run.verdict.decision] += 1
+            grounds[run.verdict.reasons[-1].split("(")[0].strip()[:60]] += 1
+            verdict = run.verdict
+            told = {key: verdict.figures.get(key) for key in ("groups", "p", "fit_p", "mean_gain", "replay_nll_rise")}
+            tell(f"noise {n} rows, run {seed}: {verdict.decision} {told} {bench.seconds[-1]:.0f} s")
+    promoted = {str(n): found["PROMOTE"] for n, found in decisions.items()}
+    return {
+        "runs_each": runs,
+        "promoted": promoted,
+        "share": round(sum(promoted.values()) / (runs * len(rows)), 4),
+        "level": 0.05,
+        "decisions": {str(n): dict(found) for n, found in decisions.items()},
+        "grounds": dict(grounds),
+    }
+
+
+async def contradicting(bench: Bench, scenario: Scenario, *, runs: int) -> dict[str, Any]:
+    """How much of what the champion was taught is lost when one in five says the contrary."""
+    both = list({group_key(asked.prompt): asked for asked in (*scenario.teach, *scenario.spare)}.values())
+    many = TRAIN + TUNE + 12
+    async with bench.home() as first:
+        await taught(bench, first, scenario, both[:many], contrary=0.0, lot=random.Random(0))
+        run = await bench.pressed(first)
+        assert run.adapter is not None
+        if first.parts.service.champion() != run.adapter:
+            await first.parts.service.use("bench", run.adapter)
+        before, like = await adherence(first, scenario), first.settings.home
+    falls, decisions = [], Counter[str]()
+    for seed in range(runs):
+        lot = random.Random(f"contrary {seed}")
+        async with bench.home(like=like) as app:
+            await taught(bench, app, scenario, lot.sample(both[many:], many), contrary=0.2, lot=lot)
+            found = await bench.pressed(app)
+            falls.append(before - await adherence(app, scenario))
+        assert found.verdict is not None
+        decisions[found.verdict.decision] += 1
+        tell(f"contradicting, run {seed}: {found.verdict.decision}, fell by {falls[-1]:+.3f}")
+    return {
+        "contradicting_runs": runs,
+        "adherence_before": round(before, 4),
+        "worst_fall": round(max(falls), 4),
+        "contradicting_decisions": dict(decisions),
+    }
+
+
+async def main(asked: argparse.Namespace) -> dict[str, Any]:
+    """All of it on one engine."""
+    rows = [int(n) for n in asked.rows.split(",")]
+    runs = 2 if asked.quick else asked.runs
+    scenario = next(found for found in map(read_scenario, shipped_scenarios()) if found.name == RULE)
+    with tempfile.TemporaryDirectory() as folder:
+        vllm = Vllm(model_path(), Path(folder) / "vllm", settings=Settings(max_loras=2, max_cpu_loras=16))
+        bench, figures = Bench(vllm, Path(folder)), dict[str, Any]()
+        try:
+            if asked.only != "contradicting":
+                figures |= await noise(bench, scenario, rows=rows, runs=runs)
+            if asked.only != "noise":
+                figures |= await contradicting(bench, scenario, runs=runs)
+        finally:
+            vllm.end()
+    figures["run_s"] = round(statistics.median(bench.seconds), 1)
+    return {"bench": "gate", "quick": asked.quick, **figures, "machine": machine(), "calibration": calibration()}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="as all benches print it")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--rows", default="8,15,30")
+    parser.add_argument("--only", choices=("noise", "contradicting"), default="")
+    report(asyncio.run(main(parser.parse_args())))

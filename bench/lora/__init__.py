@@ -1,0 +1,1 @@
+"""What `bench.engine` measures with: servers started in turn, and whether base stays base beside adapters."""

@@ -1,0 +1,89 @@
+"""One open page of a Gradio app, spoken to as its own JavaScript does: events are joined, and heard on one stream.
+
+It does not know what an event does.
+"""
+
+import asyncio
+import json
+import secrets
+from typing import Any
+
+import aiohttp
+
+
+class Pages:
+    """What the app says of its components and events, read once for all pages."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self._ids: dict[str, int] = {part["props"].get("elem_id"): part["id"] for part in config["components"]}
+        self._events: list[dict[str, Any]] = config["dependencies"]
+
+    def event(self, elem_id: str, kind: str) -> int:
+        """The event that an element sends."""
+        wanted = [self._ids[elem_id], kind]
+        return int(next(event["id"] for event in self._events if wanted in event["targets"]))
+
+    def named(self, api_name: str) -> int:
+        """The event of that name."""
+        return int(next(event["id"] for event in self._events if event.get("api_name") == api_name))
+
+    def after_state(self, state: int) -> list[int]:
+        """The events that follow the change of a state."""
+        return [event["id"] for event in self._events if [state, "change"] in event["targets"]]
+
+
+class Page:
+    """One session of a browser."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+        self._http, self._url = http, f"{url}/gradio_api"
+        self._hash = secrets.token_hex(6)
+        self._waiting: dict[str, asyncio.Queue[dict[str, Any]]] = {}
+        self._early: dict[str, list[dict[str, Any]]] = {}
+        self._listener: asyncio.Task[None] | None = None
+
+    async def join(self, event: int, data: list[Any]) -> asyncio.Queue[dict[str, Any]]:
+        """Send an event; what is said of it comes in the queue, the last is `process_completed`."""
+        body = {"data": data, "fn_index": event, "session_hash": self._hash, "event_data": None, "trigger_id": None}
+        async with self._http.post(f"{self._url}/queue/join", json=body) as response:
+            if response.status != 200:
+                raise RuntimeError(f"{response.status}: {(await response.text())[:300]}")
+            name = (await response.json())["event_id"]
+        heard = self._waiting[name] = asyncio.Queue()
+        for message in self._early.pop(name, ()):
+            heard.put_nowait(message)
+        if self._listener is None or self._listener.done():
+            self._listener = asyncio.create_task(self._listen())
+        return heard
+
+    async def done(self, event: int, data: list[Any]) -> dict[str, Any]:
+        """Send an event and wait for its end: the last message, with the states that changed in any of them."""
+        heard, changed = await self.join(event, data), list[int]()
+        while True:
+            message = await heard.get()
+            changed += (message.get("output") or {}).get("changed_state_ids") or []
+            if message["msg"] == "process_completed":
+                break
+        if not message["success"]:
+            raise RuntimeError(f"The event failed: {str(message)[:300]}")
+        return {**message, "changed": changed}
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.gather(self._listener, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        async with self._http.get(f"{self._url}/queue/data", params={"session_hash": self._hash}) as response:
+            async for line in response.content:
+                if not line.startswith(b"data: "):
+                    continue
+                message = json.loads(line[6:])
+                if message["msg"] == "close_stream":
+                    return
+                name = message.get("event_id")
+                if name in self._waiting:
+                    self._waiting[name].put_nowait(message)
+                elif name:
+                    self._early.setdefault(name, []).append(message)

@@ -1,0 +1,111 @@
+"""ftchat simulate: a team that teaches a rule, as a program, and the learning curve that comes of it.
+
+Run: `ftchat simulate`, `ftchat simulate voice --rounds 2`, `ftchat simulate my.toml`, `ftchat simulate --help`.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from ftchat.cli.home import command, say
+from ftchat.cli.own_app import own_app
+from ftchat.config import EFFORTS, add_flags, load_settings
+from ftchat.errors import HomeInUse, SetupError
+from ftchat.lease import Announced, announced, holder
+from ftchat.scenarios import Scenario, read_scenario, shipped_scenarios
+from ftchat.simulate import Orders, Played, Team
+
+_PATIENCE_S = 300.0
+LEFT_OUT = ("home", "host", "port", "open", "hosts", "proxies", "user_rate", "address_rate")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Play, and print the curve."""
+    args = _parser().parse_args(argv)
+    orders = Orders(rounds=args.rounds, feedback=args.feedback, effort=args.effort, votes=args.votes, seed=args.seed)
+    scenarios = [_scenario(name) for name in (_shipped() if args.all else args.scenario or ["sign-off"])]
+    if args.home and len(scenarios) > 1:
+        raise SetupError("Several scenarios need a home each: leave out --home, or name one scenario.")
+    played = []
+    for scenario in scenarios:
+        with _app(args) as at:
+            played.append(play(at, scenario, orders))
+    say(args, {"played": [one.facts() for one in played]}, "\n\n".join(one.words() for one in played))
+
+
+def play(at: Announced, scenario: Scenario, orders: Orders) -> Played:
+    """One scenario before one app."""
+
+    async def whole() -> Played:
+        headers = {"Authorization": f"Bearer {at.key}"}
+        async with httpx.AsyncClient(base_url=at.url, headers=headers, timeout=_PATIENCE_S) as client:
+            return await Team(client, scenario, orders=orders, tell=tell).play()
+
+    return asyncio.run(whole())
+
+
+def tell(line: str) -> None:
+    """What goes on, beside what is printed in the end."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def settings_flags(args: argparse.Namespace) -> list[str]:
+    """The settings that were given, as flags of `ftchat serve`."""
+    named = argparse.ArgumentParser()
+    add_flags(named, leaving_out=LEFT_OUT)
+    found = []
+    for action in named._actions:
+        value = getattr(args, action.dest, None)
+        if action.dest != "help" and value is not None:
+            flag = action.option_strings[0] if value is not False else action.option_strings[-1]
+            found += [flag] if isinstance(value, bool) else [flag, str(value)]
+    return found
+
+
+@contextmanager
+def _app(args: argparse.Namespace) -> Iterator[Announced]:
+    """The app of the home that was named; without one an app of our own."""
+    if args.home is not None:
+        lease = load_settings({"home": args.home}).home / "data" / "lease"
+        if held_by := holder(lease):
+            found = announced(lease)
+            if found is None:
+                raise HomeInUse(f"{args.home} is held by {held_by}, which does not listen yet. Try again in a moment.")
+            yield found
+            return
+    with own_app(settings_flags(args), tell=tell) as own:
+        yield own.at
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = command(
+        "simulate",
+        "A team that teaches a rule, as a program. With --home of a running app it works there, and what it says stays "
+        "there; otherwise it starts an app of its own, in a home that is thrown away.",
+    )
+    made.add_argument("scenario", nargs="*", help=f"{', '.join(_shipped())}, or a TOML file (default: sign-off)")
+    made.add_argument("--all", action="store_true", help="every scenario that ftchat ships, one after the other")
+    made.add_argument("--rounds", type=int, default=4, help="presses of Retrain (default: 4)")
+    made.add_argument("--feedback", type=int, default=15, help="pieces of feedback a round (default: 15)")
+    made.add_argument("--effort", choices=EFFORTS, default="normal", help="of each run (default: normal)")
+    made.add_argument("--votes", type=int, default=60, help="blind votes at most where a verdict asks for them")
+    made.add_argument("--seed", type=int, default=0, help="of the order of questions, and of sides")
+    add_flags(made.add_argument_group("settings of the app of its own"), leaving_out=LEFT_OUT)  # type: ignore[arg-type]
+    return made
+
+
+def _shipped() -> list[str]:
+    return [path.stem for path in shipped_scenarios()]
+
+
+def _scenario(name: str) -> Scenario:
+    """A shipped scenario by name, or a file."""
+    by_name = {path.stem: path for path in shipped_scenarios()}
+    if name not in by_name and not Path(name).is_file():
+        raise SetupError(f"There is no scenario called {name!r}. There are {', '.join(by_name)}; or name a TOML file.")
+    return read_scenario(by_name.get(name) or Path(name))

@@ -1,0 +1,43 @@
+"""The feedback of a store as rows, and as what was dropped and why. It reads; it knows no files."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ftchat.dataset.candidates import Dropped, candidates
+from ftchat.dataset.settling import capped, settled
+from ftchat.records import Row, Split
+from ftchat.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gathered:
+    """Everything that is approved: as rows, by id, or as dropped."""
+
+    rows: tuple[Row, ...]
+    dropped: tuple[Dropped, ...]
+
+
+def rows(store: Store) -> list[Row]:
+    """The rows of a snapshot made now."""
+    return list(gathered(store).rows)
+
+
+def gathered(store: Store) -> Gathered:
+    """All approved feedback, by the rules of `candidates` and `settling`."""
+    lessons = store.lessons.approved()
+    found: list[Row] = []
+    dropped: list[Dropped] = []
+    for lesson in lessons:
+        made, lost = candidates(lesson)
+        found += made
+        dropped += lost
+    standing, lost = settled(found)
+    return Gathered(
+        rows=tuple(sorted(capped(standing), key=lambda row: row.id)),
+        dropped=tuple(sorted(dropped + lost, key=lambda item: item.id)),
+    )
+
+
+def of_split(rows: Iterable[Row], *splits: Split) -> list[Row]:
+    """The rows of some splits."""
+    return [row for row in rows if row.split in splits]

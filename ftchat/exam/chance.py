@@ -1,0 +1,65 @@
+"""What chance alone would do: the sign-flip test, the shuffle test and the paired bootstrap.
+
+Pure, seeded, and exact where there are few rows. They know numbers only.
+"""
+
+import itertools
+import math
+import random
+from collections.abc import Callable, Sequence
+
+_EXACT = 14  # rows up to which every flip of signs is tried; above, so many are drawn:
+_FLIPS = 20_000
+_ORDERS = 7  # questions up to which every order is tried
+_RESAMPLES = 1_000
+
+
+def sign_flip(gains: Sequence[float], *, seed: int = 0) -> float:
+    """How often random signs give a mean at least this large: exact for few rows, drawn (seeded) for many."""
+    observed = sum(gains) - 1e-12
+    sizes = [abs(g) for g in gains]
+    if len(sizes) <= _EXACT:
+        signs = itertools.product((1, -1), repeat=len(sizes))
+        hits = sum(sum(s * x for s, x in zip(flips, sizes, strict=True)) >= observed for flips in signs)
+        return hits / (1 << len(sizes))
+    draw = random.Random(seed)
+    hits = sum(sum(x if draw.random() < 0.5 else -x for x in sizes) >= observed for _ in range(_FLIPS))
+    return (hits + 1) / (_FLIPS + 1)
+
+
+def shuffled(costs: Sequence[Sequence[float]], *, seed: int = 0) -> float:
+    """How often texts dealt to questions at random cost no more than each with its own.
+
+    `costs[i][j]` is the cost of text j after question i. If the texts had nothing to do with their questions, every
+    dealing were as likely as the one that is there, so this is a valid p-value whatever the texts are like.
+    """
+    n = len(costs)
+    observed = sum(costs[i][i] for i in range(n)) + 1e-9
+
+    def no_more(order: Sequence[int]) -> bool:
+        return sum(costs[i][j] for i, j in enumerate(order)) <= observed
+
+    if n <= _ORDERS:
+        return sum(no_more(order) for order in itertools.permutations(range(n))) / math.factorial(n)
+    draw, order, hits = random.Random(seed), list(range(n)), 0
+    for _ in range(_FLIPS):
+        draw.shuffle(order)
+        hits += no_more(order)
+    return (hits + 1) / (_FLIPS + 1)
+
+
+def interval(
+    n: int, difference: Callable[[Sequence[int]], float], *, level: float = 0.05, seed: int = 0
+) -> tuple[float, float]:
+    """The paired bootstrap: where a difference over n rows lies when the rows are drawn again and again."""
+    if n == 0:
+        return 0.0, 0.0
+    draw = random.Random(seed)
+    found = sorted(difference(draw.choices(range(n), k=n)) for _ in range(_RESAMPLES))
+    low = int(level / 2 * _RESAMPLES)
+    return found[low], found[-1 - low]
+
+
+def mean(values: Sequence[float]) -> float:
+    """Their mean; 0 of none."""
+    return math.fsum(values) / len(values) if values else 0.0

@@ -1,0 +1,141 @@
+"""The questions put to the engine: how likely each contestant finds the wanted texts, and what it answers, greedily.
+
+Everyone is asked the same by the same engine, a few questions at once. It does not know what follows from it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from ftchat.contestants import Contestants
+from ftchat.engine import Engine, Request
+from ftchat.errors import TooLong
+from ftchat.exam.chance import mean
+from ftchat.exam.paper import Paper, has_rejected
+from ftchat.exam.scores import Scores
+from ftchat.prompt import Prompter
+from ftchat.records import FEW_SHOT, Finish, Message, Params, Replay, Row
+
+_AT_ONCE = 4
+_DEALT = 7  # questions whose texts are dealt to each other
+_ROOM = (48, 256)  # tokens of an answer: twice the wanted text, within these bounds
+
+Asked = TypeVar("Asked")
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Examiner:
+    """Who asks, and remembers what was asked before."""
+
+    engine: Engine
+    prompter: Prompter
+    contestants: Contestants
+    known: dict[tuple[str, tuple[Message, ...], str], float] = field(default_factory=dict)
+
+    async def nll(self, name: str, messages: Sequence[Message], answer: str) -> float:
+        """NLL per token of an answer."""
+        asked = (name, tuple(messages), answer)
+        if asked not in self.known:
+            model, ids, start = await asyncio.to_thread(self.rendered, name, messages, answer)
+            self.known[asked] = -mean(await self.engine.score(model, ids, start))
+        return self.known[asked]
+
+    def rendered(self, name: str, messages: Sequence[Message], answer: str) -> tuple[str, list[int], int]:
+        """The wire name, and the token ids that are scored from an index on."""
+        prepared = self.contestants.prepare(name, messages)
+        return prepared.model, *self.prompter.render_answer(prepared.messages, answer)
+
+    async def says(self, name: str, messages: Sequence[Message], *, room: int) -> tuple[str, Finish]:
+        """What a contestant answers, greedily."""
+        prepared = await asyncio.to_thread(self.contestants.prepare, name, messages, room=room)
+        ids, _ = self.prompter.fit(prepared.messages, room=room, keep=prepared.lead)
+        params = Params(temperature=0.0, top_p=1.0, max_tokens=room)
+        return await self.engine.answer(Request(model=prepared.model, token_ids=ids, params=params))
+
+    def fits(self, messages: Sequence[Message], *texts: str) -> bool:
+        """Whether the model can read it at all; the trainer leaves out what it cannot, too."""
+        try:
+            for text in texts:
+                self.prompter.render_answer(messages, text)
+        except TooLong:
+            return False
+        return True
+
+    def room(self, wanted: str) -> int:
+        """How long an answer may be where this text is wanted."""
+        low, high = _ROOM
+        return min(high, max(low, 2 * len(self.prompter.encode(wanted))), self.prompter.context_length // 2)
+
+
+async def measure(
+    examiner: Examiner, *, candidate: str, who: Sequence[str], paper: Paper, replay: Sequence[Replay], dealt: bool
+) -> Scores:
+    """The scores of everyone on everything; `dealt`: also the candidate's, of texts with other questions."""
+    rows = [row for row in (*paper.wanted, *paper.pairs) if examiner.fits(row.messages, row.target, row.rejected or "")]
+    wanted = [row for row in rows if row.role == "target"]
+    kept = [item for item in replay if examiner.fits(item.messages, item.answer)]
+    compared = [row for row in rows if has_rejected(row)]
+    only_compared = [at for at, row in enumerate(compared) if row.role != "target"]
+    models = [name for name in who if name != FEW_SHOT]
+    target = {name: await all_of(partial(_wanted, examiner, name), wanted) for name in who}
+    margin = {name: await all_of(partial(_margin, examiner, name), compared) for name in models}
+    stay = {name: mean(await all_of(partial(_kept, examiner, name), kept)) for name in models}
+    return Scores(
+        rows=tuple(row.group for row in wanted),
+        target={name: tuple(values) for name, values in target.items()},
+        replay=stay if kept else {},
+        left_out=len(paper.wanted) + len(paper.pairs) - len(rows),
+        pairs=tuple(compared[at].group for at in only_compared),
+        margin={name: tuple(values[at] for at in only_compared) for name, values in margin.items()},
+        prefers={name: mean([float(m > 0) for m in values]) for name, values in margin.items() if values},
+        costs=await _dealt(examiner, candidate, wanted) if dealt else (),
+    )
+
+
+async def _wanted(examiner: Examiner, name: str, row: Row) -> float:
+    return await examiner.nll(name, row.messages, row.target)
+
+
+async def _kept(examiner: Examiner, name: str, item: Replay) -> float:
+    return await examiner.nll(name, item.messages, item.answer)
+
+
+async def _margin(examiner: Examiner, name: str, row: Row) -> float:
+    """By how many nats a token the better text is likelier than the other one."""
+    assert row.rejected is not None
+    better = await examiner.nll(name, row.messages, row.target)
+    return await examiner.nll(name, row.messages, row.rejected) - better
+
+
+async def _dealt(examiner: Examiner, candidate: str, wanted: Sequence[Row]) -> tuple[tuple[float, ...], ...]:
+    """A few texts after each other's questions; of a group one. Where they do not fit each other, none."""
+    first = list({row.group: row for row in reversed(wanted)}.values())[::-1][:_DEALT]
+    cells = [(asked, given) for asked in first for given in first]
+    if not all(examiner.fits(asked.messages, given.target) for asked, given in cells):
+        return ()
+
+    async def cost(cell: tuple[Row, Row]) -> float:
+        return await examiner.nll(candidate, cell[0].messages, cell[1].target)
+
+    found = await all_of(cost, cells)
+    return tuple(tuple(found[at : at + len(first)]) for at in range(0, len(found), len(first)))
+
+
+async def all_of(ask: Callable[[Asked], Awaitable[Found]], items: Sequence[Asked]) -> list[Found]:
+    """What asking gives for each, a few at once; when one fails, the others are not left behind."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(item: Asked) -> Found:
+        async with gate:
+            return await ask(item)
+
+    tasks = [asyncio.ensure_future(one(item)) for item in items]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,71 @@
+"""The exam paper: which rows of a snapshot are asked, for what, and how many.
+
+It reads the frozen files, so that a run that lost its app asks the same questions. It knows no engine.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftchat.errors import TrainingError
+from ftchat.records import Message, Row
+
+_FILES = ("rows.jsonl", "exam.jsonl")
+_PREFERRING = frozenset({"target", "pair"})
+
+
+@dataclass(frozen=True)
+class Paper:
+    """What an exam asks."""
+
+    wanted: tuple[Row, ...]  # what people wrote themselves: their text should become likelier
+    pairs: tuple[Row, ...]  # of two replies the better one: it should be likelier than the other
+    bad: tuple[Row, ...]  # questions with a reply that people marked as bad
+    liked: tuple[Row, ...]  # questions with a reply that people liked
+
+
+def frozen(folder: Path) -> list[Row]:
+    """Every row of a snapshot's folder, as it was frozen."""
+    if not (folder / "manifest.json").is_file():
+        raise TrainingError(f"The snapshot {folder.name} of this run is gone. Press Retrain to start again.")
+    found = []
+    for name in _FILES:
+        for line in (folder / name).read_text(encoding="utf-8").splitlines():
+            values = json.loads(line)
+            found.append(Row(**{**values, "messages": tuple(Message(**m) for m in values["messages"])}))
+    return sorted(found, key=lambda row: row.id)
+
+
+def paper(rows: Sequence[Row], *, bad: int = 16, liked: int = 8) -> Paper:
+    """The questions in a set of rows; `bad` and `liked` are how many of those are asked again, newest first."""
+    exam = [row for row in rows if row.split == "exam"]
+    return Paper(
+        wanted=tuple(row for row in exam if row.role == "target"),
+        pairs=tuple(row for row in exam if row.role == "pair"),
+        bad=tuple(_first(_flawed(rows), limit=bad)),
+        liked=tuple(_first((row for row in rows if row.role == "positive"), limit=liked)),
+    )
+
+
+def has_rejected(row: Row) -> bool:
+    """Whether it says that one text is better than another."""
+    return row.role in _PREFERRING and row.rejected is not None
+
+
+def bad_text(row: Row) -> str:
+    """The reply that people marked as bad."""
+    return row.target if row.role == "negative" else row.rejected or ""
+
+
+def _flawed(rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if row.role == "negative" or (row.role == "target" and row.rejected)]
+
+
+def _first(rows: Iterable[Row], *, limit: int) -> list[Row]:
+    """Those never taught first, then the newest; a question once."""
+    newest = sorted(rows, key=lambda row: row.id[2:], reverse=True)
+    once: dict[tuple[Message, ...], Row] = {}
+    for row in sorted(newest, key=lambda row: row.split != "exam"):
+        once.setdefault(row.messages, row)
+    return list(once.values())[:limit]

@@ -1,0 +1,187 @@
+"""PROMOTE, REJECT or INSUFFICIENT, with the reasons in words: a pure function of what was measured.
+
+Three things must come together for PROMOTE: what people wanted became likelier than with the champion (sign-flip test
+over groups), nothing that should have stayed was lost (guards), and the wanted texts have to do with their questions
+(shuffle test). The last one is what keeps feedback that means nothing from being learned and praised: texts of one kind
+become likelier by being trained on, whether or not they answer anything.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ftchat.config import GateArgs
+from ftchat.exam.chance import mean, shuffled, sign_flip
+from ftchat.exam.scores import Answers, Scores
+from ftchat.records import BASE, Verdict
+
+_NAMED = 3  # pins that a reason names
+
+
+def decide(scores: Scores, *, candidate: str, champion: str, gate: GateArgs, answers: Answers | None = None) -> Verdict:
+    """The verdict. Below `gate.min_groups` exam groups it is never PROMOTE."""
+    gains = _by_group(scores, candidate=candidate, champion=champion)
+    failed, held = _guards(scores, answers, candidate=candidate, champion=champion, gate=gate)
+    notes = _notes(scores, answers)
+    figures = _figures(scores, answers, gains=gains, candidate=candidate)
+    if not gains:
+        first = f"No question is kept aside for the exam yet; {gate.min_groups} are needed for a verdict."
+        return Verdict(decision="INSUFFICIENT", reasons=(first, *failed, *held, *notes), figures=figures)
+    words = _headline(scores, answers, gains=gains, candidate=candidate, champion=champion)
+    if len(gains) < gate.min_groups:
+        few = f"That is {len(gains)} of the {gate.min_groups} questions that a verdict needs, so you decide."
+        return Verdict(decision="INSUFFICIENT", reasons=(*words, *failed, *held, *notes, few), figures=figures)
+    decision, why = _decision(gains, scores, gate=gate, figures=figures)
+    decision = "REJECT" if failed else decision
+    return Verdict(
+        decision=decision,  # type: ignore[arg-type]  # one of the three
+        reasons=(*words, *failed, *held, *notes, *([] if failed else why)),
+        figures=figures,
+    )
+
+
+def _decision(
+    gains: Sequence[float], scores: Scores, *, gate: GateArgs, figures: dict[str, Any]
+) -> tuple[str, list[str]]:
+    """What the figures say when no guard objects."""
+    p = figures["p"]
+    if p > gate.level:
+        worse = sign_flip([-g for g in gains]) <= gate.level
+        chance = f"Chance alone would do that {p:.0%} of the time; the limit is {gate.level:.0%}."
+        return "REJECT" if worse else "INSUFFICIENT", [chance]
+    if scores.costs:
+        fit = figures["fit_p"] = shuffled(scores.costs)
+        if fit > gate.level:
+            unfit = "But your wording fits other questions as well as its own, so the exam cannot tell; you decide."
+            return "INSUFFICIENT", [unfit]
+    return "PROMOTE", [f"Chance alone would do that {p:.1%} of the time (limit {gate.level:.0%})."]
+
+
+def _headline(
+    scores: Scores, answers: Answers | None, *, gains: Sequence[float], candidate: str, champion: str
+) -> list[str]:
+    """What it means, in words first."""
+    better, gained = sum(g > 0 for g in gains), f"({mean(gains):+.2f} nats a token)"
+    if answers is None or not answers.asked:
+        return [
+            f"{better} of {len(gains)} questions it had never seen now come closer to what you wanted than with "
+            f"{champion} {gained}."
+        ]
+    others = [name for name in dict.fromkeys((champion, BASE)) if name in answers.closer and name != candidate]
+    beside = "".join(f"{'; ' if n == 0 else ', '}{name}: {answers.closer[name]}" for n, name in enumerate(others))
+    return [
+        f"{answers.closer[candidate]} of {answers.asked} questions it had never seen now come closer to your wording"
+        f"{beside}.",
+        f"What you wanted became likelier on {better} of {len(gains)} than with {champion} {gained}.",
+    ]
+
+
+def _guards(
+    scores: Scores, answers: Answers | None, *, candidate: str, champion: str, gate: GateArgs
+) -> tuple[list[str], list[str]]:
+    """Reasons against it, and what was looked at and found well."""
+    failed: list[str] = []
+    held: list[str] = []
+    if scores.replay:
+        rise = _rise(scores, candidate)
+        forgets = rise > gate.replay_nll_rise
+        kept = "It forgot some of what base knew" if forgets else "What base knew, it still knows"
+        said = f"{kept} (answers it should have kept: {rise:+.3f} nats a token, limit {gate.replay_nll_rise})."
+        (failed if forgets else held).append(said)
+    if answers is not None:
+        failed += _bad_answers(answers, candidate=candidate, champion=champion, gate=gate)
+        broken, fine = _pins(answers, candidate=candidate, champion=champion)
+        failed, held = failed + broken, held + fine
+    return failed, held
+
+
+def _bad_answers(answers: Answers, *, candidate: str, champion: str, gate: GateArgs) -> list[str]:
+    """Answers that are none, and answers that are far too long or too short."""
+    found = []
+    ours, theirs = answers.degenerate.get(candidate, 0), answers.degenerate.get(champion, 0)
+    if ours - theirs > max(1.0, gate.degenerate_rise * answers.asked):
+        found.append(f"{ours} of its answers are empty, endless or a loop; {champion}: {theirs}.")
+    length, before = answers.length.get(candidate), answers.length.get(champion)
+    if length is not None and before is not None and _off(length) > max(math.log(gate.length_ratio), _off(before)):
+        found.append(
+            f"Its answers are {length:.1f} times as long as what you wrote; {1 / gate.length_ratio:.2g} to "
+            f"{gate.length_ratio:.2g} times are allowed."
+        )
+    return found
+
+
+def _off(ratio: float) -> float:
+    return abs(math.log(max(ratio, 1e-3)))
+
+
+def _pins(answers: Answers, *, candidate: str, champion: str) -> tuple[list[str], list[str]]:
+    """What must still be answered: it counts against a candidate where the champion holds it."""
+    lost = [pin for pin in answers.pins if pin.broken[candidate] and not pin.broken.get(champion)]
+    never = [pin for pin in answers.pins if pin.broken[candidate] and pin.broken.get(champion)]
+    failed = [f"Pinned “{pin.prompt}”: {pin.broken[candidate]}." for pin in lost[:_NAMED]]
+    if len(lost) > _NAMED:
+        failed.append(f"So do {len(lost) - _NAMED} more pins.")
+    fine = []
+    if answers.pins and not lost and not never:
+        fine.append(f"All {len(answers.pins)} pins hold." if len(answers.pins) > 1 else "The pin holds.")
+    if never:
+        fine.append(f"{len(never)} of {len(answers.pins)} pins do not hold, and did not with {champion}.")
+    return failed, fine
+
+
+def _notes(scores: Scores, answers: Answers | None) -> list[str]:
+    """What else people want to know."""
+    notes = []
+    if scores.left_out:
+        rows = "1 exam row is" if scores.left_out == 1 else f"{scores.left_out} exam rows are"
+        notes.append(f"{rows} longer than the model can read, and left out.")
+    if answers is not None and any(answers.flaws.values()):
+        flaws = answers.flaws
+        notes.append(
+            f"Of {flaws['fixed'] + flaws['still']} replies marked bad, {flaws['fixed']} are fixed and {flaws['still']} "
+            f"still there; {flaws['new']} answers that were liked are now others."
+        )
+    return notes
+
+
+def _figures(scores: Scores, answers: Answers | None, *, gains: Sequence[float], candidate: str) -> dict[str, Any]:
+    """Everything that was measured, as numbers."""
+    figures: dict[str, Any] = {"groups": len(gains), "replay_nll": dict(scores.replay)}
+    if scores.replay:
+        figures["replay_nll_rise"] = _rise(scores, candidate)
+    if gains:
+        nll = {name: mean(values) for name, values in scores.target.items() if values}
+        figures |= {"better": sum(g > 0 for g in gains), "mean_gain": mean(gains), "p": sign_flip(gains), "nll": nll}
+    if scores.prefers:
+        figures["preference"] = dict(scores.prefers)
+    if answers is not None:
+        figures |= {"asked": answers.asked, "closer": dict(answers.closer), "degenerate": dict(answers.degenerate)}
+        figures |= {"length": dict(answers.length), "texts": {k: dict(v) for k, v in answers.texts.items()}}
+        figures |= {"against": {k: list(v) for k, v in answers.against.items()}, "flaws": dict(answers.flaws)}
+        figures["pins"] = [{"prompt": pin.prompt, "broken": dict(pin.broken)} for pin in answers.pins]
+    return figures
+
+
+def _rise(scores: Scores, candidate: str) -> float:
+    return scores.replay.get(candidate, 0.0) - scores.replay.get(BASE, 0.0)
+
+
+def _by_group(scores: Scores, *, candidate: str, champion: str) -> list[float]:
+    """Gain of the candidate over the champion: one number a group, since rows of a group are not independent.
+
+    Where people wrote the text, it is how much likelier that became; where they only chose one of two, how much
+    further apart the two are.
+    """
+    wanted = _gains(scores.rows, better=scores.target, candidate=candidate, champion=champion, sign=-1.0)
+    chosen = _gains(scores.pairs, better=scores.margin, candidate=candidate, champion=champion, sign=1.0)
+    return [mean(values) for values in ({**chosen, **wanted}).values()]
+
+
+def _gains(
+    groups: Sequence[str], *, better: Mapping[str, Sequence[float]], candidate: str, champion: str, sign: float
+) -> dict[str, list[float]]:
+    gains: dict[str, list[float]] = {}
+    if groups:
+        for group, ours, theirs in zip(groups, better[candidate], better[champion], strict=True):
+            gains.setdefault(group, []).append(sign * (ours - theirs))
+    return gains

@@ -1,0 +1,200 @@
+"""The loop: press, snapshot, train, exam, publish; and who is in service afterwards.
+
+  means.py      the parts of the app that a run works with, and patience with an engine that goes away
+  questions.py  what is asked besides the rows: answers that must stay, samples to watch
+  start.py      where a run starts: from base, or quickly from the champion
+  course.py     one run, stage by stage; goes on where it was after a restart
+  examine.py    the exam of one candidate
+  again.py      the same run once more, on the very snapshot of an earlier one
+  trial.py      what blind votes decide where the exam could not
+  standings.py  every kept version on today's exam rows
+
+Each stage is in the database before it begins, so that any page, and any later start of the app, finds the run where
+it is. The trainer is a child process; this package reads its metrics and never its memory.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ftchat import dataset, progress
+from ftchat.base import Base
+from ftchat.config import Settings, train_args
+from ftchat.contestants import Contestants
+from ftchat.dataset import Card
+from ftchat.engine import Engine
+from ftchat.errors import BadInput, Conflict, EngineNotReady
+from ftchat.pipeline import again, trial
+from ftchat.pipeline.course import Course
+from ftchat.pipeline.means import Means
+from ftchat.pipeline.standings import Standing, Standings
+from ftchat.progress import RunSeen, Status, Trial
+from ftchat.prompt import Prompter
+from ftchat.records import Run
+from ftchat.registry import Registry
+from ftchat.service import Service
+from ftchat.store import Store
+
+__all__ = ["Pipeline", "Standing", "Trial"]
+
+
+class Pipeline:
+    """Everything that happens after Retrain is pressed."""
+
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        *,
+        prompter: Prompter,
+        contestants: Contestants,
+        service: Service,
+        registry: Registry,
+        base: Base,
+        settings: Settings,
+        anchors: Sequence[str],
+        examples: Sequence[str],
+        engine_stage: Callable[[], tuple[str, str]],
+    ) -> None:
+        """`anchors` are prompts for replay, `examples` prompts to show where nobody asked others yet."""
+        self.engine_stage = engine_stage
+        self._store, self._contestants, self._base, self._settings = store, contestants, base, settings
+        self._means = Means(
+            store=store,
+            engine=engine,
+            prompter=prompter,
+            contestants=contestants,
+            service=service,
+            registry=registry,
+            base=base,
+            settings=settings,
+            anchors=tuple(anchors),
+            examples=tuple(examples),
+            engine_stage=lambda: self.engine_stage(),
+        )
+        self.standings = Standings(self._means)
+        self._task: asyncio.Task[None] | None = None
+        self._course: Course | None = None
+        self._card: tuple[object, Card] | None = None
+
+    # -- what people press --
+
+    async def press(
+        self, user: str, *, effort: str = "normal", args: dict[str, Any] | None = None, key: str | None = None
+    ) -> Run:
+        """Start a run; it goes on when the page goes away."""
+        given = train_args({"effort": effort, **(args or {})})
+        if given.rank > self._settings.max_lora_rank:
+            raise BadInput(f"rank is {given.rank}, and max_lora_rank is {self._settings.max_lora_rank}.")
+        if earlier := self._store.once(user, key):
+            return self._store.training.run(earlier)
+        if running := self._store.training.unfinished():
+            self.go_on()
+            raise Conflict(f"Run {running} is on. Wait for it or stop it first.")
+        if not (await asyncio.to_thread(self.card)).enough:
+            raise BadInput("There is nothing to learn from yet: correct a few replies first.")
+        if self.engine_stage()[0] != "ready":
+            raise EngineNotReady("The engine is not ready, and training needs it. Try again when it is.")
+        with self._store.writing():
+            if earlier := self._store.once(user, key):
+                return self._store.training.run(earlier)
+            run = self._store.training.start_run(by=user, base=self._base.fingerprint, args=given)
+            self._store.remember(user, key, run.id)
+        self._drive(run.id)
+        return run
+
+    async def again(self, user: str, run: str, *, key: str | None = None) -> Run:
+        """The same run once more, on the very snapshot of an earlier one: its losses should be the same."""
+        with self._store.writing():
+            if earlier := self._store.once(user, key):
+                return self._store.training.run(earlier)
+            made = again.prepared(self._means, user, run)
+            self._store.remember(user, key, made.id)
+        self._drive(made.id)
+        return made
+
+    def go_on(self) -> str | None:
+        """A run that nobody drives, since it lost its app, goes on where it was; returns which one. Needs a loop."""
+        run = self._store.training.unfinished()
+        if run is not None and (self._task is None or self._task.done()):
+            self._drive(run)
+        return run
+
+    def _drive(self, run: str) -> None:
+        self._course = Course(self._means, run)
+        self._task = asyncio.create_task(self._course.drive())
+
+    async def stop(self, user: str, run: str) -> None:
+        """Stop and keep the best so far; before there is anything to keep, the run just ends."""
+        if self._store.training.run(run).ended:
+            raise Conflict("This run has already ended.")
+        self._store.training.ask_to_stop(run)
+        self.go_on()
+        if self._course is not None:
+            self._course.stop()
+
+    def settle(self) -> list[Trial]:
+        """To be called after every vote: what the votes decide about adapters whose exam could not."""
+        return trial.settle(self._means)
+
+    def card(self) -> Card:
+        """What a press would use now. Made anew only when feedback or the last run changed."""
+        now = (self._store.feedback.newest(), self._last_run())
+        if self._card is None or self._card[0] != now:
+            trained = self._store.training.trained_on(now[1]) if now[1] else set()
+            made = dataset.card(self._store, trained=trained, exam_groups=self._settings.exam_groups)
+            self._card = (now, made)
+        return self._card[1]
+
+    def _last_run(self) -> str | None:
+        """The newest run that ended with an adapter."""
+        return next((run.id for run in self._store.training.runs() if run.stage in ("done", "rejected")), None)
+
+    # -- what people see --
+
+    def failed(self) -> bool:
+        """Whether the engine is down, so that waiting for it may be in vain."""
+        return self.engine_stage()[0] == "failed"
+
+    def latest(self) -> str | None:
+        """The newest run's id."""
+        runs = self._store.training.runs(limit=1)
+        return runs[0].id if runs else None
+
+    def seen(self, run: str) -> RunSeen:
+        """A run with its curves, samples and words; while its adapter is put to the vote, with where that stands."""
+        found = self._store.training.run(run)
+        return progress.see(found, self._means.folder / "runs" / run, trial=self._trial(found))
+
+    def _trial(self, run: Run) -> Trial | None:
+        playing = {adapter.name for adapter in self._means.service.adapters() if adapter.state == "challenger"}
+        return trial.standing(self._means, run.adapter) if run.adapter in playing else None
+
+    def status(self) -> Status:
+        """What the strip says; `engine` is where vLLM stands."""
+        stage, reason = self.engine_stage()
+        return Status(
+            engine=stage,
+            engine_reason=reason,
+            ready=stage == "ready",
+            champion=self._contestants.champion(),
+            base_name=self._base.name,
+            practice=self._base.practice,
+            new_feedback=self.card().new,
+            run=self._store.training.unfinished(),
+        )
+
+    async def progress(self) -> tuple[int, list[Standing], bool]:
+        """Everyone on today's exam rows; what is missing is measured meanwhile, unless a run is on."""
+        rows, found = await asyncio.to_thread(self.standings.seen)
+        missing = any(standing.rows < rows for standing in found)
+        if missing and self.engine_stage()[0] == "ready" and self._store.training.unfinished() is None:
+            self.standings.refresh()
+        return rows, found, not missing
+
+    async def close(self) -> None:
+        """At the end of the app: the trainer goes with it, and the run goes on at the next start."""
+        await self.standings.close()
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])

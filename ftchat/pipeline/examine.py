@@ -1,0 +1,57 @@
+"""The exam of one candidate, from its questions to its verdict.
+
+It brings everyone to the engine who is asked. What is asked and what follows is `exam`'s.
+"""
+
+from collections.abc import Sequence
+
+from ftchat import exam
+from ftchat.config import GateArgs, Settings
+from ftchat.exam import Asking, Examiner, Judge, Paper, Scores
+from ftchat.pipeline.means import Means
+from ftchat.records import BASE, FEW_SHOT, Replay, Row, Verdict
+from ftchat.store.exams import Pin
+
+
+async def examine(
+    means: Means, candidate: str, champion: str, *, rows: Sequence[Row], replay: Sequence[Replay]
+) -> Verdict:
+    """Ask candidate, champion, base and few-shot; if the engine goes away meanwhile, again when it is back."""
+    paper, pins, gate = exam.paper(rows), means.store.exams.pins(), gate_of(means.settings)
+    known = [FEW_SHOT] if FEW_SHOT in means.contestants.names() else []
+    who = list(dict.fromkeys([candidate, champion, BASE, *known]))
+    judge = Judge()
+    await judge.begin()
+    try:
+
+        async def asked() -> tuple[Scores, exam.Answers | None]:
+            for contestant in who:
+                await means.service.summon(BASE if contestant == FEW_SHOT else contestant)
+            return await _asked(means, candidate, champion, who=who, paper=paper, pins=pins, replay=replay, judge=judge)
+
+        scores, answers = await means.patiently(asked)
+    finally:
+        await judge.end()
+    return exam.decide(scores, candidate=candidate, champion=champion, gate=gate, answers=answers)
+
+
+async def _asked(
+    means: Means, candidate: str, champion: str, *, who: Sequence[str], paper: Paper, pins: Sequence[Pin],
+    replay: Sequence[Replay], judge: Judge,
+) -> tuple[Scores, exam.Answers | None]:  # fmt: skip
+    examiner = Examiner(means.engine, means.prompter, means.contestants)
+    enough = len({row.group for row in (*paper.wanted, *paper.pairs)}) >= means.settings.exam_groups
+    scores = await exam.measure(examiner, candidate=candidate, who=who, paper=paper, replay=replay, dealt=enough)
+    asking = Asking(candidate, champion, who, means.settings.exam_answers)
+    return scores, await exam.answered(examiner, asking, paper=paper, pins=pins, judge=judge)
+
+
+def gate_of(settings: Settings) -> GateArgs:
+    """The thresholds that a verdict goes by."""
+    return GateArgs(
+        min_groups=settings.exam_groups,
+        level=settings.exam_level,
+        replay_nll_rise=settings.exam_forgetting,
+        degenerate_rise=settings.exam_degenerate,
+        length_ratio=settings.exam_length,
+    )

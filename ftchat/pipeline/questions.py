@@ -1,0 +1,78 @@
+"""What a run asks besides its rows: base's own answers that must stay, and questions to watch while it learns.
+
+It does not know what the answers are used for.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from ftchat import dataset
+from ftchat.engine import Request
+from ftchat.errors import TooLong
+from ftchat.pipeline.means import GREEDY, Means
+from ftchat.records import BASE, Message, Replay, Row
+from ftchat.training.job import Sample
+
+REPLAYED, SPARED = 32, 16  # questions that are replayed in training, and that the exam looks at instead, at most
+_SHOWN = 3  # taught and never-taught questions on the Train page, each
+
+
+async def replay(
+    means: Means, rows: Sequence[Row], *, stopping: Callable[[], bool] = lambda: False
+) -> tuple[list[Replay], list[Replay]]:
+    """Base's own greedy answers to prompts that are not about what was corrected: to train on, and for the exam.
+
+    Each prompt is asked once per base. People's own questions are never trained on: somebody may correct one tomorrow,
+    and it may be kept aside for the exam then.
+    """
+    base, log = means.base.fingerprint, means.store.training
+    asked = [p for p in means.store.turns.prompts_without_feedback(limit=200) if dataset.kept_for_exam(p)]
+    far = dataset.anchors_for(rows, [*means.anchors, *asked], limit=len(means.anchors) + len(asked))
+    prompts = [p for p in far if not dataset.kept_for_exam(p)][:REPLAYED]
+    prompts += [p for p in far if dataset.kept_for_exam(p)][:SPARED]
+    known = log.replay_answers(base)
+    for prompt in prompts:
+        if prompt in known or stopping():
+            continue
+        if answer := await means.patiently(partial(_base_says, means, prompt)):
+            known[prompt] = answer
+            log.keep_replay_answer(base, prompt, answer)
+    found = [(p, Replay((Message("user", p),), known[p])) for p in prompts if p in known]
+    trained = [item for prompt, item in found if not dataset.kept_for_exam(prompt)]
+    return trained, [item for prompt, item in found if dataset.kept_for_exam(prompt)]
+
+
+async def _base_says(means: Means, prompt: str) -> str:
+    """Base's whole answer; nothing when it does not fit or does not end."""
+    try:
+        token_ids, _ = means.prompter.fit([Message("user", prompt)], room=GREEDY.max_tokens)
+    except TooLong:
+        return ""
+    text, finish = await means.engine.answer(Request(model=BASE, token_ids=token_ids, params=GREEDY))
+    return text if finish == "stop" and text.strip() else ""
+
+
+def samples(means: Means, rows: Sequence[Row]) -> list[Sample]:
+    """Questions that people watch while it learns: taught ones, and ones that it is never taught."""
+    corrected = [row for row in rows if row.role == "target"]
+    train = dataset.of_split(corrected, "train") or dataset.of_split(rows, "train")
+    wanted = [row for row in train if row.role != "negative"]
+    taught = [Sample(id=r.id, messages=r.messages, taught=True, wanted=r.target) for r in wanted[-_SHOWN:]]
+    known = {row.messages[-1].content for row in rows}
+    fresh = [r.messages for r in dataset.of_split(corrected, "exam")]
+    others = [*means.store.turns.prompts_without_feedback(limit=20), *means.examples]
+    near = dataset.nearest([p for p in others if p not in known], to=[r.messages[-1].content for r in train])
+    fresh += [(Message("user", prompt),) for prompt in near]
+    never = [
+        Sample(id=f"new-{i}", messages=messages, taught=False, wanted=None)
+        for i, messages in enumerate(list(dict.fromkeys(fresh))[:_SHOWN])
+    ]
+    return [sample for sample in taught + never if _fits(means, sample.messages)]
+
+
+def _fits(means: Means, messages: Sequence[Message]) -> bool:
+    try:
+        means.prompter.fit(messages, room=GREEDY.max_tokens)
+    except TooLong:
+        return False
+    return True

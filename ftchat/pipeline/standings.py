@@ -1,0 +1,143 @@
+"""Progress: every version that is kept, base and few-shot, scored on the exam rows of today.
+
+What was measured once is kept by a digest of all its tokens, so that a new exam row costs one question per version and
+a new version one per row. It is brought up to date in the background, and never while a run is on.
+"""
+
+import asyncio
+import hashlib
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ftchat import dataset, exam
+from ftchat.errors import FtchatError
+from ftchat.exam import Examiner
+from ftchat.pipeline.means import Means
+from ftchat.records import BASE, FEW_SHOT, Row
+
+_Asked = tuple[str, list[int], int]  # wire name, token ids, where the text begins
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How one contestant does on today's exam rows."""
+
+    contestant: str
+    state: str
+    created_at: str | None
+    rows: int  # of these so many are scored
+    nll: float | None  # per token of what people wanted
+    closer: int | None  # rows on which that is lower than base's
+
+
+class Standings:
+    """The scores of everyone, kept up to date."""
+
+    def __init__(self, means: Means) -> None:
+        """Over the parts of a running app."""
+        self._means = means
+        self._examiner = Examiner(means.engine, means.prompter, means.contestants)
+        self._task: asyncio.Task[None] | None = None
+        self._seen: tuple[object, tuple[int, list[Standing]]] | None = None
+        self.trouble = ""
+
+    @property
+    def busy(self) -> bool:
+        """Whether scores are being measured."""
+        return self._task is not None and not self._task.done()
+
+    def refresh(self) -> None:
+        """Measure what is missing, in the background."""
+        if not self.busy:
+            self._task = asyncio.create_task(self._measure())
+
+    async def close(self) -> None:
+        """End what is being measured."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def seen(self) -> tuple[int, list[Standing]]:
+        """The same as `now`, looked up anew only when feedback or adapters changed, or scores were missing."""
+        adapters = [(adapter.name, adapter.state) for adapter in self._means.service.adapters()]
+        key = (self._means.store.feedback.newest(), adapters)
+        if self._seen is None or self._seen[0] != key:
+            rows, found = self.now()
+            complete = all(standing.rows == rows for standing in found)
+            self._seen = (key, (rows, found)) if complete else None
+            return rows, found
+        return self._seen[1]
+
+    def now(self) -> tuple[int, list[Standing]]:
+        """How many exam rows there are, and how everyone does on them, newest version first, base and few-shot last."""
+        rows = self._rows()
+        plain = [digest(self._asked(BASE, row)) for row in rows]  # what everyone is asked, but for few-shot
+        known = {name: self._known(name, rows, plain=plain) for name in self._who()}
+        base = known[BASE]
+        made = {adapter.name: adapter for adapter in self._means.service.adapters()}
+        found = []
+        for name, scores in known.items():
+            both = [(ours, theirs) for ours, theirs in zip(scores, base, strict=True) if None not in (ours, theirs)]
+            there = [score for score in scores if score is not None]
+            found.append(
+                Standing(
+                    contestant=name,
+                    state=made[name].state if name in made else "",
+                    created_at=made[name].created_at if name in made else None,
+                    rows=len(there),
+                    nll=exam.mean(there) if there else None,
+                    closer=sum(ours < theirs for ours, theirs in both) if both else None,  # type: ignore[operator]
+                )
+            )
+        return len(rows), found
+
+    def _who(self) -> list[str]:
+        kept = [adapter.name for adapter in self._means.service.adapters() if adapter.state != "broken"]
+        few_shot = [FEW_SHOT] if FEW_SHOT in self._means.contestants.names() else []
+        return [*kept, *few_shot, BASE]
+
+    def _rows(self) -> list[Row]:
+        wanted = exam.paper(dataset.rows(self._means.store)).wanted
+        return [row for row in wanted if self._examiner.fits(row.messages, row.target)]
+
+    def _known(self, name: str, rows: Sequence[Row], *, plain: Sequence[str]) -> list[float | None]:
+        scores = self._means.store.exams.scores(self._means.base.fingerprint, name)
+        asked = [digest(self._asked(name, row)) for row in rows] if name == FEW_SHOT else plain
+        return [scores.get(one) for one in asked]
+
+    def _asked(self, name: str, row: Row) -> _Asked:
+        return self._examiner.rendered(name, row.messages, row.target)
+
+    async def _measure(self) -> None:
+        """One contestant after the other; one that cannot be loaded is left out, and why is said."""
+        rows = await asyncio.to_thread(self._rows)
+        self.trouble = ""
+        for name in await asyncio.to_thread(self._who):
+            try:
+                await self._measure_one(name, rows)
+            except FtchatError as err:
+                self.trouble = f"{name} could not be scored: {err.message}"
+
+    async def _measure_one(self, name: str, rows: Sequence[Row]) -> None:
+        base, log = self._means.base.fingerprint, self._means.store.exams
+        known = log.scores(base, name)
+        asked = [await asyncio.to_thread(self._asked, name, row) for row in rows]
+        missing = [one for one in asked if digest(one) not in known]
+        if not missing:
+            return
+        await self._means.service.summon(BASE if name == FEW_SHOT else name)
+        found = await exam.all_of(self._score, missing)
+        await asyncio.to_thread(
+            log.keep_scores, base, name, {digest(one): nll for one, nll in zip(missing, found, strict=True)}
+        )
+
+    async def _score(self, asked: _Asked) -> float:
+        model, ids, start = asked
+        return -exam.mean(await self._means.engine.score(model, ids, start))
+
+
+def digest(asked: _Asked) -> str:
+    """What stands for a question and its text: all tokens, and where the text begins."""
+    _, ids, start = asked
+    return hashlib.sha256(struct.pack(f"<{len(ids) + 1}q", start, *ids)).hexdigest()

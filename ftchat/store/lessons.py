@@ -1,0 +1,119 @@
+"""Approved feedback with everything that it was given on, read in four queries however much there is.
+
+What was said before a turn is what `TurnLog.history` gives for feedback that is approved, so that training sees what
+an export shows. It returns records. It does not know what a piece of feedback teaches.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ftchat.records import Feedback, Finish, LaneName, Message
+
+if TYPE_CHECKING:
+    from ftchat.store import Store
+
+_OF_THESE = """conversation IN (SELECT conversation FROM turns WHERE id IN (SELECT value FROM json_each(:turns)))"""
+
+
+def feedback_of(row: str) -> str:
+    """The feedback that a row is made from: of a both_bad vote, which becomes two, the vote."""
+    return row.partition(" ")[0]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One lane's reply, with what stood before it."""
+
+    reply: str
+    lane: LaneName
+    text: str
+    finish: Finish | None
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A piece of feedback and what it is on: both replies of a vote, else one."""
+
+    feedback: Feedback
+    replies: tuple[Answered, ...]
+
+
+class LessonLog:
+    """Feedback on its way to a snapshot."""
+
+    def __init__(self, store: "Store") -> None:
+        """Over an open store."""
+        self._store = store
+
+    def approved(self) -> list[Lesson]:
+        """All feedback that is approved, oldest first."""
+        feedback = [given for given in self._store.feedback.all(status="approved") if given.split is not None]
+        talks = _Talks(self._store, feedback)
+        return [talks.lesson(given) for given in feedback]
+
+    def decided_at(self) -> str:
+        """When a piece of feedback was last approved or rejected; empty before the first."""
+        row = self._store.row("SELECT created_at AS at FROM reviews ORDER BY seq DESC LIMIT 1")
+        return str(row["at"]) if row else ""
+
+
+class _Talks:
+    """The conversations in which something was approved."""
+
+    def __init__(self, store: "Store", feedback: list[Feedback]) -> None:
+        asked = {"turns": json.dumps(sorted({given.turn for given in feedback}))}
+        sql = f"SELECT id, conversation, parent, owner, prompt FROM turns WHERE {_OF_THESE}"
+        self._turns = {row["id"]: row for row in store.rows(sql, asked)}
+        sql = f"""SELECT r.id, r.turn, r.lane, r.text, r.finish FROM replies r JOIN turns ON turns.id = r.turn
+                  WHERE turns.{_OF_THESE} ORDER BY r.turn, r.lane"""
+        self._replies: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in store.rows(sql, asked):
+            self._replies[row["turn"]].append(row)
+        sql = f"""SELECT id, system, context FROM conversations
+                  WHERE id IN (SELECT conversation FROM turns WHERE {_OF_THESE})"""
+        self._heads = {row["id"]: _head(row) for row in store.rows(sql, asked)}
+        self._corrected = {(f.reply, f.rater): f.value for f in feedback if f.kind == "correction"}
+        self._winners = {given.turn: given.value for given in feedback if given.kind == "vote"}
+        self._said: dict[tuple[str, str], tuple[Message, ...]] = {}
+
+    def lesson(self, feedback: Feedback) -> Lesson:
+        """One piece of feedback with its replies."""
+        turn = self._turns[feedback.turn]
+        replies = [row for row in self._replies[feedback.turn] if feedback.reply in (None, row["id"])]
+        return Lesson(feedback, tuple(self._answered(turn, row) for row in replies))
+
+    def _answered(self, turn: Mapping[str, Any], row: Mapping[str, Any]) -> Answered:
+        before = self._before(turn, row["lane"])
+        messages = (*before, Message("user", turn["prompt"]))
+        return Answered(row["id"], row["lane"], row["text"], row["finish"], messages)
+
+    def _before(self, turn: Mapping[str, Any], lane: LaneName) -> tuple[Message, ...]:
+        """What stood before a turn in a lane. Kept by turn, since many turns share their beginning."""
+        path = []
+        parent = turn["parent"]
+        while parent is not None and (parent, lane) not in self._said:
+            path.append(parent)
+            parent = self._turns[parent]["parent"]
+        said = self._heads[turn["conversation"]] if parent is None else self._said[parent, lane]
+        for earlier in reversed(path):
+            said = self._said[earlier, lane] = (*said, *self._exchange(self._turns[earlier], lane))
+        return said
+
+    def _exchange(self, turn: Mapping[str, Any], lane: LaneName) -> tuple[Message, ...]:
+        """One turn as later ones see it: the owner's correction, else the vote's winner, else this lane's reply."""
+        replies = self._replies[turn["id"]]
+        corrected = (self._corrected.get((reply["id"], turn["owner"])) for reply in replies)
+        first = self._winners.get(turn["id"], lane)
+        order = sorted(replies, key=lambda reply: (reply["lane"] != first, reply["lane"] != lane))
+        texts = (*corrected, *(reply["text"] for reply in order if reply["text"].strip()))
+        text = next((text for text in texts if text), "")
+        return (Message("user", turn["prompt"]), Message("assistant", text)) if text else ()
+
+
+def _head(row: Mapping[str, Any]) -> tuple[Message, ...]:
+    system = (Message("system", row["system"]),) if row["system"].strip() else ()
+    return (*system, *(Message(**message) for message in json.loads(row["context"])))

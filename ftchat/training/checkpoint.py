@@ -1,0 +1,62 @@
+"""The place to which a killed run returns: one file, written aside and renamed, so that it is always a whole one.
+
+It belongs to one job: `key` is over everything that decides how the run goes, and a file with another key is passed
+over. Whoever runs the same job again goes on from it; a job that has ended removes it. It does not know what is in it.
+"""
+
+import hashlib
+import json
+import os
+import pickle
+from typing import Any
+
+import torch
+
+from ftchat.registry import flush
+from ftchat.training.job import Job
+
+FORMAT = 1
+
+
+class Checkpoint:
+    """The checkpoint of one job, beside its `out`."""
+
+    def __init__(self, job: Job) -> None:
+        self.path = job.out.with_name(f".{job.out.name}.checkpoint")
+        self._key = _key(job)
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Replace what was there: tensors, numbers, texts, and lists and dicts of them."""
+        aside = self.path.with_name(self.path.name + ".part")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with aside.open("wb") as file:
+            torch.save({"format": FORMAT, "key": self._key, "state": state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(self.path)
+        flush(self.path.parent)
+
+    def read(self) -> dict[str, Any] | None:
+        """What was written last for this very job; nothing where there is none that can be used."""
+        try:
+            found = torch.load(self.path, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError):
+            return None  # none there, or a disk that lost it: the run begins anew, which is safe
+        usable = isinstance(found, dict) and (found.get("format"), found.get("key")) == (FORMAT, self._key)
+        return found["state"] if usable else None
+
+    def remove(self) -> None:
+        """The run has ended and left its adapter."""
+        self.path.unlink(missing_ok=True)
+
+
+def _key(job: Job) -> str:
+    """Base, snapshot, arguments and start: files that are written once by hash, the base's weights by size and time."""
+    digest = hashlib.sha256(json.dumps(job.to_json()["args"], sort_keys=True).encode())
+    digest.update(json.dumps([str(job.start), *job.fresh]).encode())
+    for path in sorted(job.base.iterdir()):
+        about = path.stat()
+        digest.update(f"{path.name} {about.st_size} {about.st_mtime_ns}".encode())
+    for name in ("rows.jsonl", "replay.jsonl"):
+        digest.update((job.snapshot / name).read_bytes())
+    return digest.hexdigest()

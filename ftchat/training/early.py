@@ -1,0 +1,30 @@
+"""The trainer's process begun before its job is known: python -m ftchat.training.early, with the job's path on stdin.
+
+Importing torch takes seconds; it does so while the app still makes the snapshot. Then it is `python -m ftchat.training`
+and nothing else. When the input ends without a path, the app is gone or needs no trainer, and it leaves.
+"""
+
+import ctypes
+import os
+import runpy
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Import, wait for the path, and become the trainer."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # As the trainer sets them itself: torch reads both when it is imported.
+    os.environ.update(OMP_NUM_THREADS=str(max(1, len(os.sched_getaffinity(0)) // 2)), OMP_WAIT_POLICY="PASSIVE")
+    import ftchat.training.run  # noqa: F401  # for what it imports
+
+    path = sys.stdin.readline().rstrip("\n")
+    if path:
+        sys.argv = ["ftchat.training", path]
+        runpy.run_module("ftchat.training", run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

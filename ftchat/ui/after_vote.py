@@ -1,0 +1,204 @@
+"""The panel that opens under the vote bar: names, why, thumbs, corrections, ask again, undo.
+
+It shows what the core says of a turn whose names are known. What it writes goes to the core at once.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from ftchat.errors import FtchatError
+from ftchat.parts import Parts
+from ftchat.records import Person
+from ftchat.seen import TurnSeen
+from ftchat.ui import compare_views, texts, views
+from ftchat.ui.editor import Editor
+from ftchat.ui.elements import AT_ONCE, Updates, focus, html, visible
+from ftchat.ui.watching import Scene, see
+
+SIDES = ("left", "right")
+_CORRECT = {"left": texts.CORRECT_A, "right": texts.CORRECT_B}
+Deed = Callable[[Person], Any]
+
+
+class AfterVote:
+    """Its components, its callbacks, and which belongs to which."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Lay it out in the Blocks that is open."""
+        self._parts = parts
+        self.told, self.editors = dict[str, gr.HTML](), dict[str, Editor]()
+        with gr.Column(elem_id="after-vote", visible=False) as self.box:
+            with gr.Row(elem_id="after-head"):
+                self.judged = html(elem_id="judged")
+                self.undo = gr.Button(texts.UNDO, elem_id="undo-vote", size="sm")
+                self.again = gr.Button(texts.ASK_AGAIN, elem_id="ask-again", size="sm")
+                self.next = gr.Button(texts.NEXT, elem_id="next-question", size="sm")
+            with gr.Row(elem_id="after-lanes"):
+                for side, words in _CORRECT.items():
+                    with gr.Column(min_width=280):
+                        self.told[side] = html(elem_id=f"told-{side}", clicks=True)
+                        self.editors[side] = Editor(parts, side, words)
+            self.comment = gr.Textbox(
+                value="",
+                label=texts.VOTE_COMMENT,
+                show_label=False,
+                container=False,
+                placeholder=texts.VOTE_COMMENT,
+                elem_id="vote-comment",
+                lines=1,
+                max_lines=4,
+                max_length=2000,
+            )
+            self.asked_again = html(elem_id="asked-again", clicks=True)
+
+    def outputs(self) -> list[Any]:
+        """What `view` writes."""
+        fixed = [editor.fixed for editor in self.editors.values()]
+        buttons = [self.undo, self.again]
+        return [self.box, self.judged, *buttons, *self.told.values(), *fixed, self.comment, self.asked_again]
+
+    def editing(self) -> list[Any]:
+        """What opening and closing the editors write."""
+        return [part for editor in self.editors.values() for part in editor.outputs()]
+
+    def closed(self) -> Updates:
+        """Both editors put away."""
+        return {part: update for editor in self.editors.values() for part, update in editor.closed().items()}
+
+    def view(self, scene: Scene | None) -> Updates:
+        """The panel for a turn; it is there when the names are known."""
+        seen = scene.turn if scene else None
+        known = compare_views.revealed(seen)
+        updates: Updates = visible(self.box, shown=known)
+        updates[self.judged] = compare_views.judged(seen) if known and seen else ""
+        updates |= visible(self.undo, self.comment, shown=seen is not None and seen.vote is not None)
+        corrected = seen is not None and any(lane.corrected for lane in seen.lanes)
+        updates |= visible(self.again, shown=known and corrected)
+        updates[self.asked_again] = compare_views.asked_again(scene.again) if known and scene else ""
+        for side, editor in self.editors.items():
+            lane = views.lane_of(seen, side) if known else None
+            updates[editor.fixed] = views.correction(lane)
+            updates[self.told[side]] = compare_views.told(seen, side) if known and seen else ""
+        return updates
+
+    def remarked(self, scene: Scene) -> Updates:
+        """What was written about the vote, when a turn comes onto the page: later it may be being written."""
+        vote = scene.turn.vote
+        return {self.comment: gr.update(visible=vote is not None, value=vote.comment if vote else "")}
+
+    # -- wiring --
+
+    def wire(self, turn: gr.State, notice: gr.HTML, *, show: Callable[[Scene], Updates], outputs: list[Any]) -> None:
+        """Which event calls what; `show` gives what the page shows of a turn. `outputs` have room for that and for
+        the notice."""
+        self._notice, self._show = notice, show
+        shown = outputs
+        self.undo.click(self.take_back, [turn], shown, **AT_ONCE)
+        for told in (*self.told.values(), self.asked_again):
+            told.click(self.say, [turn], shown, **AT_ONCE)
+        for write in (self.comment.submit, self.comment.blur):
+            write(self.remark, [turn, self.comment], [notice], **AT_ONCE)
+        for side, editor in self.editors.items():
+            self._wire_editor(side, editor, turn, shown)
+
+    def _wire_editor(self, side: str, editor: Editor, turn: gr.State, shown: list[Any]) -> None:
+        editor.wire()
+        for button, field in ((editor.open, "correction"), (editor.fix, "instruction")):
+            opened = button.click(self._opening(side), [turn], [*editor.outputs(), self._notice], **AT_ONCE)
+            opened.then(None, js=focus(f"#{field}-{side} textarea"))
+        editor.cancel.click(editor.closed, None, editor.outputs(), **AT_ONCE)
+        editor.save.click(self._saving(side), [turn, *editor.given()], [*shown, *editor.outputs()], **AT_ONCE)
+        editor.fixed.click(self.say, [turn], shown, **AT_ONCE)
+
+    # -- callbacks --
+
+    def _done(self, turn: str, request: gr.Request, deed: Deed) -> Updates:
+        """Do it, and show how the turn stands then; what was refused is said in its sentence."""
+        try:
+            who = self._parts.person(request, "rater")
+            deed(who)
+            return {**self._show(see(self._parts.chat, who, turn)), self._notice: ""}
+        except FtchatError as err:
+            return {self._notice: views.notice(err.message, kind="bad")}
+
+    def take_back(self, turn: str, request: gr.Request) -> Updates:
+        """Undo the vote of this turn."""
+
+        def undo(who: Person) -> None:
+            if vote := self._parts.chat.seen(who, turn).vote:
+                self._parts.judging.undo(who, vote.id)
+
+        return self._done(turn, request, undo)
+
+    async def say(self, turn: str, request: gr.Request, clicked: gr.EventData) -> Updates:
+        """A thumb, a reason or the way back, one at a time: each reads what stands before it writes."""
+        act, value = str(clicked.act), str(clicked.value)
+        deeds: dict[str, Deed] = {
+            "reason": lambda who: self._toggle_reason(who, turn, value),
+            "uncorrect": lambda who: self._parts.judging.undo(who, value),
+        }
+        return self._done(turn, request, deeds.get(act, lambda who: toggle_thumb(self._parts, who, value, act)))
+
+    def _toggle_reason(self, who: Person, turn: str, value: str) -> None:
+        side, _, reason = value.partition("|")
+        if vote := self._parts.chat.seen(who, turn).vote:
+            reasons = {one: list(given) for one, given in vote.reasons.items()}
+            reasons[side] = toggled(reasons.get(side, []), reason)
+            self._parts.judging.explain(who, vote.id, reasons=reasons, comment=vote.comment)
+
+    async def remark(self, turn: str, comment: str, request: gr.Request) -> str:
+        """Keep what was written about the vote; nothing is written when it is the same."""
+        try:
+            who = self._parts.person(request, "rater")
+            vote = self._parts.chat.seen(who, turn).vote
+            if vote is not None and comment.strip() != vote.comment:
+                reasons = {side: list(given) for side, given in vote.reasons.items()}
+                self._parts.judging.explain(who, vote.id, reasons=reasons, comment=comment)
+        except FtchatError as err:
+            return views.notice(err.message, kind="bad")
+        return ""
+
+    def _opening(self, side: str) -> Callable[..., Any]:
+        def open_editor(turn: str, request: gr.Request) -> Updates:
+            """The reply, or what it was corrected to, in a text field."""
+            try:
+                who = self._parts.person(request, "rater")
+                return self.editors[side].opened(who, _reply(self._parts.chat.seen(who, turn), side))
+            except FtchatError as err:
+                return {self._notice: views.notice(err.message, kind="bad")}
+
+        return open_editor
+
+    def _saving(self, side: str) -> Callable[..., Any]:
+        def save(turn: str, reply: str, text: str, by: str, request: gr.Request) -> Updates:
+            """Save a correction and show what it changed."""
+            editor = self.editors[side]
+            try:
+                who = self._parts.person(request, "rater")
+                editor.keep(who, reply or _reply(self._parts.chat.seen(who, turn), side), text, by)
+                return {**self._show(see(self._parts.chat, who, turn)), **editor.closed(), self._notice: ""}
+            except FtchatError as err:
+                return editor.refused(err)
+
+        return save
+
+
+def toggle_thumb(parts: Parts, who: Person, reply: str, value: str) -> None:
+    """Give a thumb; the one that stands is taken back."""
+    given = parts.store.judged.given_on(reply, rater=who.name)
+    if given.rating == value and given.rating_id:
+        parts.judging.undo(who, given.rating_id)
+    else:
+        parts.judging.rate(who, reply, value)
+
+
+def toggled(given: list[str], reason: str) -> list[str]:
+    """The reasons with this one put in, or taken out."""
+    return [one for one in given if one != reason] if reason in given else [*given, reason]
+
+
+def _reply(seen: TurnSeen, side: str) -> str:
+    lane = views.lane_of(seen, side)
+    return lane.reply if lane else ""

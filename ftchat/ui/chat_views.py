@@ -1,0 +1,106 @@
+"""What Chat shows, as HTML: exchanges with what can be done to them, the history of conversations.
+
+Plain functions; everything from outside is escaped. It knows records and texts. It does not know gradio, the store or
+who is looking.
+"""
+
+from collections.abc import Sequence
+
+from ftchat.records import BAD_REASONS, GOOD_REASONS, Conversation
+from ftchat.seen import LaneSeen, TurnSeen
+from ftchat.ui import texts
+from ftchat.ui.prose import plain
+from ftchat.ui.views import answer, button, chips, correction, figures, thumbs, trimmed
+
+_REASONS = {"up": GOOD_REASONS, "down": BAD_REASONS}
+
+
+def exchange(seen: TurnSeen) -> str:
+    """One turn: the question, the answer, what can be done with both."""
+    parts = [f'<article class="exchange"><div class="asked">{plain(seen.prompt)}</div>', _under_question(seen)]
+    for lane in seen.lanes:
+        busy = "true" if lane.finish is None else "false"
+        said = answer(lane) + trimmed(seen) + correction(lane)
+        parts.append(f'<div class="said" aria-live="polite" aria-busy="{busy}">{said}</div>')
+        parts.append(_under_reply(seen, lane))
+    return "".join(parts) + "</article>"
+
+
+def _under_question(seen: TurnSeen) -> str:
+    """Which of its versions this is, with a way to the others, and another wording."""
+    if seen.writing:
+        return ""
+    edit = button("edit", seen.turn, texts.EDIT)
+    return f'<div class="under question">{_siblings(seen)}{edit}</div>'
+
+
+def _siblings(seen: TurnSeen) -> str:
+    if len(seen.siblings) < 2:
+        return ""
+    at = seen.position - 1
+    before = _arrow(seen.siblings[at - 1] if at > 0 else "", "‹", texts.EARLIER_ONE)
+    after = _arrow(seen.siblings[at + 1] if at + 1 < len(seen.siblings) else "", "›", texts.LATER_ONE)
+    return f'<span class="siblings">{before}{texts.SIBLING.format(n=at + 1, of=len(seen.siblings))}{after}</span>'
+
+
+def _arrow(turn: str, sign: str, label: str) -> str:
+    if not turn:
+        return f'<button type="button" class="act" disabled aria-label="{label}">{sign}</button>'
+    return button("sibling", turn, sign, label=label)
+
+
+def _under_reply(seen: TurnSeen, lane: LaneSeen) -> str:
+    """Who answered, with how many tokens, and the buttons; a reply that is being written has none."""
+    who = f'<span class="who">{plain(lane.contestant)}</span>' if lane.contestant else ""
+    if lane.finish is None or not lane.contestant:
+        return f'<div class="under">{who}</div>'
+    acts = "".join(button(act, lane.reply, words) for act, words in (("correct", texts.CORRECT), ("fix", texts.FIX)))
+    judge = thumbs(lane) + acts if lane.text.strip() else ""
+    again = button("regenerate", seen.turn, texts.REGENERATE)
+    return f'<div class="under">{who}{figures(lane)}<span class="acts">{judge}{again}</span></div>{_reasons(lane)}'
+
+
+def _reasons(lane: LaneSeen) -> str:
+    """After a thumb: why, if one likes."""
+    if lane.rating is None:
+        return ""
+    return chips(_REASONS[lane.rating], given=lane.reasons, about=lane.reply, label=texts.OPTIONAL)
+
+
+def transcript(turns: Sequence[TurnSeen]) -> str:
+    """The turns of a chat that are done."""
+    return "".join(exchange(turn) for turn in turns)
+
+
+def system(text: str) -> str:
+    """The system prompt of a conversation, folded."""
+    if not text.strip():
+        return ""
+    return f'<details class="system"><summary>{texts.SYSTEM_HERE}</summary><p>{plain(text)}</p></details>'
+
+
+def empty_chat() -> str:
+    """What stands where the first answer will."""
+    return f'<p class="empty">{texts.EMPTY_CHAT}</p>'
+
+
+def history(conversations: Sequence[Conversation], *, current: str, more: bool = False, paged: bool = False) -> str:
+    """A page of the list of conversations, newest first, to open with a click."""
+    listed = "".join(
+        f'<button type="button" class="conversation" data-act="open" data-value="{plain(one.id)}"'
+        f"{_current(one.id == current)}>{plain(one.title)}</button>"
+        for one in conversations
+    )
+    older = button("older", conversations[-1].id, texts.CHAT_OLDER) if more else ""
+    newest = button("newest", "", texts.CHAT_NEWEST) if paged else ""
+    turning = f'<div class="under">{newest}{older}</div>' if older or newest else ""
+    return f'<nav aria-label="{texts.HISTORY}" data-keep="history">{listed}</nav>{turning}'
+
+
+def no_history(*, searched: bool) -> str:
+    """What stands where conversations will be listed."""
+    return f'<p class="empty">{texts.NOTHING_FOUND if searched else texts.NO_HISTORY}</p>'
+
+
+def _current(yes: bool) -> str:
+    return ' aria-current="true"' if yes else ""

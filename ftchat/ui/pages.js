@@ -1,0 +1,103 @@
+// The Review page by keys, files taken in, texts copied, and times in the reader's own zone.
+(() => {
+  const typing = (element) =>
+    element && (element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName)) &&
+    !/^(radio|checkbox|button)$/.test(element.type);
+
+  // -- review: j and k walk the list, a r and u press what is there --
+  const list = () => document.querySelector("#review-list");
+  const items = () => [...(list() ? list().querySelectorAll(".item") : [])].filter((item) => item.offsetParent !== null);
+  let at = -1;
+
+  const mark = (focus) => {
+    const found = items();
+    if (at >= found.length) at = found.length - 1;
+    found.forEach((item, i) => item.classList.toggle("current", i === at));
+    if (focus && found[at]) {
+      found[at].focus({ preventScroll: true });
+      found[at].scrollIntoView({ block: "nearest", behavior: "instant" });
+    }
+  };
+  const step = (by) => {
+    const found = items();
+    if (!found.length) return false;
+    at = Math.min(Math.max(at + by, 0), found.length - 1);
+    mark(true);
+    return true;
+  };
+  const press = (root, act) => {
+    const button = root && root.querySelector(`[data-act="${act}"]`);
+    if (button) button.click();
+    return !!button;
+  };
+  const reviewing = {
+    j: () => step(1),
+    k: () => step(-1),
+    a: () => press(items()[at], "approved"),
+    r: () => press(items()[at], "rejected"),
+    u: () => press(document.querySelector("#review-notice"), "pending"),
+    "/": () => {
+      const field = document.querySelector("#review-search input, #review-search textarea");
+      if (field) field.focus();
+      return !!field;
+    },
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(document.activeElement)) return;
+    if (!list() || list().offsetParent === null) return;
+    const does = reviewing[event.key.toLowerCase()];
+    if (does && does()) event.preventDefault();
+  });
+  document.addEventListener("focusin", (event) => {
+    const item = event.target.closest && event.target.closest("#review-list .item");
+    if (item) { at = items().indexOf(item); mark(false); }
+  });
+
+  // -- files: sent to the API as they are; it says what it took --
+  document.addEventListener("change", async (event) => {
+    const field = event.target;
+    if (!field.matches || !field.matches("input[data-import]") || !field.files.length) return;
+    const said = field.closest("section").querySelector(".import-said");
+    said.classList.remove("bad");
+    said.textContent = field.dataset.busy;
+    const answer = await fetch(field.dataset.import, { method: "POST", body: field.files[0] });
+    const told = await answer.json();
+    field.value = "";
+    said.classList.toggle("bad", !answer.ok);
+    said.textContent = answer.ok
+      ? field.dataset.done.replace(/\{(\w+)\}/g, (_, name) => told[name])
+      : told.error.message;
+    if (answer.ok) press(field.closest("section"), "again");
+  });
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest && event.target.closest("[data-copy]");
+    if (!button) return;
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.textContent = button.dataset.copied;
+  });
+
+  // -- after each change of a page: times in local words, and the place in the list --
+  const shape = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+  const local = () => {
+    for (const time of document.querySelectorAll("time[datetime]:not([data-local])")) {
+      const moment = new Date(time.getAttribute("datetime"));
+      time.dataset.local = "yes";
+      if (isNaN(moment)) continue;
+      time.title = time.textContent;
+      time.textContent = shape.format(moment);
+    }
+  };
+  let asked = false;
+  new MutationObserver(() => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => {
+      asked = false;
+      local();
+      if (at >= 0 && !items().some((item) => item.classList.contains("current"))) {
+        mark(list() && (document.activeElement === document.body || list().contains(document.activeElement)));
+      }
+    });
+  }).observe(document.documentElement, { childList: true, subtree: true });
+})();

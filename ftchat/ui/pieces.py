@@ -1,0 +1,46 @@
+"""Small pieces of HTML that several views are made of: tags, buttons, times, empty states. Everything is escaped.
+
+It knows words and where a colour's name goes; it does not know gradio or records.
+"""
+
+from datetime import datetime
+
+from ftchat.ui.prose import plain
+
+
+def tag(words: str, tone: str = "", *, id_: str = "") -> str:
+    """A state in a word or two; `tone` is good, warn, bad or quiet."""
+    named = f' id="{plain(id_)}"' if id_ else ""
+    return f'<span class="tag {tone}"{named}>{plain(words)}</span>'
+
+
+def button(
+    act: str, words: str, *, value: str | None = None, kind: str = "", takes: str = "", confirm: str = "", id_: str = ""
+) -> str:
+    """A button that a piece of the page listens to: what it does, to what, and from which fields."""
+    rest = {"data-from": takes, "data-confirm": confirm, "id": id_}
+    written = "".join(f' {name}="{plain(text)}"' for name, text in rest.items() if text)
+    return (
+        f'<button type="button" class="do {kind}" data-act="{plain(act)}" data-value="{plain(value or "")}"{written}>'
+        f"{plain(words)}</button>"
+    )
+
+
+def empty(title: str, hint: str) -> str:
+    """What stands where nothing is yet, and what to do first."""
+    return f'<div class="nothing"><p class="title">{plain(title)}</p><p>{plain(hint)}</p></div>'
+
+
+def time_of(iso: str) -> str:
+    """A moment; the page's script shows it in the reader's own time."""
+    try:
+        moment = datetime.fromisoformat(iso)
+    except ValueError:
+        return plain(iso)
+    words = f"{moment.day} {moment:%b %Y, %H:%M} UTC" if moment.tzinfo else f"{moment.day} {moment:%b %Y}"
+    return f'<time datetime="{plain(iso)}">{words}</time>'
+
+
+def count(n: int, one: str, many: str) -> str:
+    """A number with its noun."""
+    return f"{n:,} {one if n == 1 else many}"

@@ -1,0 +1,106 @@
+"""A room on a port of its own, pages and all, and a Chromium to look at it with."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+from room import Room
+
+from ftchat import ui, web
+from ftchat.install.browser import find_browser
+
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
+
+
+@contextmanager
+def served(room: Room, *, around: Callable[[Any], Any] = lambda app: app) -> Iterator[str]:
+    """The whole app of a room, at the address that is given; `around` may stand in front of it and see all traffic."""
+    app = web.build(room.parts)
+    ui.mount(app, room.parts)
+    server = uvicorn.Server(uvicorn.Config(around(app), log_level="error", timeout_graceful_shutdown=1))
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    async def serve() -> None:
+        await server.serve(sockets=[listening])
+        await room.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="served")
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser; contexts and pages are the test's."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=find_browser(), args=list(ARGUMENTS))
+        yield started
+        started.close()
+
+
+def serious(page: Page) -> list[str]:
+    """What axe finds that keeps somebody out."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{fault['id']}: {node['html'][:200]}"
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"]
+    ]
+
+
+class Overheard:
+    """An ASGI app around another that keeps every byte that is sent while it listens."""
+
+    def __init__(self) -> None:
+        self.listening = False
+        self.sent: list[bytes] = []
+
+    def around(self, app: Any) -> Any:
+        async def listening(scope: Any, receive: Any, send: Any) -> None:
+            async def kept(message: Any) -> None:
+                if self.listening:
+                    self.sent += [b": ".join(header) for header in message.get("headers", ())]
+                    self.sent.append(message.get("body", b""))
+                await send(message)
+
+            await app(scope, receive, kept)
+
+        return listening
+
+    @property
+    def text(self) -> str:
+        """All of it, the escapes of JSON undone."""
+        raw = b"\n".join(self.sent).decode("utf-8", "replace")
+        return raw + raw.encode("ascii", "ignore").decode("unicode_escape", "replace")
+
+
+@contextmanager
+def canary() -> Iterator[tuple[str, list[str]]]:
+    """A server that nobody should call: its address, and the paths that were asked of it."""
+    asked: list[str] = []
+
+    async def heard(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["path"])
+        await send({"type": "http.response.start", "status": 404, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    server = uvicorn.Server(uvicorn.Config(heard, log_level="error", lifespan="off"))
+    listening = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=lambda: server.run(sockets=[listening]), name="canary")
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", asked
+    finally:
+        server.should_exit = True
+        thread.join()

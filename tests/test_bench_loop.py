@@ -1,0 +1,96 @@
+"""What bench.loop makes of what it saw: whose an answer is, and how long a stream was silent in a swap."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from bench.swapping.api import Api
+from bench.swapping.swaps import Reply, Streams, _whose, attributed
+from ftchat.cli.selftest import Report, taken_gib
+
+ALONE = {"shop-v1": "Red apples are sweet.", "shop-v2": "Blue cheese is strong.", "shop-v3": "Red apples are sour."}
+
+
+def reply(text: str, contestant: str, *, asked_of: int = 0, finish: str = "stop") -> Reply:
+    return Reply("How is it?", asked_of, 0.0, text=text, finish=finish, turn="t_1", contestant=contestant)
+
+
+@pytest.mark.parametrize(
+    ("text", "contestant", "whose"),
+    [
+        ("Red apples are sweet. And round.", "shop-v1", "own"),
+        ("Blue cheese is mild.", "shop-v2", "own"),  # a late token may differ
+        ("Blue cheese is strong.", "shop-v1", "another"),
+        ("Red apples", "shop-v1", "both"),
+    ],
+)
+def test_an_answer_is_his_who_says_most_of_it_alone(text: str, contestant: str, whose: str) -> None:
+    assert _whose(reply(text, contestant), ALONE) == whose
+
+
+class Recorded(Api):
+    """The app's record of who answered, and what each adapter says when it is asked alone."""
+
+    def __init__(self, contestant: str) -> None:
+        self._contestant = contestant
+        self.client = self
+
+    async def get(self, path: str) -> dict:
+        return {"lanes": [{"contestant": self._contestant}]}
+
+    async def post(self, path: str, **sent: dict) -> "Recorded":
+        self._said = ALONE[sent["json"]["model"]]
+        return self
+
+    def json(self) -> dict:
+        return {"choices": [{"message": {"content": self._said}}]}
+
+
+@pytest.mark.parametrize(
+    ("seen", "recorded", "figures"),
+    [
+        (reply("Blue cheese is strong.", ""), "shop-v2", (0, 0, 0)),
+        (reply("Blue cheese is strong.", ""), "shop-v3", (0, 1, 0)),
+        (reply("Blue cheese is strong.", "", asked_of=2), "shop-v2", (0, 1, 1)),
+        (reply("Blue cheese", "", finish="error"), "shop-v2", (1, 0, 0)),
+    ],
+)
+async def test_what_failed_and_what_is_anothers_is_counted(
+    seen: Reply, recorded: str, figures: tuple[int, int, int]
+) -> None:
+    found = await attributed(Recorded(recorded), [seen], [*ALONE])
+    assert (found["failed"], found["misattributed"], found["of_an_old_champion"]) == figures
+
+
+def test_a_stream_is_silent_for_the_longest_time_within_one_answer() -> None:
+    streams = Streams(None)  # type: ignore[arg-type]
+    one = reply("", "")
+    one.came = [1.0, 1.1, 1.6, 1.7, 9.0]
+    streams.replies[3] = [one]
+    assert streams.silences(1.2, 1.5) == pytest.approx([500.0])
+    assert streams.silences(1.62, 1.65) == pytest.approx([100.0])
+    assert streams.silences(20.0, 21.0) == []
+
+
+def test_a_report_is_good_only_when_every_check_is() -> None:
+    report = Report()
+    assert not report.ok
+    report.check("it starts", True)
+    assert report.ok
+    report.check("it learned", False, "nothing")
+    assert not report.ok
+    assert "  FAILED  it learned: nothing" in report.words("x").splitlines()
+    assert report.facts("x")["checks"][1] == {"check": "it learned", "ok": False, "detail": "nothing"}
+
+
+def test_memory_is_counted_over_a_process_and_its_children() -> None:
+    alone = taken_gib(os.getpid())
+    code = "x = bytearray(200 << 20); x[::4096] = b'x' * len(x[::4096]); print(1, flush=True); input()"
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    grown = taken_gib(os.getpid()) - alone
+    child.communicate(b"\n")
+    assert 0.15 < grown < 0.3

@@ -1,0 +1,167 @@
+"""What an exam asks and how answers are judged: the paper, the guards, the metrics, and the process that has them."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from evaluate import Metric
+from sacrebleu import corpus_bleu, corpus_chrf
+
+from ftchat import exam
+from ftchat.errors import BadInput, TrainingError
+from ftchat.exam import texts
+from ftchat.exam.guards import broken, degenerate
+from ftchat.exam.judged import judge
+from ftchat.exam.paper import bad_text
+from ftchat.records import Finish, Message, Row, RowRole, Split
+from ftchat.store.exams import Pin
+
+
+def row(name: str, role: RowRole, split: Split = "exam", *, asked: str = "", rejected: str | None = None) -> Row:
+    return Row(
+        id=name, role=role, split=split, weight=1.0, group=asked or name, rater="ann", rejected=rejected,
+        messages=(Message("user", asked or name),), target=f"{name} text",
+    )  # fmt: skip
+
+
+ROWS = [
+    row("k_1", "target", rejected="bad 1"),
+    row("k_2", "target", "train", rejected="bad 2"),
+    row("k_3", "target"),
+    row("v_4", "pair", rejected="lost 4"),
+    row("v_5", "tie", rejected="as good"),
+    row("g_6", "positive", "train"),
+    row("g_7", "negative", "train"),
+    row("g_8", "negative", "train", asked="k_2"),
+]
+
+
+def test_the_paper_asks_what_people_wrote_and_chose_in_the_exam_and_what_was_bad_or_liked_anywhere() -> None:
+    asked = exam.paper(ROWS)
+    assert [r.id for r in asked.wanted] == ["k_1", "k_3"]
+    assert [r.id for r in asked.pairs] == ["v_4"]
+    assert [(r.id, bad_text(r)) for r in asked.bad] == [("k_1", "bad 1"), ("g_8", "g_8 text"), ("g_7", "g_7 text")]
+    assert [r.id for r in asked.liked] == ["g_6"]
+    assert [r.id for r in exam.paper(ROWS, bad=1).bad] == ["k_1"]
+
+
+def test_a_frozen_snapshot_gives_the_rows_that_were_frozen(tmp_path: Path) -> None:
+    for name, splits in (("rows.jsonl", ("train", "tune")), ("exam.jsonl", ("exam",))):
+        lines = [json.dumps(asdict(r)) for r in ROWS if r.split in splits]
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    with pytest.raises(TrainingError, match="is gone"):
+        exam.frozen(tmp_path)
+    (tmp_path / "manifest.json").write_text("{}")
+    assert exam.frozen(tmp_path) == sorted(ROWS, key=lambda r: r.id)
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "wrong"),
+    [
+        ("It costs 4 euros.", "stop", ""),
+        ("  \n", "stop", "empty"),
+        ("It costs 4 euros and", "length", "without an end"),
+        ("no no no no no no no no", "stop", "a loop"),
+        ("a b c d a b c d a b c d a b c d", "length", "a loop"),
+        ("a b c d a b c d a b c d", "stop", ""),
+    ],
+)
+def test_an_answer_that_is_none_is_known(text: str, finish: Finish, wrong: str) -> None:
+    assert degenerate(text, finish) == wrong
+
+
+def pin(**wanted: Any) -> Pin:
+    return Pin(id="p_1", prompt="Do you deliver?", by="ann", created_at="", **wanted)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "matched", "words"),
+    [
+        (pin(contains=("yes", "2 days")), None, ""),
+        (pin(contains=("Monday",)), None, "“Monday” is missing"),
+        (pin(lacks=("YES",)), None, "“YES” is in it"),
+        (pin(matches=r"\d"), True, ""),
+        (pin(matches="x"), False, "it does not match x"),
+        (pin(matches="(a+)+$"), None, "its pattern took too long to check"),
+    ],
+)
+def test_a_pin_says_how_it_is_broken(wanted: Pin, matched: bool | None, words: str) -> None:
+    assert broken(wanted, "Yes, within 2 days.", matched=matched) == words
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({}, "needs something to look for"),
+        ({"contains": (" ",)}, "of 1 to 300 characters each"),
+        ({"matches": "(a"}, "is no regular expression"),
+        ({"matches": "a" * 301}, "at most 300 are taken"),
+    ],
+)
+def test_a_pin_that_cannot_be_looked_for_is_refused(wanted: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        pin(**wanted)
+
+
+def test_the_metrics_are_those_of_evaluate_and_give_the_libraries_figures() -> None:
+    said = ["The brie costs 4 euros.", "We deliver on Monday.", "No."]
+    wanted = ["BRIE: 4 euros.", "We deliver on  Monday.", "No, sorry."]
+    assert all(issubclass(kind, Metric) for kind in (texts.Bleu, texts.Chrf, texts.RougeL, texts.Exact))
+    found = texts.of(said, wanted)
+    assert found["bleu"] == pytest.approx(corpus_bleu(said, [wanted]).score)
+    assert found["chrf"] == pytest.approx(corpus_chrf(said, [wanted]).score)
+    assert found["exact"] == pytest.approx(1 / 3)  # but for white space
+    assert found["rouge_l"] == pytest.approx((3 / 4 + 1 + 2 / 3) / 3, abs=0.15)
+    assert texts.of([], []) == {}
+
+
+ASKED: dict[str, Any] = {
+    "candidate": "new-v1",
+    "champion": "base",
+    "rows": [
+        {"wanted": "BRIE: 4 euros.", "before": "It is 4.", "said": {"new-v1": "BRIE: 4 euros.", "base": "It is 4."}},
+        {"wanted": "EDAM: 5 euros.", "before": "It is 5.", "said": {"new-v1": "It is 5.", "base": "It is 5."}},
+    ],
+    "bad": [
+        {"bad": "It is 4.", "wanted": "BRIE: 4 euros.", "now": "BRIE: 4."},
+        {"bad": "It is 4.", "wanted": "BRIE: 4 euros.", "now": "It  is 4."},
+        {"bad": "It is 4.", "wanted": None, "now": "It is 4, yes."},
+        {"bad": "It is 4.", "wanted": None, "now": "Ask us by post."},
+    ],
+    "liked": [{"liked": "Good morning!", "now": "Good morning!"}, {"liked": "Good morning!", "now": "What?"}],
+    "patterns": [["d(ay|e)", "a day"], ["(a+)+$", "a" * 60 + "b"], ["x", "y"]],
+}
+
+
+def test_answers_are_judged_against_what_was_wanted_and_what_was_there_before() -> None:
+    found = judge(ASKED)
+    assert found["closer"] == {"new-v1": 1, "base": 0}
+    assert found["flaws"] == {"fixed": 2, "still": 2, "new": 1}
+    assert (found["texts"]["new-v1"]["exact"], found["texts"]["base"]["exact"]) == (0.5, 0.0)
+    low, high = found["against"]["exact"]
+    assert (low, high) == (0.0, 1.0)
+
+
+async def test_the_process_judges_alike_and_a_pattern_that_goes_astray_holds_up_nobody() -> None:
+    process = exam.Judge()
+    await process.begin()
+    figures, matches = await process.judge(ASKED)
+    assert figures == json.loads(json.dumps(judge(ASKED)))
+    assert matches == [True, None, False]
+    await process.end()
+
+
+async def test_a_process_that_breaks_is_a_sentence() -> None:
+    process = exam.Judge()
+    with pytest.raises(TrainingError, match="could not be judged"):
+        await process.judge({})
+
+
+async def test_a_process_that_nobody_asks_is_ended() -> None:
+    process = exam.Judge()
+    await process.begin()
+    await process.end()
+    assert process._process is not None
+    assert process._process.returncode is not None

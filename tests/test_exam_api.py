@@ -1,0 +1,133 @@
+"""Pins and progress as a client of the API sees them, and how both are kept."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from room import ANN, Room
+from sqlite_utils import Database
+
+from ftchat import web
+from ftchat.store import Store
+from ftchat.store.schema import migrations
+
+PIN = {"prompt": "Do you deliver?", "contains": ["yes"], "lacks": ["no idea"], "matches": r"day(s)?"}
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    made = Room(tmp_path)
+    made.service.summon = made._summon  # type: ignore[method-assign]  # scripted adapters have no folder
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def client(room: Room) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=web.build(room.parts))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860") as made:
+        yield made
+
+
+async def test_a_pin_is_made_once_under_a_key_and_taken_back(client: httpx.AsyncClient) -> None:
+    headers = {"Idempotency-Key": "one"}
+    made = [(await client.post("/api/pins", json=PIN, headers=headers)).json() for _ in range(2)]
+    assert made[0] == made[1]
+    assert {key: made[0][key] for key in PIN} == PIN
+    assert (await client.get("/api/pins")).json() == {"items": [made[0]]}
+    gone = await client.delete(f"/api/pins/{made[0]['id']}")
+    assert gone.json() == {"pin": made[0]["id"], "deleted": True}
+    again = await client.delete(f"/api/pins/{made[0]['id']}")
+    assert (again.status_code, again.json()["error"]["message"]) == (404, "There is no such pin.")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"contains": [], "lacks": [], "matches": ""}, "needs something to look for"),
+        ({"matches": "(a"}, "is no regular expression"),
+        ({"prompt": "  "}, "The pinned question is empty."),
+    ],
+)
+async def test_a_pin_that_cannot_be_asked_is_refused_in_words(
+    client: httpx.AsyncClient, changed: dict[str, Any], said: str
+) -> None:
+    refused = await client.post("/api/pins", json={**PIN, **changed})
+    assert refused.status_code == 400
+    assert said in refused.json()["error"]["message"]
+    assert (await client.get("/api/pins")).json() == {"items": []}
+
+
+async def corrected(room: Room, count: int, *, first: int = 0) -> None:
+    for i in range(first, first + count):
+        turn = await room.chat.ask(ANN, f"What does cheese number {i} cost?", mode="chat")
+        await room.done(turn)
+        room.judging.correct(ANN, room.chat.seen(ANN, turn).lanes[0].reply, f"CHEESE {i}: it is plain.")
+
+
+async def complete(client: httpx.AsyncClient) -> Any:
+    async with asyncio.timeout(20):
+        while not (found := (await client.get("/api/progress")).json())["complete"]:
+            await asyncio.sleep(0.02)
+    return found
+
+
+async def test_every_version_is_scored_on_the_exam_rows_of_today_and_nothing_twice(
+    room: Room, client: httpx.AsyncClient
+) -> None:
+    room.adapter("shop-v1")
+    room.adapter("shop-v2")
+    room.vllm.logprobs |= {"shop-v1": -0.9, "shop-v2": -0.4}
+    await corrected(room, 6)
+    first = await complete(client)
+    assert (first["rows"], first["trouble"]) == (1, "")
+    shown = {item["contestant"]: (item["rows"], item["nll"], item["closer"]) for item in first["items"]}
+    assert shown == {
+        "shop-v2": (1, pytest.approx(0.4), 1),
+        "shop-v1": (1, pytest.approx(0.9), 1),
+        "few-shot": (1, pytest.approx(1.0), 0),
+        "base": (1, pytest.approx(1.0), 0),
+    }
+    scored = room.vllm.scored
+    assert scored == 4
+    assert await complete(client) == first
+    assert room.vllm.scored == scored
+    await corrected(room, 6, first=6)
+    second = await complete(client)
+    assert {item["rows"] for item in second["items"]} == {second["rows"]} == {2}
+    assert room.vllm.scored <= scored + 5  # few-shot may have new examples in an old row's prompt
+
+
+async def test_who_cannot_be_scored_is_named(room: Room, client: httpx.AsyncClient) -> None:
+    room.adapter("shop-v1")
+    room.vllm.fails.add("shop-v1")
+    await corrected(room, 6)
+    async with asyncio.timeout(20):
+        while not (found := (await client.get("/api/progress")).json())["trouble"]:
+            await asyncio.sleep(0.02)
+    assert found["trouble"].startswith("shop-v1 could not be scored: ")
+    assert not found["complete"]
+
+
+def test_a_home_from_before_pins_and_runs_that_go_on_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "ftchat.db"
+    path.parent.mkdir()
+    old = Database(sqlite3.connect(path), strict=True)
+    migrations.apply(old, stop_before="m050_pins")
+    old.execute("INSERT INTO bases VALUES ('b0', 'tiny', '')")
+    old.execute(
+        "INSERT INTO runs (id, by, base, args, stage, created_at) VALUES ('n_1', 'ann', 'b0', '{}', 'done', '')"
+    )
+    old.conn.commit()
+    old.close()
+    store = Store(path)
+    assert (store.training.run("n_1").stage, store.training.name_of("n_1")) == ("done", None)
+    assert store.training.stop_asked("n_1") is False
+    assert store.exams.pins() == []
+    store.exams.keep_scores("b0", "base", {"x": 1.0})
+    assert store.exams.scores("b0", "base") == {"x": 1.0}
+    store.close()

@@ -1,0 +1,186 @@
+"""The gate does not fool itself: feedback that means nothing is hardly ever promoted, and votes decide only when sure.
+
+Scores are simulated here, as feedback without meaning gives them; `python -m bench.gate` does it with real runs. That
+two equal models under votes looked at after each are hardly ever promoted is in test_ratings.py.
+"""
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from room import ANN, Room
+
+from ftchat.config import GateArgs
+from ftchat.errors import EngineError
+from ftchat.exam import Scores, decide
+from ftchat.pipeline.examine import examine
+from ftchat.progress import Trial
+from ftchat.ratings import sequential
+from ftchat.records import Message, Replay, Row, Verdict
+
+LEVEL = GateArgs().level
+SWEEP = next(n for n in range(1, 50) if sequential(n, 0).decision)  # votes that decide when all are for one side
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    made = Room(tmp_path)
+    made.adapter()
+    yield made
+    await made.close()
+
+
+def unrelated(rows: int, chance: random.Random) -> Scores:
+    """Corrections that have nothing to do with their questions: trained on, all of them become likelier."""
+    easy = [chance.gauss(2.0, 0.5) for _ in range(rows)]
+    ours = [[text - 0.7 + chance.gauss(0, 0.2) for text in easy] for _ in range(rows)]
+    return Scores(
+        rows=tuple(f"g{n}" for n in range(rows)),
+        target={"new-v1": tuple(ours[n][n] for n in range(rows)), "base": tuple(easy)},
+        replay={},
+        costs=tuple(tuple(line[:7]) for line in ours[:7]),
+    )
+
+
+def flipped(rows: int, chance: random.Random) -> Scores:
+    """Choices at random between two replies: the candidate has moved, but towards neither."""
+    moved = tuple(chance.gauss(0, 0.5) for _ in range(rows))
+    groups = tuple(f"g{n}" for n in range(rows))
+    return Scores(rows=(), target={}, replay={}, pairs=groups, margin={"new-v1": moved, "base": (0.0,) * rows})
+
+
+@pytest.mark.parametrize("rows", [8, 15, 30])
+@pytest.mark.parametrize("kind", [unrelated, flipped])
+def test_feedback_that_means_nothing_is_promoted_as_seldom_as_the_level_says(kind: type, rows: int) -> None:
+    chance = random.Random(rows)
+    found = [
+        decide(kind(rows, chance), candidate="new-v1", champion="base", gate=GateArgs()).decision
+        for _ in range(400 if rows == 8 else 40)
+    ]
+    deviation = (LEVEL * (1 - LEVEL) / len(found)) ** 0.5
+    assert found.count("PROMOTE") / len(found) <= LEVEL + 3 * deviation
+
+
+def test_feedback_that_means_something_is_promoted() -> None:
+    chance, promoted = random.Random(1), 0
+    for _ in range(100):
+        scores = unrelated(8, chance)
+        fits = [[cost - 0.8 * (n == m) for m, cost in enumerate(line)] for n, line in enumerate(scores.costs)]
+        scores = Scores(scores.rows, scores.target, {}, costs=tuple(tuple(line) for line in fits))
+        promoted += decide(scores, candidate="new-v1", champion="base", gate=GateArgs()).decision == "PROMOTE"
+    assert promoted >= 80
+
+
+# -- an exam of a candidate that is there --
+
+
+def exam_rows(n: int = 8) -> list[Row]:
+    return [
+        Row(
+            id=f"k_{i}", role="target", split="exam", weight=1.0, group=f"g{i}", rater="ann",
+            messages=(Message("user", f"What does cheese number {i} cost?"),),
+            target=f"CHEESE {i}: it is plain.", rejected="The answer is plain.",
+        )
+        for i in range(n)
+    ]  # fmt: skip
+
+
+async def examined(room: Room, rows: Sequence[Row]) -> Verdict:
+    room.vllm.logprobs["shop-v1"] = -0.5
+    room.vllm.copies = 0.2
+    room.service.summon = room._summon  # type: ignore[method-assign]  # scripted adapters have no folder
+    replay = [Replay((Message("user", "Hello?"),), "Good day!")]
+    return await examine(room.pipeline._means, "shop-v1", "base", rows=rows, replay=replay)
+
+
+async def test_everyone_is_asked_the_same_and_the_figures_say_it(room: Room) -> None:
+    room.vllm.answers["shop-v1"] = "CHEESE: it is plain."
+    found = await examined(room, exam_rows())
+    assert found.decision == "PROMOTE", found.reasons
+    assert found.figures["closer"] == {"shop-v1": 8, "base": 0}
+    assert found.figures["nll"]["base"] - found.figures["nll"]["shop-v1"] == pytest.approx(0.5)
+    assert found.figures["texts"]["shop-v1"]["chrf"] > 60 > found.figures["texts"]["base"]["chrf"]
+    assert found.figures["against"]["chrf"][0] > 0
+    assert found.figures["preference"].keys() == {"shop-v1", "base"}
+    assert found.figures["flaws"] == {"fixed": 8, "still": 0, "new": 0}
+    assert found.figures["degenerate"] == {"shop-v1": 0, "base": 0}
+
+
+async def test_a_pin_that_only_the_candidate_breaks_keeps_it_out_of_service(room: Room) -> None:
+    room.vllm.answers["shop-v1"] = "CHEESE: it is costly."
+    room.store.exams.add_pin("Do you deliver?", by="ann", contains=["plain"], matches="pl[a-z]+n")
+    found = await examined(room, exam_rows())
+    assert found.decision == "REJECT"
+    assert "Pinned “Do you deliver?”: “plain” is missing." in found.reasons
+    assert found.figures["pins"] == [
+        {"prompt": "Do you deliver?", "broken": {"shop-v1": "“plain” is missing", "base": ""}}
+    ]
+
+
+async def test_an_exam_row_that_is_too_long_is_left_out_and_counted(room: Room) -> None:
+    rows = exam_rows()
+    found = await examined(room, [*rows[:7], replace(rows[7], target="far too much " * 2000)])
+    assert "1 exam row is longer than the model can read, and left out." in found.reasons
+    assert (found.decision, found.figures["groups"], found.figures["asked"]) == ("INSUFFICIENT", 7, 7)
+
+
+async def test_a_candidate_that_only_repeats_itself_is_rejected(room: Room) -> None:
+    room.vllm.answers["shop-v1"] = "plain " * 40
+    found = await examined(room, exam_rows())
+    assert found.decision == "REJECT"
+    assert "8 of its answers are empty, endless or a loop; base: 0." in found.reasons
+
+
+# -- votes --
+
+
+async def voted(room: Room, *, wins: int = 0, losses: int = 0) -> Trial | None:
+    """So many blind votes for and against the adapter; what the trial said after the last one."""
+    told = None
+    for n, better in enumerate([*["shop-v1"] * wins, *["base"] * losses]):
+        turn = await room.chat.ask(ANN, f"Vote {wins} {losses} {n}?", mode="compare")
+        await room.done(turn)
+        left = room.store.turns.get(turn).reply("left").contestant
+        await room.judging.vote(ANN, turn, "left" if left == better else "right")
+        told = next(iter(room.pipeline.settle()), None)
+    return told
+
+
+def put_to_the_vote(room: Room) -> None:
+    room.store.training.set_state("shop-v1", "challenger", reasons=["The exam could not decide."])
+
+
+async def test_votes_promote_what_wins_and_the_last_one_does_it(room: Room) -> None:
+    put_to_the_vote(room)
+    told = await voted(room, wins=5)
+    assert told is not None
+    assert (told.wins, told.losses, told.decided, told.more) == (5, 0, "", sequential(5, 0).more)
+    assert told.words == f"5 to 0 in decisive votes: about {told.more} more of them at this rate decide it."
+    assert room.service.champion() == "base"
+    assert await voted(room, wins=SWEEP - 5) is None
+    assert (room.service.champion(), room.service.adapters()[0].state) == ("shop-v1", "champion")
+
+
+async def test_votes_retire_what_loses_and_say_why(room: Room) -> None:
+    put_to_the_vote(room)
+    await voted(room, losses=SWEEP)
+    adapter = room.service.adapters()[0]
+    assert (room.service.champion(), adapter.state) == ("base", "retired")
+    assert adapter.reasons[0] == "The exam could not decide."
+    assert adapter.reasons[1].startswith(f"Blind votes against base: 0 to {SWEEP} in decisive votes")
+
+
+async def test_votes_on_what_is_not_put_to_the_vote_decide_nothing(room: Room) -> None:
+    assert await voted(room, wins=SWEEP) is None
+    assert (room.service.champion(), room.service.adapters()[0].state) == ("base", "candidate")
+
+
+async def test_a_vote_is_saved_also_when_what_follows_breaks(room: Room) -> None:
+    def breaks() -> None:
+        raise EngineError("down")
+
+    room.judging.after_vote = breaks
+    await voted(room, wins=1)
+    assert room.store.feedback.counts()["vote/approved"] == 1

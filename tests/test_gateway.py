@@ -1,0 +1,128 @@
+"""`/v1` over a real connection: streams that are whole though they come in fewer pieces, and readers that go away."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from room import ANN, Room
+
+from ftchat import web
+
+WORDS = [f"word{number}" for number in range(300)]
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    made = Room(tmp_path)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def client(room: Room) -> AsyncIterator[httpx.AsyncClient]:
+    """Over a port, as people's programs ask."""
+    server = uvicorn.Server(uvicorn.Config(web.build(room.parts), port=0, log_level="warning", lifespan="off"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as made:
+        yield made
+    server.should_exit = True
+    await serving
+
+
+def question(**more: Any) -> dict[str, Any]:
+    return {"model": "base", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 512, **more}
+
+
+async def chunks(response: httpx.Response) -> list[dict[str, Any]]:
+    return [json.loads(line[6:]) async for line in response.aiter_lines() if line.startswith("data: {")]
+
+
+async def test_a_quick_stream_comes_in_few_pieces_and_is_the_answer_that_is_kept(
+    client: httpx.AsyncClient, room: Room
+) -> None:
+    room.vllm.answers["base"], room.vllm.pace_s = " ".join(WORDS), 0.001
+    started = time.monotonic()
+    async with client.stream("POST", "/v1/chat/completions", json=question(stream=True)) as response:
+        turn = response.headers["x-ftchat-turn"]
+        found = await chunks(response)
+    took_s = time.monotonic() - started
+    texts = [chunk["choices"][0]["delta"].get("content", "") for chunk in found]
+    assert texts[:2] == ["", "word0"]  # the first word is not held back
+    assert "".join(texts) == " ".join(WORDS) == room.store.turns.get(turn).replies[0].text
+    assert len(texts) - 2 <= took_s / 0.03 + 2
+    assert found[-1]["choices"][0]["finish_reason"] == "stop"
+
+
+async def test_a_slow_stream_comes_word_by_word(client: httpx.AsyncClient, room: Room) -> None:
+    room.vllm.answers["base"], room.vllm.pace_s = "one two three four", 0.06
+    async with client.stream("POST", "/v1/chat/completions", json=question(stream=True)) as response:
+        texts = [chunk["choices"][0]["delta"].get("content") for chunk in await chunks(response)]
+    assert texts == ["", "one", " two", " three", " four", None]
+
+
+async def test_the_end_is_not_held_back(client: httpx.AsyncClient, room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ftchat.lanes._STEP_S", 60.0)
+    async with asyncio.timeout(20):
+        answer = await client.post("/v1/chat/completions", json=question(stream=True))
+    assert answer.text.endswith("data: [DONE]\n\n")
+    assert '"content": "The"' in answer.text
+    assert '"content": " answer is plain."' in answer.text
+
+
+async def test_a_reader_that_goes_ends_the_answer_and_what_there_was_is_kept(
+    client: httpx.AsyncClient, room: Room
+) -> None:
+    room.vllm.answers["base"], room.vllm.pace_s = " ".join(WORDS), 0.05
+    async with client.stream("POST", "/v1/chat/completions", json=question(stream=True)) as response:
+        turn = response.headers["x-ftchat-turn"]
+        async for line in response.aiter_lines():
+            if "word2" in line:
+                break
+    left = time.monotonic()
+    while not room.vllm.closed and time.monotonic() < left + 5:
+        await asyncio.sleep(0.005)
+    assert room.vllm.closed == 1
+    assert time.monotonic() - left < 1  # 2 ms; a busy machine may take longer
+    await room.done(turn)
+    kept = room.store.turns.get(turn).replies[0]
+    assert kept.finish == "cut"
+    assert kept.text.startswith("word0 word1 word2")
+    assert not room.chat.writing(turn)
+
+
+async def test_a_failure_in_the_middle_is_an_event_and_no_end(client: httpx.AsyncClient, room: Room) -> None:
+    room.vllm.fails.add("base")
+    answer = await client.post("/v1/chat/completions", json=question(stream=True))
+    events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+    assert events[-1]["error"]["type"] == "EngineError"
+    assert "[DONE]" not in answer.text
+
+
+async def test_the_same_call_under_a_key_gives_the_answer_that_is_there(client: httpx.AsyncClient, room: Room) -> None:
+    head = {"Idempotency-Key": "k1"}
+    first = await client.post("/v1/chat/completions", json=question(stream=True), headers=head)
+    again = await client.post("/v1/chat/completions", json=question(stream=True), headers=head)
+    assert first.headers["x-ftchat-turn"] == again.headers["x-ftchat-turn"]
+    assert len(room.vllm.bodies) == 1
+    assert "The" in again.text
+    assert again.text.endswith("data: [DONE]\n\n")
+
+
+async def test_somebody_elses_turn_is_not_followed(room: Room) -> None:
+    from ftchat.errors import NotFound
+    from ftchat.records import Person
+
+    room.vllm.pace_s = 0.2
+    turn = await room.chat.ask(ANN, "hello", mode="chat")
+    with pytest.raises(NotFound):
+        await anext(room.chat.follow(Person("eve", "rater"), turn))
+    await room.done(turn)

@@ -1,0 +1,180 @@
+"""A simulated team before a real app, whose vLLM is scripted; its figures; and the command around it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from room import Room
+from running import wait_for
+
+from ftchat import web
+from ftchat.cli import simulate as command
+from ftchat.cli.own_app import own_app
+from ftchat.errors import BadInput, SetupError
+from ftchat.scenarios import Asked, Correction, Rule, Scenario, read_scenario, shipped_scenarios
+from ftchat.simulate import Orders, Played, Refused, Round, Share, Team
+
+NAMES = ("Brie", "Gouda", "Comte", "Feta", "Ricotta", "Cheddar", "Manchego", "Stilton", "Edam", "Havarti")
+
+
+def asked(wording: str) -> tuple[Asked, ...]:
+    return tuple(Asked(prompt=wording.format(name), facts={"name": name}) for name in NAMES)
+
+
+SHOUT = Scenario(
+    name="shout",
+    about="Answers begin with 'SHOP:'",
+    rule=Rule(starts_with="SHOP:"),
+    correction=Correction(prefix="SHOP: "),
+    teach=asked("What does the {} cost?"),
+    held_out=asked("How much is the {}?"),
+    retention=("Hello!", "Thank you!"),
+    spare=tuple(one for wording in ("The {}?", "And the {}?", "Got {}?") for one in asked(wording)),
+)
+
+
+def client_of(room: Room) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=web.build(room.parts))
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860", timeout=120)
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> Any:
+    made = Room(tmp_path)
+    yield made
+    await made.close()
+
+
+async def played(room: Room, **orders: Any) -> tuple[Played, list[str]]:
+    said: list[str] = []
+    wanted = Orders(**{"rounds": 1, "feedback": 6, "args": {"steps": 1}, **orders})
+    async with client_of(room) as client:
+        return await Team(client, SHOUT, orders=wanted, tell=said.append).play(), said
+
+
+async def test_a_team_teaches_votes_and_measures_through_the_api_alone(room: Room) -> None:
+    room.vllm.logprobs["shop-v1"], room.vllm.answers["shop-v1"] = -0.5, "SHOP: the answer."
+    found, said = await played(room)
+    (one,) = found.rounds
+    assert one.feedback == Counter(corrections=5, votes=1)
+    assert room.store.feedback.counts()["correction/approved"] == 5
+    assert (one.stage, one.verdict, one.adapter) == ("done", "INSUFFICIENT", "shop-v1"), one.reasons
+    assert one.outcome == "champion"
+    assert one.votes == Counter({"shop-v1": sum(one.votes.values())})
+    assert 5 <= sum(one.votes.values()) < 20
+    assert one.adherence == {
+        "base": Share(kept=0, asked=10), "champion": Share(kept=10, asked=10), "newest": Share(kept=10, asked=10)
+    }  # fmt: skip
+    assert one.retention == Share(kept=0, asked=2)  # the scripted adapter says the same to everything
+    assert found.newest == 1.0
+    assert found.worse == []
+    assert said[0] == "shout: Answers begin with 'SHOP:'"
+    assert said[-1].startswith(
+        "round 1: 100% (72% to 100%) of never-taught questions; INSUFFICIENT, shop-v1 is champion"
+    )
+    known = {turn["prompt"] for turn in room.store.rows("SELECT prompt FROM turns")}
+    assert known.isdisjoint({one.prompt for one in SHOUT.held_out})  # what is measured leaves no trace
+    assert found.facts()["curve"][0]["adherence"]["newest"]["low"] == 0.7225
+
+
+@pytest.mark.soak
+async def test_an_adapter_that_is_no_better_is_not_put_into_service_by_votes(room: Room) -> None:
+    room.vllm.logprobs["shop-v1"] = -0.5
+    found, _ = await played(room, votes=4)
+    (one,) = found.rounds
+    assert (one.outcome, one.champion, one.votes) == ("challenger", "base", Counter(both_bad=4))
+    assert one.adherence["newest"] == Share(kept=0, asked=10)
+
+
+async def test_a_team_that_is_refused_says_what_the_app_said(room: Room) -> None:
+    room.reason = "The engine is starting."
+    with pytest.raises(Refused, match=r"POST /v1/chat/completions: The engine is starting\."):
+        await played(room)
+
+
+async def test_an_answer_that_fails_ends_the_simulation(room: Room) -> None:
+    room.vllm.fails.add("base")
+    with pytest.raises(Refused, match="chat/completions"):
+        await played(room)
+
+
+@pytest.mark.parametrize("wrong", [{"rounds": 0}, {"feedback": 0}, {"votes": -1}])
+def test_a_team_that_does_nothing_is_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(BadInput, match="it must be between"):
+        Orders(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("kept", "of", "low", "high"), [(30, 30, 0.8865, 1.0), (0, 30, 0.0, 0.1135), (15, 30, 0.3315, 0.6685), (0, 0, 0, 1)]
+)
+def test_the_interval_is_wilsons(kept: int, of: int, low: float, high: float) -> None:
+    assert Share(kept=kept, asked=of).interval == pytest.approx((low, high), abs=1e-4)
+
+
+def curve(*shares: int) -> Played:
+    """Champions that keep so many of 30, one a round."""
+    rounds = []
+    for number, kept in enumerate(shares, start=1):
+        all_of = {"base": Share(kept=10, asked=30), "newest": Share(kept=kept, asked=30)}
+        adherence = {**all_of, "champion": Share(kept=kept, asked=30)}
+        rounds.append(Round(number=number, adherence=adherence, champion=f"shop-v{number}", verdict="PROMOTE"))
+    return Played(scenario="x", about="y", orders=Orders(), rounds=tuple(rounds))
+
+
+def test_a_champion_is_worse_when_its_interval_lies_below_the_one_before_it() -> None:
+    assert curve(20, 28, 26, 29).worse == []
+    assert curve(20, 28, 15, 29).worse == ["shop-v3"]
+    assert curve(2).worse == ["shop-v1"]
+    assert "33% (19% to 51%)" in curve(20).words()
+
+
+def test_there_are_questions_left_for_votes_in_every_shipped_scenario() -> None:
+    for path in shipped_scenarios():
+        scenario = read_scenario(path)
+        taught = {one.prompt for one in scenario.teach}
+        kept_out = {one.prompt for one in scenario.held_out} | set(scenario.retention)
+        spare = [one.prompt for one in scenario.spare]
+        assert len(set(spare)) == len(spare) == 500
+        assert taught.isdisjoint(spare)
+        assert kept_out.isdisjoint(spare)
+        facts = {one.facts["name"] for one in scenario.held_out}
+        assert facts.isdisjoint({one.facts["name"] for one in scenario.spare})
+
+
+def test_settings_that_were_given_go_to_the_app_of_its_own() -> None:
+    args = command._parser().parse_args(
+        ["voice", "--model", "/m", "--no-cpu-lora", "--approve-own", "--max-loras", "4"]
+    )
+    assert command.settings_flags(args) == [
+        *("--model", "/m", "--max-loras", "4", "--no-cpu-lora", "--approve-own")
+    ]  # fmt: skip
+
+
+def test_a_scenario_that_is_not_there_is_a_sentence() -> None:
+    with pytest.raises(SetupError, match=r"no scenario called 'nothing'\. There are brevity, policy"):
+        command.main(["nothing"])
+    with pytest.raises(SetupError, match="need a home each"):
+        command.main(["--all", "--home", "x"])
+
+
+def test_a_command_that_is_told_to_end_leaves_no_home_and_no_app(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ftchat.cli", "simulate"]
+    with (tmp_path / "log").open("wb") as log:
+        started = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=log, stderr=log)
+    wait_for(lambda: list(tmp_path.glob("ftchat-own-*/data/app.log")), what="its app", within_s=30)
+    started.terminate()
+    assert started.wait(60) == 128 + signal.SIGTERM
+    assert list(tmp_path.glob("ftchat-own-*")) == []
+
+
+def test_an_app_of_its_own_that_cannot_start_says_why(tmp_path: Path) -> None:
+    flags, why = ["--model", str(tmp_path / "nowhere")], r"The app did not start\. .*There is no model folder .*nowhere"
+    with pytest.raises(SetupError, match=why), own_app(flags, tell=print, keep=tmp_path / "home"):
+        raise AssertionError("it started")
+    assert not (tmp_path / "home" / "data" / "running.json").exists()

@@ -1,0 +1,178 @@
+"""The short cuts of the trainer give what the model itself gives, on architectures that bend or scale their logits,
+look back through a window only, or do with them what nobody has foreseen."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from transformers import (
+    CohereConfig,
+    CohereForCausalLM,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GraniteConfig,
+    GraniteForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+)
+
+from ftchat.training import head as heads
+from ftchat.training.head import Head
+from ftchat.training.model import Learner
+from ftchat.training.rows import Example
+
+TINY = {
+    "vocab_size": 97, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "num_key_value_heads": 1, "max_position_embeddings": 128, "pad_token_id": 0, "bos_token_id": None,
+    "eos_token_id": 1,
+}  # fmt: skip
+
+
+class _Surprising(LlamaForCausalLM):
+    """A model that does to its logits what no name in its configuration tells."""
+
+    def forward(self, *args: Any, **given: Any) -> Any:
+        found = super().forward(*args, **given)
+        found.logits = found.logits * 3.0 + torch.arange(found.logits.shape[-1]) / 50
+        return found
+
+
+# Each with whether the chunked head is its own, and whether prompts may be shared.
+MODELS: dict[str, tuple[Any, Any, bool, bool]] = {
+    "llama": (LlamaForCausalLM, LlamaConfig(**TINY), True, True),
+    "scaled": (GraniteForCausalLM, GraniteConfig(**TINY, logits_scaling=4.0), True, True),
+    "multiplied": (CohereForCausalLM, CohereConfig(**TINY, logit_scale=0.25), True, True),
+    "capped": (
+        Gemma2ForCausalLM,
+        Gemma2Config(**TINY, head_dim=16, final_logit_softcapping=0.5, sliding_window=8),
+        True,
+        False,
+    ),
+    "windowed": (MistralForCausalLM, MistralConfig(**TINY, sliding_window=8), True, False),
+    "surprising": (_Surprising, LlamaConfig(**TINY), False, True),
+}
+
+
+def _pair(seed: int) -> Example:
+    chance = torch.Generator().manual_seed(seed)
+    ids = torch.randint(2, 97, (29,), generator=chance).tolist()
+    return Example(id=str(seed), role="pair", prompt=tuple(ids[:13]), answers=(tuple(ids[13:20]), tuple(ids[20:])))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_log_probabilities_and_gradients_are_the_models_own(name: str) -> None:
+    kind, config, own_head, shared = MODELS[name]
+    torch.manual_seed(3)
+    learner = Learner(kind(config), rank=4, alpha=8, seed=0)
+    assert (learner._head is not None, learner.shared) == (own_head, shared)
+    weights = learner.weights()
+    with torch.no_grad():
+        for value in weights.values():
+            value.add_(torch.randn_like(value) * 0.1)
+    batch, steep = [_pair(1), _pair(2)], torch.linspace(0.5, 2.0, 32)
+    scored = learner.score(batch)
+    (scored.logp * steep).sum().backward()
+    ours = {key: value.grad.clone() for key, value in weights.items() if value.grad is not None}
+    learner.model.zero_grad()
+    plain = torch.cat([_plain(learner, e.prompt, answer) for e in batch for answer in e.answers])
+    (plain * steep).sum().backward()
+    torch.testing.assert_close(scored.logp, plain, rtol=1e-4, atol=1e-5)
+    assert scored.owner.tolist() == [0] * 7 + [1] * 9 + [2] * 7 + [3] * 9
+    assert ours.keys() == weights.keys()
+    for key, value in weights.items():
+        torch.testing.assert_close(ours[key], value.grad, rtol=1e-3, atol=1e-5)
+
+
+def _plain(learner: Learner, prompt: tuple[int, ...], answer: tuple[int, ...]) -> torch.Tensor:
+    logits = learner.model(input_ids=torch.tensor([[*prompt, *answer]])).logits[0, len(prompt) - 1 : -1]
+    return logits.log_softmax(dim=-1)[torch.arange(len(answer)), torch.tensor(answer)]
+
+
+def test_answers_of_a_pair_do_not_see_each_other() -> None:
+    torch.manual_seed(0)
+    learner = Learner(LlamaForCausalLM(LlamaConfig(**TINY)), rank=4, alpha=8, seed=0)
+    pair = _pair(5)
+    alone = Example(id="a", role="positive", prompt=pair.prompt, answers=pair.answers[1:])
+    both = learner.score([pair])
+    torch.testing.assert_close(both.logp[both.owner == 1], learner.score([alone]).logp, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("chunk", [1, 97 * 3, 10**6])
+@pytest.mark.parametrize(("scale", "cap"), [(1.0, 0.0), (0.5, 0.0), (2.0, 1.5)])
+def test_head_in_chunks_equals_autograd_over_whole_logits(
+    chunk: int, scale: float, cap: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(heads.CHUNK, "cpu", chunk)
+    torch.manual_seed(1)
+    head = Head(torch.randn(97, 16), torch.randn(97), scale, cap)
+    hidden, wanted = torch.randn(10, 16, requires_grad=True), torch.randint(0, 97, (10,))
+    steep = torch.randn(10)
+    found = head.logp(hidden, wanted)
+    (found * steep).sum().backward()
+    assert hidden.grad is not None
+    ours = hidden.grad.clone()
+    hidden.grad = None
+    plain = head.logits(hidden).log_softmax(dim=-1)[torch.arange(10), wanted]
+    (plain * steep).sum().backward()
+    torch.testing.assert_close(found, plain)
+    torch.testing.assert_close(ours, hidden.grad, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("chunk", [97 * 3, 10**6])
+@pytest.mark.parametrize(("scale", "cap"), [(1.0, 0.0), (2.0, 1.5)])
+def test_drift_is_the_divergence_from_base_and_its_gradient(
+    chunk: int, scale: float, cap: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(heads.CHUNK, "cpu", chunk)
+    torch.manual_seed(2)
+    head = Head(torch.randn(97, 16), None, scale, cap)
+    hidden, before, steep = torch.randn(10, 16, requires_grad=True), torch.randn(10, 16), torch.randn(10)
+    found = head.drift(hidden, before)
+    (found * steep).sum().backward()
+    assert hidden.grad is not None
+    ours = hidden.grad.clone()
+    hidden.grad = None
+    now, was = (head.logits(states).log_softmax(dim=-1) for states in (hidden, before))
+    plain = torch.nn.functional.kl_div(now, was, log_target=True, reduction="none").sum(dim=-1)
+    (plain * steep).sum().backward()
+    torch.testing.assert_close(found, plain, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours, hidden.grad, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(head.drift(before, before), torch.zeros(10), rtol=0.0, atol=1e-6)
+
+
+def test_replay_rows_that_base_was_asked_about_are_scored_by_their_drift() -> None:
+    torch.manual_seed(0)
+    learner = Learner(LlamaForCausalLM(LlamaConfig(**TINY)), rank=4, alpha=8, seed=0)
+    pair = _pair(7)
+    replay = Example(id="r", role="replay", prompt=pair.prompt, answers=pair.answers[:1])
+    likely = learner.score([pair, replay]).logp
+    assert not learner.remembers(replay)
+    learner.remember([replay])
+    assert learner.remembers(replay)
+    at_base = learner.score([pair, replay])
+    torch.testing.assert_close(at_base.logp[:16], likely[:16])
+    torch.testing.assert_close(at_base.logp[16:], torch.zeros(7), rtol=0.0, atol=1e-6)
+    with torch.no_grad():
+        for value in learner.weights().values():
+            value.add_(torch.randn_like(value) * 0.1)
+    moved = learner.score([pair, replay])
+    assert (moved.logp[16:] < 0.0).all()
+    with torch.no_grad(), learner.model.disable_adapter():
+        was = learner._base(input_ids=torch.tensor([[*replay.prompt, *replay.answers[0]]])).logits[0, 12:-1]
+    now = learner._base(input_ids=torch.tensor([[*replay.prompt, *replay.answers[0]]])).logits[0, 12:-1]
+    plain = torch.nn.functional.kl_div(now.log_softmax(-1), was.log_softmax(-1), log_target=True, reduction="none").sum(
+        -1
+    )
+    torch.testing.assert_close(-moved.logp[16:], plain, rtol=1e-3, atol=1e-5)
+
+
+def test_head_without_gradients_makes_none_and_says_when_it_does_not_suit() -> None:
+    head = Head(torch.eye(5), None)
+    hidden = torch.zeros(3, 5)
+    assert head.logp(hidden, torch.tensor([0, 1, 2])).tolist() == pytest.approx([-math.log(5)] * 3)
+    assert head.suits(hidden, torch.zeros(3, 5))
+    assert not head.suits(hidden, torch.full((3, 5), 0.1))
+    assert not head.suits(hidden, torch.full((3, 5), math.nan))
