@@ -58,8 +58,8 @@ def write_base(folder: Path, shape: dict[str, Any] | None = None) -> Path:
     return folder
 
 
-def write_adapter(folder: Path, base: Path, *, rank: int = 16, seed: int = 1) -> Path:
-    """A LoRA adapter on every linear layer, strong enough that no answer of it is one of base."""
+def write_adapter(folder: Path, base: Path, *, rank: int = 16, seed: int = 1, spread: float = _SPREAD) -> Path:
+    """A LoRA adapter on every linear layer, by default strong enough that no answer of it is one of base."""
     chance = torch.Generator().manual_seed(seed)
     folder.mkdir(parents=True, exist_ok=True)
     tensors, targets = {}, set()
@@ -67,7 +67,7 @@ def write_adapter(folder: Path, base: Path, *, rank: int = 16, seed: int = 1) ->
         stem = f"base_model.model.{name}"
         targets.add(name.rsplit(".", 1)[1])
         tensors[f"{stem}.lora_A.weight"] = torch.randn(rank, width, generator=chance) * width**-0.5
-        tensors[f"{stem}.lora_B.weight"] = torch.randn(height, rank, generator=chance) * _SPREAD
+        tensors[f"{stem}.lora_B.weight"] = torch.randn(height, rank, generator=chance) * spread
     save_file({name: one.bfloat16() for name, one in tensors.items()}, folder / "adapter_model.safetensors")
     config = {
         "peft_type": "LORA",

@@ -8,7 +8,8 @@ each pair seen three times, as feedback is seen many times. Compared are mean se
 which base is asked for its log-probabilities; of TRL's, of which none is unlike the others, two steps may be all. On
 the practice model: corrections of a house rule, with the NLL of others after the same steps. `mfu` is useful work a
 second over the rate of the model's largest matrix product with the same threads. Where there is a CUDA device the same
-runs use it, and the 7B shape is trained by ours alone. `--quick` makes fewer steps and leaves out default and growth:
+runs use it, and the 7B shape is trained by ours alone. Figures with `_cpu` are the same in processor seconds of all
+threads, for machines that are busy. `--quick` makes fewer steps and leaves out default and growth:
 `may_supply` names the figures that are then as good.
 """
 
@@ -94,10 +95,11 @@ def beside_trl(folder: Path, *, threads: int, quick: bool) -> dict[str, Any]:
 def _ratios(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for kind in ("sft", "dpo"):
-        ours = statistics.fmean(found[f"ours_{kind}"]["seconds"])
         for way, name in (("tuned", f"speedup_{kind}"), ("default", f"speedup_{kind}_default")):
-            if f"{way}_{kind}" in found:
-                figures[name] = round(statistics.fmean(found[f"{way}_{kind}"]["seconds"]) / ours, 2)
+            for clock, ending in (("seconds", ""), ("cpu_s", "_cpu")):
+                if f"{way}_{kind}" in found:
+                    ours, theirs = (statistics.fmean(found[f"{who}_{kind}"][clock]) for who in ("ours", way))
+                    figures[name + ending] = round(theirs / ours, 2)
     memory = [found[f"ours_{kind}"]["peak_mib"] / found[f"tuned_{kind}"]["peak_mib"] for kind in ("sft", "dpo")]
     work, step_s = found["ours_sft"], min(found["ours_sft"]["seconds"])
     figures |= {"memory_ratio": round(max(memory), 3), "memory_ratio_by_kind": [round(ratio, 3) for ratio in memory]}
@@ -110,7 +112,8 @@ def _ratios(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _told(run: dict[str, Any]) -> dict[str, Any]:
-    return {"step_s": [round(s, 3) for s in run["seconds"]], "peak_mib": run["peak_mib"]}
+    seconds, cpu = ([round(s, 3) for s in run[clock]] for clock in ("seconds", "cpu_s"))
+    return {"step_s": seconds, "step_cpu_s": cpu, "peak_mib": run["peak_mib"]}
 
 
 def on_starter(folder: Path, *, threads: int, quick: bool) -> dict[str, Any]:
@@ -122,12 +125,14 @@ def on_starter(folder: Path, *, threads: int, quick: bool) -> dict[str, Any]:
         out = str(folder / f"{way}-{number}")
         run = shape.run(way, "sft", taught, batch=8, steps=steps, rank=8, out=out)
         found.setdefault(way, []).append(sum(run["seconds"]))
+        found.setdefault(f"{way} cpu", []).append(sum(run["cpu_s"]))
         found.setdefault(f"{way} nll", []).append(starter_rows.nll(Path(out), aside))
     ours, tuned = (statistics.median(found[way]) for way in ("ours", "tuned"))
     nll = {way: statistics.fmean(found[f"{way} nll"]) for way in ("ours", "tuned")}
     told = {"steps": steps, "base_nll": round(starter_rows.nll(None, aside), 4)}
     told |= {f"{way}_nll": round(value, 4) for way, value in nll.items()}
     figures = {"speedup_starter": round(tuned / ours, 2), "tune_nll_gap": round(nll["ours"] - nll["tuned"], 4)}
+    figures["speedup_starter_cpu"] = round(sum(found["tuned cpu"]) / sum(found["ours cpu"]), 2)
     return figures | {"starter": told | {"ours_s": round(ours, 2), "tuned_s": round(tuned, 2)}}
 
 

@@ -19,7 +19,7 @@ from ftchat.pipeline.course import Course
 MOMENTS = ("queued", "snapshot", "train", "save", "exam", "publish")
 
 
-def die(*_: Any) -> None:
+def die(*_: Any, **__: Any) -> None:
     """Nothing is closed, nothing is said."""
     os.kill(os.getpid(), signal.SIGKILL)
 

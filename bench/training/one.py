@@ -2,13 +2,13 @@
 
     python -m bench.training.one SPEC.json
 
-The last line of its output is one JSON object: seconds of each step, the largest resident memory, and for ours the
-useful work and the rate of the machine's matrix products. `way` is ours, tuned (TRL with a base in bf16 and no gradient
-checkpointing) or default (TRL as it comes, given the model's folder). Rows, steps, batch, rank and rate are the same.
+The last line of its output is one JSON object: seconds of each step by the wall clock and by the processor's, the
+largest resident memory, and for ours the useful work and the rate of the machine's matrix products. `way` is ours,
+tuned (TRL with a base in bf16 and no gradient checkpointing) or default (TRL as it comes, given the model's folder).
+Rows, steps, batch, rank and rate are the same.
 """
 
 import json
-import resource
 import sys
 import threading
 import time
@@ -44,7 +44,9 @@ def main(path: str) -> dict[str, Any]:
     if torch.cuda.is_available():
         found["peak_mib"] = round(torch.cuda.max_memory_allocated() / 2**20)
     else:
-        found["peak_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
+        # Not ru_maxrss, which a new process takes over from the one that started it.
+        status = Path("/proc/self/status").read_text()
+        found["peak_mib"] = round(int(status.split("VmHWM:")[1].split()[0]) / 2**10)
     return found | _work(spec) if spec.way == "ours" and spec.kind == "sft" and not spec.preparing else found
 
 
@@ -70,18 +72,24 @@ def _ours(spec: Spec) -> dict[str, Any]:
     args = TrainArgs(rank=spec.rank, learning_rate=spec.rate, steps=spec.steps, batch_tokens=spec.tokens)
     plan = replace(choose(args, amounts_of(examples, width=width_of(base))), rows_per_step=spec.batch)
     learner = Learner(base, rank=plan.rank, alpha=plan.alpha, seed=0)
-    stamps: list[float] = []
+    stamps: list[tuple[float, float]] = []
     log = MetricsLog(Path(spec.rows).with_suffix(".metrics"))
-    log.listener = lambda event: stamps.append(time.perf_counter()) if event["event"] == "step" else None
+    log.listener = lambda event: stamps.append(_now()) if event["event"] == "step" else None
     course = Course(
         learner, examples, plan=plan, prompter=prompter, samples=(), log=log, stop=threading.Event(), keeper=Nowhere()
     )
-    started = time.perf_counter()
+    started = _now()
     course.run()
     if spec.out:
         save_adapter(learner, Path(spec.out), base_name="base")
-    seconds = [b - a for a, b in zip([started, *stamps], stamps, strict=False)]
-    return {"seconds": seconds, "prepared_s": started - began}
+    spans = list(zip([started, *stamps], stamps, strict=False))
+    seconds, cpu = ([after[i] - before[i] for before, after in spans] for i in (0, 1))
+    return {"seconds": seconds, "cpu_s": cpu, "prepared_s": started[0] - began}
+
+
+def _now() -> tuple[float, float]:
+    """Wall clock, and processor seconds of all threads, which a busy machine changes far less."""
+    return time.perf_counter(), time.process_time()
 
 
 class Nowhere:
@@ -117,14 +125,16 @@ def theirs(spec: Spec) -> dict[str, Any]:
         model = AutoModelForCausalLM.from_pretrained(spec.model, dtype=torch.bfloat16)
         given |= {"bf16": True, "gradient_checkpointing": False, "adam_beta2": 0.99}
     lora = LoraConfig(r=spec.rank, lora_alpha=2 * spec.rank, target_modules="all-linear", task_type="CAUSAL_LM")
-    times: list[float] = []
+    times: list[tuple[float, float]] = []
+    steps: list[tuple[float, float]] = []
 
     class Clock(TrainerCallback):  # type: ignore[misc]
         def on_step_begin(self, *_: Any, **__: Any) -> None:
-            times.append(-time.perf_counter())
+            times.append(_now())
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            times[-1] += time.perf_counter()
+            after = _now()
+            steps.append((after[0] - times[-1][0], after[1] - times[-1][1]))
 
     trainer = (DPOTrainer if pairs else SFTTrainer)(
         model=model, args=(DPOConfig if pairs else SFTConfig)(**given), train_dataset=Dataset.from_list(named),
@@ -133,7 +143,7 @@ def theirs(spec: Spec) -> dict[str, Any]:
     trainer.train()
     if spec.out:
         trainer.save_model(spec.out)
-    return {"seconds": times}
+    return {"seconds": [wall for wall, _ in steps], "cpu_s": [cpu for _, cpu in steps]}
 
 
 def _named(row: dict[str, str], end: str, *, pairs: bool) -> dict[str, str]:
