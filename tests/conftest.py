@@ -1,4 +1,8 @@
-"""What several test files share: the practice model, one real vLLM for the whole session, and two adapters for it."""
+"""What several test files share: the practice model, one real vLLM for the whole session, and two adapters for it.
+
+A server in this process leaves logging alone (log_config=None): when it is set up anew, absl, which comes with
+`rouge_score`, closes pytest's stderr.
+"""
 
 import asyncio
 import threading

@@ -23,7 +23,7 @@ def served(room: Room, *, around: Callable[[Any], Any] = lambda app: app) -> Ite
     """The whole app of a room, at the address that is given; `around` may stand in front of it and see all traffic."""
     app = web.build(room.parts)
     ui.mount(app, room.parts)
-    server = uvicorn.Server(uvicorn.Config(around(app), log_level="error", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(uvicorn.Config(around(app), log_config=None, timeout_graceful_shutdown=1))
     listening = socket.create_server(("127.0.0.1", 0))
 
     async def serve() -> None:
@@ -95,7 +95,7 @@ def canary() -> Iterator[tuple[str, list[str]]]:
         await send({"type": "http.response.start", "status": 404, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    server = uvicorn.Server(uvicorn.Config(heard, log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(heard, log_config=None, lifespan="off"))
     listening = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=lambda: server.run(sockets=[listening]), name="canary")
     thread.start()

@@ -53,7 +53,7 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
 def running(tmp_path: Path) -> Iterator[Room]:
     """An app on the home, as far as the command line meets it."""
     room, lease = Room(tmp_path, alone=False), Lease(tmp_path / "data" / "lease")
-    server = uvicorn.Server(uvicorn.Config(web.build(room.parts), log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(web.build(room.parts), log_config=None))
     listening = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=lambda: server.run(sockets=[listening]))
     thread.start()

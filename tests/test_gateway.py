@@ -27,7 +27,7 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
 @pytest.fixture
 async def client(room: Room) -> AsyncIterator[httpx.AsyncClient]:
     """Over a port, as people's programs ask."""
-    server = uvicorn.Server(uvicorn.Config(web.build(room.parts), port=0, log_level="warning", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(web.build(room.parts), port=0, log_config=None, lifespan="off"))
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)

@@ -38,7 +38,7 @@ def elsewhere(url: str) -> Iterator[str]:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
         await send({"type": "http.response.body", "body": page})
 
-    server = uvicorn.Server(uvicorn.Config(link, log_level="error", lifespan="off", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(uvicorn.Config(link, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
     listening = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=lambda: server.run(sockets=[listening]))
     thread.start()

@@ -99,7 +99,8 @@ def test_from_a_fresh_home_to_a_changed_answer(app: Running, page: Page) -> None
     shoot(page, "compare-empty")
     for product in TAUGHT:
         _compare_vote_and_correct(page, product)
-    expect(page.locator("#new-feedback")).to_contain_text("5 new", timeout=10_000)
+    # Five corrections, and the votes: all but those on two answers that are the same.
+    expect(page.locator("#new-feedback")).to_contain_text(re.compile(r"^([6-9]|10) new"), timeout=10_000)
     _retrain_and_watch(page)
     _compare_again(page)
     assert app.get("/api/adapters")["items"][0]["state"] == "challenger"

@@ -127,6 +127,7 @@ def test_review_finds_turns_pages_and_filters(room: Room, page: Page) -> None:
     go(page, "Review")
     page.locator("#review-status label", has_text="All").click()
     items = page.locator("#review-list .item")
+    expect(items.first).to_contain_text("approved")  # the newest of all; the queue before has as many
     expect(items).to_have_count(20)
     first = items.first.get_attribute("data-id") or ""
     page.get_by_role("button", name="Older").click()

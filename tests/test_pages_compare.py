@@ -53,13 +53,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser, url: str) -> Iterator[Page]:
+def page(room: Room, browser: Browser, url: str) -> Iterator[Page]:
     """A page of a browser that remembers nothing; a script of it that fails, fails the test."""
     made = opened(browser, url)
     faults: list[str] = []
     made.on("pageerror", lambda fault: faults.append(str(fault)))
     yield made
     made.context.close()
+    room.reason, room.vllm.pace_s = "", 0.0  # also where a test ended early
     assert faults == []
 
 

@@ -72,7 +72,7 @@ class ChatPage:
         asked = [self.prompt, self.turn, self.how.system, *self.how.inputs()]
         ask: dict[str, Any] = {"inputs": asked, "outputs": told, "concurrency_id": "chat-ask", **STREAM}
         gr.on([self.row.send.click, self.prompt.submit], self.ask, **ask)
-        self.row.hold.click(self.keep, None, [self.watch, *self.row.outputs()], **STREAM)
+        self.row.hold.click(self.keep, None, [self.watch], **STREAM)
         offer = self.offers.click(self.offer, None, [self.prompt, self.turn], **AT_ONCE)
         offer.then(self.ask, **ask)
         self.history.wire(self.conversation, opening=self.open, outputs=told)
@@ -125,6 +125,7 @@ class ChatPage:
                 if not await until_ready(
                     lambda: chat.waiting, wanted=self._wanted(request, watch), hopeless=self._parts.pipeline.failed
                 ):
+                    yield self.row.free()  # from here: a question that is sent before this has ended is dropped
                     return
                 who = self._parts.person(request, "rater")  # that may have taken long
             where: dict[str, Any] = {"after": leaf} if leaf else {"system": system}
@@ -135,7 +136,7 @@ class ChatPage:
 
     def keep(self, request: gr.Request) -> Updates:
         """Do not send the question that waits; it stays in the box."""
-        return {**self.row.free(), self.watch: self._watchers.renew(page_of(request))}
+        return {self.watch: self._watchers.renew(page_of(request))}
 
     def _wanted(self, request: gr.Request, watch: str) -> Callable[[], bool]:
         return lambda: self._watchers.counts(page_of(request), watch)

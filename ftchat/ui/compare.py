@@ -91,7 +91,7 @@ class ComparePage:
         answered = [self.turn, self.watch, self.conversation, *self.row.outputs(), *self.after.editing()]
         ask: dict[str, Any] = {"inputs": asked, "outputs": answered, "concurrency_id": "compare-ask", **STREAM}
         gr.on([self.row.send.click, self.prompt.submit], self.ask, **ask)
-        self.row.hold.click(self.keep, None, [self.watch, *self.row.outputs()], **STREAM)
+        self.row.hold.click(self.keep, None, [self.watch], **STREAM)
         offer = self.offers.click(self.offer, None, [self.prompt, self.turn, self.conversation, self.offers], **AT_ONCE)
         offer.then(self.ask, **ask)
         rest = [part for part in answered if part is not self.notice]
@@ -151,6 +151,7 @@ class ComparePage:
                 if not await until_ready(
                     lambda: chat.waiting, wanted=self._wanted(request, watch), hopeless=self._parts.pipeline.failed
                 ):
+                    yield self.row.free()  # from here: a question that is sent before this has ended is dropped
                     return
                 who = self._parts.person(request, "rater")  # that may have taken long
             # After what stands on the page, whatever was asked in other pages meanwhile.
@@ -164,7 +165,7 @@ class ComparePage:
 
     def keep(self, request: gr.Request) -> Updates:
         """Do not send the question that waits; it stays in the box."""
-        return {**self.row.free(), self.watch: self._watchers.renew(page_of(request))}
+        return {self.watch: self._watchers.renew(page_of(request))}
 
     def _wanted(self, request: gr.Request, watch: str) -> Callable[[], bool]:
         return lambda: self._watchers.counts(page_of(request), watch)
