@@ -338,6 +338,16 @@ def test_a_correction_says_more_than_a_thumb(store: Store, team: Team) -> None:
     }
 
 
+def test_a_vote_for_an_answer_that_was_then_corrected_teaches_no_more_of_it(store: Store, team: Team) -> None:
+    turn, other = said(store, "question?"), said(store, "another?")
+    votes = [team.vote(one, "left") for one in (turn, other)]
+    better = team.correct(turn, "better")
+    worse = team.correct(other, "better", lane="right")
+    found = dataset.gathered(store)
+    assert {(row.id, row.role) for row in found.rows} == {(better, "target"), (worse, "target"), (votes[1], "pair")}
+    assert [(item.id, item.why, item.of) for item in found.dropped] == [(votes[0], "corrected", better)]
+
+
 ROWS = st.lists(
     st.tuples(
         st.sampled_from(ROW_ROLES),

@@ -65,6 +65,9 @@ def page(browser: Browser, app: Running) -> Iterator[Page]:
     assert faults == []
 
 
+ENDED = ("done", "rejected", "stopped", "failed")
+
+
 def shoot(page: Page, name: str) -> None:
     SHOTS.mkdir(exist_ok=True)
     page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
@@ -99,8 +102,8 @@ def test_from_a_fresh_home_to_a_changed_answer(app: Running, page: Page) -> None
     shoot(page, "compare-empty")
     for product in TAUGHT:
         _compare_vote_and_correct(page, product)
-    # Five corrections, and the votes: all but those on two answers that are the same.
-    expect(page.locator("#new-feedback")).to_contain_text(re.compile(r"^([6-9]|10) new"), timeout=10_000)
+    # Five corrections, and votes: but those for an answer that was then corrected, or on two that are the same.
+    expect(page.locator("#new-feedback")).to_contain_text(re.compile(r"^([5-9]|10) new"), timeout=10_000)
     _retrain_and_watch(page)
     _compare_again(page)
     assert app.get("/api/adapters")["items"][0]["state"] == "challenger"
@@ -193,15 +196,13 @@ def test_after_sigkill_in_mid_training_no_process_is_left_and_nothing_saved_is_l
     card = app.get("/api/dataset")
     run = app.post("/api/runs", args={"steps": 5000})["id"]
     wait_for(lambda: app.get(f"/api/runs/{run}")["metrics"]["step"] > 1, what="the training", within_s=90)
+    made = app.get(f"/api/runs/{run}")["metrics"]["step"]
     app.kill()
     wait_for(lambda: not app.family(), what="the end of every process", within_s=15)
     app.start()
     assert app.get("/api/conversations")["items"] == before
     assert app.get("/api/dataset") == card
     assert app.get("/api/adapters")["champion"] == "shop-v1"
-    lost = app.get(f"/api/runs/{run}")
-    assert (lost["stage"], lost["adapter"]) == ("failed", None)
-    assert "press Retrain to start again" in lost["headline"]
     app.until_ready()
     turn = app.post("/api/turns", prompt=question(NEVER_TAUGHT[0]), params={"temperature": 0})
     lane = turn["lanes"][0]
@@ -211,6 +212,10 @@ def test_after_sigkill_in_mid_training_no_process_is_left_and_nothing_saved_is_l
     page.get_by_role("tab", name="Chat").click()
     expect(page.locator("#chat-history")).to_contain_text(before[0]["title"])
     page.close()
+    wait_for(lambda: app.get(f"/api/runs/{run}")["metrics"]["step"] > made, what="the training, again", within_s=120)
+    app.post(f"/api/runs/{run}/stop")
+    wait_for(lambda: app.get(f"/api/runs/{run}")["stage"] in ENDED, what="the end of the run", within_s=120)
+    assert app.get("/api/adapters")["champion"] == "shop-v1"
 
 
 def test_a_second_app_on_the_same_home_is_refused_and_told_who_holds_it(app: Running) -> None:

@@ -5,8 +5,9 @@
 2. Votes on the same two texts after the same messages: of each person the newest counts, then the majority stands.
    The minority is *contradicted*; where it is even, people are *divided* and nothing stands.
 3. Thumbs, and replies of a both_bad vote, on the same text after the same messages: as votes.
-4. A thumb up on a reply that somebody corrected is dropped, and so is a thumb down on what somebody corrected it to: a
-   correction says more than a thumb.
+4. A thumb up on a reply that somebody corrected is dropped, so is a vote for it, and so is a thumb down on what somebody
+   corrected it to: a correction says more than a click. Somebody who votes for the better of two and then corrects it
+   does not want more like it.
 5. Of rows that say the same, the oldest stands, so that a repetition changes no snapshot.
 6. Once five people have rows that train, nobody has more than a fifth of their weight: who has more counts for less
    a row. One person alone, or four, are never held back.
@@ -43,8 +44,8 @@ def settled(rows: Sequence[Row]) -> Settled:
         kept, lost = rule([row for row in rows if row.role in roles], said)
         standing += kept
         dropped += lost
-    kept, lost = _thumbs_beside_corrections(standing, said)
-    instead = {item.id: item.of for item in lost}  # what stands instead of a thumb stands instead of its repetitions
+    kept, lost = _clicks_beside_corrections(standing, said)
+    instead = {item.id: item.of for item in lost}  # what stands instead of a click stands instead of its repetitions
     return kept, [replace(item, of=instead.get(item.of or "", item.of)) for item in dropped] + lost
 
 
@@ -122,16 +123,16 @@ def _once(rows: Sequence[Row], said: _Said) -> Settled:
     return [group[0] for group in groups], again
 
 
-def _thumbs_beside_corrections(rows: Sequence[Row], said: _Said) -> Settled:
+def _clicks_beside_corrections(rows: Sequence[Row], said: _Said) -> Settled:
     targets = [row for row in rows if row.role == "target"]
     replaced = {(said.asked[row.id], said.rejected[row.id]): row for row in targets if row.rejected is not None}
     wanted = {(said.asked[row.id], said.target[row.id]): row for row in targets}
     kept: list[Row] = []
     dropped: list[Dropped] = []
     for row in rows:
-        beside = {"positive": replaced, "negative": wanted}.get(row.role, {})
+        beside = {"positive": replaced, "pair": replaced, "negative": wanted}.get(row.role, {})
         if of := beside.get((said.asked[row.id], said.target[row.id])):
-            dropped.append(_drop(row, "corrected" if row.role == "positive" else "contradicted", of=of))
+            dropped.append(_drop(row, "contradicted" if row.role == "negative" else "corrected", of=of))
         else:
             kept.append(row)
     return kept, dropped
