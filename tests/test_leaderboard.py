@@ -85,7 +85,7 @@ def trained(store: Store, name: str, *feedback: tuple[str, str], number: int = 1
             weight=1.0,
             group="",
             messages=(),
-            target="",
+            target="wanted",
             rejected=None,
             rater="ann",
         )
