@@ -211,6 +211,6 @@ def test_every_command_has_help_and_is_in_the_list(capsys: pytest.CaptureFixture
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     for name, (_, about) in cli.COMMANDS.items():
         assert f"  {name:10} {about}\n" in listed
-        with pytest.raises(SystemExit, match="^0$"):
+        with pytest.raises(SystemExit, match=r"^0$"):
             cli.main([name, "--help"])
         assert f"usage: ftchat {name}" in capsys.readouterr().out

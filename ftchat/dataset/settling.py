@@ -5,9 +5,9 @@
 2. Votes on the same two texts after the same messages: of each person the newest counts, then the majority stands.
    The minority is *contradicted*; where it is even, people are *divided* and nothing stands.
 3. Thumbs, and replies of a both_bad vote, on the same text after the same messages: as votes.
-4. A thumb up on a reply that somebody corrected is dropped, so is a vote for it, and so is a thumb down on what somebody
-   corrected it to: a correction says more than a click. Somebody who votes for the better of two and then corrects it
-   does not want more like it.
+4. A thumb up on a reply that somebody corrected is dropped, so is a vote for it, and so is a thumb down on what it was
+   corrected to: a correction says more than a click. Somebody who votes for the better of two and then corrects it does
+   not want more like it.
 5. Of rows that say the same, the oldest stands, so that a repetition changes no snapshot.
 6. Once five people have rows that train, nobody has more than a fifth of their weight: who has more counts for less
    a row. One person alone, or four, are never held back.
