@@ -64,6 +64,11 @@ def page(room: Room, browser: Browser, url: str) -> Iterator[Page]:
     assert faults == []
 
 
+# Gradio drops an event that begins before the one before it has ended, and can cross two updates that show and hide: a
+# person takes longer between two keys than a program.
+A_HAND_MS = 500
+
+
 def opened(browser: Browser, url: str, look: str = "light", **context: Any) -> Page:
     scheme, width = LOOKS[look]
     made = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **context).new_page()
@@ -157,6 +162,7 @@ def test_vote_tell_correct_ask_again_and_undo_by_keys_alone(room: Room, page: Pa
     page.keyboard.press("u")
     expect(page.locator("#vote-saved")).to_contain_text("Vote taken back")
     assert room.store.judged.vote_of(newest(room).id) is None
+    page.wait_for_timeout(A_HAND_MS)
     page.keyboard.press("n")
     expect(page.locator("#pane-left .asked")).to_have_count(0)
     expect(page.locator(BOX)).to_be_focused()
@@ -196,6 +202,7 @@ def test_a_rating_session_by_keys_alone(room: Room, page: Page) -> None:
     page.keyboard.type(" Thank you!")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#fixed-right ins")).to_have_text(" Thank you!")
+    page.wait_for_timeout(A_HAND_MS)
     page.keyboard.press("n")
     answered(page, "When are you open?")
     expect(page.locator("#session-far")).to_contain_text("1 of 3 judged")
@@ -206,6 +213,7 @@ def test_a_rating_session_by_keys_alone(room: Room, page: Page) -> None:
     answered(page, "Who are you?")
     page.keyboard.press("4")
     expect(page.locator("#vote-saved")).to_be_visible()
+    page.wait_for_timeout(A_HAND_MS)
     page.keyboard.press("n")
     expect(page.locator("#session-far")).to_contain_text("Session done: 2 judged, 1 left out.")
     expect(page.locator(BOX)).to_be_visible()
@@ -224,7 +232,7 @@ def test_a_question_waits_for_the_engine_and_is_sent_by_itself_unless_it_is_held
     page.locator("#compare-hold").click()
     expect(page.locator(BOX)).to_be_enabled()
     expect(page.locator(BOX)).to_have_value("Is anybody there?")
-    page.wait_for_timeout(500)  # gradio drops an event that begins before the one before it has ended, some ms later
+    page.wait_for_timeout(A_HAND_MS)
     page.locator(BOX).press("Enter")
     expect(page.locator("#compare-hold")).to_be_visible()
     room.reason = ""
