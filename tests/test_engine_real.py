@@ -151,7 +151,7 @@ async def test_real_generation_ends_when_the_readers_go(real, vllm, how):
         for reader in readers:
             reader.cancel()
         await asyncio.gather(*readers, return_exceptions=True)
-    assert await gone(real, vllm, within_s=2.0)  # it takes about 20 ms, of which most is asking
+    assert await gone(real, vllm, within_s=0.5)  # it takes about 20 ms, of which most is asking
 
 
 async def gone(real: Engine, vllm: Server, *, within_s: float) -> bool:
