@@ -1,6 +1,8 @@
 """Start ftchat: `python app.py --open`, or `make run`."""
 
-from ftchat.serve import main
+import sys
+
+from ftchat.cli import main
 
 if __name__ == "__main__":
-    main()
+    main(["serve", *sys.argv[1:]])
