@@ -33,6 +33,7 @@ from bench.lora.servers import Served
 from bench.machine import calibration, machine, report
 from ftchat.engine import Request
 from ftchat.records import BASE, Params
+from ftchat.sizing import shape_of
 from ftchat.starter import model_path
 
 PROMPT = 1000
@@ -119,7 +120,7 @@ async def practice_model(folder: Path) -> dict[str, Any]:
     base = model_path().resolve()
     adapter = shapes.write_adapter(folder / "practice-v1", base, spread=1e-4)  # else it ends its answers at once
     async with servers.managed(folder, base, [adapter]) as served:
-        return await speeds(served, range(10, 4000), prompts=7, answers=16)
+        return await speeds(served, range(10, shape_of(base).vocab), prompts=7, answers=16)
 
 
 def app_starts(folder: Path, *, times: int) -> dict[str, float]:

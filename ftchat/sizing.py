@@ -32,6 +32,7 @@ _BATCH_TOKENS = 2048  # of a training step, as TrainArgs has it
 _LEARNED_SHARE = 0.25  # of a step's tokens: feedback is mostly prompt
 _APP = int(0.5 * GIB)
 _FIXED = {"cpu": (int(1.6 * GIB), int(0.8 * GIB)), "gpu": (3 * GIB, 1 * GIB)}  # engine, trainer: before any weight
+_COPIED = 1 << 17  # values of a matrix up to which the plugin copies it (cpu_lora.wrapper.SMALL)
 _GPU_SHARE = 0.8  # of what is left on a GPU; on a CPU the rest belongs to others
 
 Device = Literal["cpu", "gpu"]
@@ -64,6 +65,22 @@ class Shape:
         inner, kv = self.heads * self.head_dim, self.kv_heads * self.head_dim
         attention = 2 * (self.hidden + inner) + 2 * (self.hidden + kv)
         return rank * self.layers * (attention + 3 * (self.hidden + self.intermediate))
+
+    def copied_values(self, rank: int) -> int:
+        """Values of it that the plugin for CPUs keeps a second time, in float32: those of small layers."""
+        inner, kv = self.heads * self.head_dim, self.kv_heads * self.head_dim
+        total = 0
+        for width, pieces in (
+            (self.hidden, (inner, kv, kv)),
+            (inner, (self.hidden,)),
+            (self.hidden, (self.intermediate,) * 2),
+            (self.intermediate, (self.hidden,)),
+        ):
+            first, second = rank * len(pieces) * width, rank * sum(pieces)
+            if max(first, rank * max(pieces)) <= _COPIED:
+                joined = second * len(pieces)
+                total += first + (joined if joined <= _COPIED else second)
+        return self.layers * total
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +128,8 @@ def fit(settings: Settings, shape: Shape, memory: Memory) -> Fit:
     chosen = _adapters(settings, shape, memory, reasons=reasons)
     each = 2 * shape.adapter_values(chosen.max_lora_rank)
     adapters = (chosen.max_loras + chosen.max_cpu_loras) * each
+    if memory.device == "cpu" and chosen.cpu_lora:
+        adapters += chosen.max_loras * 4 * shape.copied_values(chosen.max_lora_rank)
     trainer = _trainer(shape, memory.device)
     fixed = _FIXED[memory.device][0]
     others = _APP if memory.device == "cpu" else 0

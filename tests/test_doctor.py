@@ -195,6 +195,12 @@ def test_memory_is_for_engine_and_trainer_together(
     assert f"{free:.2f} GiB of 16.00 GiB are free" in seen.what
 
 
+def test_a_model_that_is_not_downloaded_yet_is_no_error(tmp_path: Path) -> None:
+    found = {check.name: check.finding for check in examine(Settings(home=tmp_path, model="org/name"), {})}
+    assert (found["model"].level, found["model"].what) == ("warning", "org/name is not downloaded yet")
+    assert (found["memory"].level, found["memory"].what) == ("warning", "what it takes is known once it is here")
+
+
 def test_a_home_says_who_uses_it_and_that_is_not_an_error(tmp_path: Path) -> None:
     lease = Lease(tmp_path / "data" / "lease")
     with socket.create_server(("127.0.0.1", 0)) as listening:

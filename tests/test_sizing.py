@@ -66,6 +66,14 @@ def test_the_shape_is_that_of_the_model_in_the_folder() -> None:
     assert found.kv_token == 2 * 6 * 4 * 64 * 2  # keys and values, layers, heads, head_dim, bytes
 
 
+def test_small_layers_of_an_adapter_in_use_are_there_twice_on_a_cpu() -> None:
+    qkv, out = 32 * 3 * 896 + 3 * 32 * (896 + 128 + 128), 2 * 32 * 896  # the layers around 4,864 are too wide to copy
+    assert HALF.copied_values(32) == 24 * (qkv + out)
+    assert (EIGHT.copied_values(32), EIGHT.copied_values(64)) == (32 * 2 * 32 * 4096, 0)
+    with_plugin, without = (fit(replace(AUTO, cpu_lora=on), HALF, cpu(20)).adapters for on in (True, False))
+    assert with_plugin - without == 4 * 4 * HALF.copied_values(32)  # slots, bytes
+
+
 @pytest.mark.parametrize(
     ("config", "wanted"),
     [

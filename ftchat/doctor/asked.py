@@ -44,6 +44,8 @@ def model_files(model: Path, settings: Settings) -> Finding:
 
 def memory(settings: Settings, model: Path, *, running: bool) -> Finding:
     """Engine and trainer together, for this model."""
+    if hub.is_id(settings.model) and not model.is_dir():
+        return Finding("warning", "what it takes is known once it is here", "run `ftchat doctor` again after that")
     if settings.engine_url:
         shape = sizing.shape_of(model)
         found = sizing.fit(sizing.elsewhere(settings, shape), shape, sizing.look("cpu"))
