@@ -12,10 +12,11 @@ import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ftchat.errors import BadInput, SetupError
 
+Beside = Literal["auto", "always", "never"]
 Effort = Literal["quick", "normal", "thorough"]
 EFFORTS: tuple[Effort, ...] = ("quick", "normal", "thorough")
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -76,6 +77,9 @@ class Settings:
     schedule_new: int = _setting(8, "new pieces of approved feedback that are enough; never less than a fifth as many")
     schedule_every_s: int = _setting(3600, "seconds between the beginnings of two runs, at least, by the schedule")
     schedule_effort: str = _setting("normal", "how hard the schedule tries: quick, normal or thorough")
+    train_beside: Beside = _setting(
+        "auto", "train while the engine runs: auto (on a GPU where both fit), always, or never (it stops meanwhile)"
+    )
     webhook: str = _setting("", "an http or https address that is told when a run has ended; empty is none")
     backup_every_s: int = _setting(3600, "seconds between two backups of the database while the app runs; 0 is none")
     backups_hourly: int = _setting(24, "newest of those backups that are kept")
@@ -99,6 +103,8 @@ class Settings:
             )
         if self.open and self.proxies:
             raise SetupError("open is on and proxies are set: without a login ftchat answers no proxy. Leave out one.")
+        if self.train_beside not in get_args(Beside):
+            raise SetupError(f"train_beside is {self.train_beside!r}: use auto, always or never.")
         networks(self.proxies)
 
     @property

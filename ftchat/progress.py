@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ftchat.records import Run, Stage
-from ftchat.training.job import Job, Sample, read_metrics
+from ftchat.training.job import Job, MetricsLog, Sample, read_metrics
 
 SERVED = "served.json"  # answers of the published adapter, by sample id
 _WORDS: dict[Stage, str] = {
@@ -64,6 +64,7 @@ class RunSeen:
     shows: tuple[Show, ...]
     headline: str
     plan: dict[str, Any]
+    room: str = ""  # what was done to have room for the trainer, where there was something to decide
     trial: Trial | None = None  # while its adapter is put to the vote
 
     @property
@@ -102,6 +103,7 @@ def see(run: Run, folder: Path, *, trial: Trial | None = None) -> RunSeen:
         shows=_shows(folder, [e for e in events if e["event"] == "samples"]),
         headline=headline(run),
         plan=next((e for e in events if e["event"] == "plan"), {}),
+        room=next((str(e["words"]) for e in reversed(events) if e["event"] == "room"), ""),
         trial=trial,
     )
 
@@ -135,6 +137,13 @@ def keep_served(folder: Path, answers: dict[str, str]) -> None:
     part = folder / (SERVED + ".part")
     part.write_text(json.dumps(answers), encoding="utf-8")
     part.rename(folder / SERVED)
+
+
+def note_room(folder: Path, words: str) -> None:
+    """Keep what was done to have room for the trainer."""
+    log = MetricsLog(folder / "metrics.jsonl")
+    log.write("room", words=words)
+    log.close()
 
 
 def _shows(folder: Path, events: Sequence[dict[str, Any]]) -> tuple[Show, ...]:

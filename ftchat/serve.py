@@ -20,6 +20,7 @@ from fastapi import FastAPI
 
 from ftchat import anchors, hub, sizing, starter, ui, web
 from ftchat.accounts import Accounts
+from ftchat.aside import Room
 from ftchat.backups import DATABASE, Backups
 from ftchat.base import check_architecture, open_base, served_here
 from ftchat.chat import Chat
@@ -118,6 +119,7 @@ class App:
             anchors=starter.anchor_prompts() if practice else anchors.PROMPTS,
             examples=starter.sample_prompts() if practice else (),
             engine_stage=self.engine_stage,
+            room=Room(self.server, self.settings, self.base.path).made,
         )
         judging.after_vote = pipeline.settle
         return Parts(
@@ -149,6 +151,8 @@ class App:
             return ""
         if stage == "failed":
             return f"The engine cannot answer: {reason}"
+        if stage == "stopped" and reason:  # it made room for a run
+            return reason
         if stage == "restarting":
             return f"The engine is started again. {reason}"
         return f"The engine is not ready yet ({stage}). It takes about half a minute on a small machine."

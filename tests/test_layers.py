@@ -11,16 +11,16 @@ PACKAGE = ROOT / "ftchat"
 
 # Every unit (a module or a package directly under ftchat/) has a layer; a unit imports from the layers below it.
 LAYERS: dict[int, tuple[str, ...]] = {
-    0: ("errors", "ids", "records", "config", "passwords", "base", "hub", "prompt", "anchors", "install"),
+    0: ("errors", "ids", "records", "config", "passwords", "base", "hub", "prompt", "anchors", "install", "edits"),
     1: (
         *("store", "engine", "child", "server_log", "sizing", "launch", "server", "cpu_lora", "registry", "lease"),
-        *("accounts", "starter"),
+        *("accounts", "starter", "aside"),
     ),
     2: (
         *("ratings", "contestants", "lanes", "seen", "asking", "chat", "judging", "redrafts", "sessions"),
         *("dataset", "training", "trainee"),
         *("progress", "exam", "service", "reconcile", "pipeline", "scenarios", "simulate", "backups"),
-        *("review", "exports", "imports", "lineage", "schedule", "webhook"),
+        *("review", "exports", "imports", "lineage", "schedule", "webhook", "similar"),
     ),
     3: ("parts", "web", "ui", "serve", "doctor", "cli"),
 }
@@ -36,12 +36,14 @@ SIDEWAYS: dict[str, set[str]] = {
     "prompt": {"errors", "records"},
     "launch": {"engine"},
     "server": {"engine", "child", "server_log", "sizing", "launch"},
+    "aside": {"launch", "server", "sizing"},
     "accounts": {"store"},
     "contestants": {"ratings"},
     "asking": {"contestants", "lanes"},
     "chat": {"asking", "contestants", "lanes", "seen"},
     "judging": {"chat"},
     "redrafts": {"chat", "judging"},
+    "similar": {"judging"},
     "sessions": {"chat", "seen"},
     "exam": {"contestants", "dataset"},
     "imports": {"exports"},

@@ -15,6 +15,7 @@ it is. The trainer is a child process; this package reads its metrics and never 
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from ftchat import dataset, progress
@@ -55,8 +56,12 @@ class Pipeline:
         anchors: Sequence[str],
         examples: Sequence[str],
         engine_stage: Callable[[], tuple[str, str]],
+        room: Callable[[], AbstractAsyncContextManager[str]] = lambda: nullcontext(""),
     ) -> None:
-        """`anchors` are prompts for replay, `examples` prompts to show where nobody asked others yet."""
+        """`anchors` are prompts for replay, `examples` prompts to show where nobody asked others yet.
+
+        `room` makes room for a trainer: see `aside`.
+        """
         self.engine_stage = engine_stage
         self._store, self._contestants, self._base, self._settings = store, contestants, base, settings
         self._means = Means(
@@ -71,6 +76,7 @@ class Pipeline:
             anchors=tuple(anchors),
             examples=tuple(examples),
             engine_stage=lambda: self.engine_stage(),
+            room=room,
         )
         self.standings = Standings(self._means)
         self._task: asyncio.Task[None] | None = None

@@ -202,7 +202,10 @@ class Course:
             fresh=fresh,
         )
         assert self._trainee is not None
-        await self._trainee.run(job, lambda progress, eta_s: self._note(progress=progress, eta_s=eta_s))
+        async with self._means.room() as words:
+            if words:
+                progress.note_room(self._folder, words)
+            await self._trainee.run(job, lambda progress, eta_s: self._note(progress=progress, eta_s=eta_s))
 
     # -- exam --
 

@@ -5,6 +5,7 @@ It knows whether the engine is there. It does not know the stages of a run.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -43,6 +44,7 @@ class Means:
     anchors: tuple[str, ...]  # prompts for replay
     examples: tuple[str, ...]  # prompts to show where nobody asked others yet
     engine_stage: Callable[[], tuple[str, str]]
+    room: Callable[[], AbstractAsyncContextManager[str]]  # for a trainer, and what is done to have it
 
     @property
     def folder(self) -> Path:

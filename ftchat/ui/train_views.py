@@ -112,7 +112,7 @@ def plot(seen: RunSeen) -> str:
     drawing = loss_plot(seen.losses, tune=seen.tune, base_tune=seen.base_tune, steps=seen.steps)
     kept = best(seen.tune)
     words = [texts.BEST_AT.format(step=kept)] if kept is not None else []
-    plan = " · ".join([*words, *filter(None, [_plan(seen.plan)])])
+    plan = " · ".join([*words, *filter(None, [_plan(seen.plan), seen.room])])
     return f'{drawing}<p class="plan">{plain(plan)}</p>'
 
 
