@@ -6,20 +6,20 @@ a plan, unless the settings say otherwise: what is short there was said at the s
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ftchat import sizing
-from ftchat.config import Beside, Settings
+from ftchat.config import Beside, Settings, TrainArgs
 from ftchat.errors import FtchatError
 from ftchat.launch import flavour
 from ftchat.server import Server
 from ftchat.sizing import Memory, gib
 
 _LOOK_S = 0.5
-_WAIT = "Questions wait until it has trained."
+_WAIT = "Nothing is answered until it has trained."
 
 
 @dataclass(frozen=True)
@@ -43,38 +43,42 @@ def plan(how: Beside, memory: Memory, *, needed: int) -> Plan:
 class Room:
     """Room for a trainer beside one engine of ours. An engine elsewhere is never in the way."""
 
-    def __init__(self, server: Server | None, settings: Settings, model: Path) -> None:
-        """`settings` are those that the engine is run with."""
-        self._server, self._settings, self._model = server, settings, model
+    def __init__(self, server: Server | None, settings: Settings, model: Path, *, idle: Callable[[], bool]) -> None:
+        """`settings` are those that the engine is run with; `idle` says whether it writes nothing."""
+        self._server, self._settings, self._model, self._idle = server, settings, model, idle
 
-    def plan(self) -> Plan:
+    def plan(self, args: TrainArgs) -> Plan:
         """The plan for this moment, with the engine up."""
-        found = sizing.measured(self._settings, self._model, device=flavour())
-        return plan(self._settings.train_beside, found.memory, needed=found.trainer)
+        device, shape = flavour(), sizing.shape_of(self._model)
+        needed = sizing.trainer_needs(shape, device, rank=args.rank or sizing.RANK, tokens=args.batch_tokens)
+        return plan(self._settings.train_beside, sizing.look(device), needed=needed)
 
     @asynccontextmanager
-    async def made(self) -> AsyncIterator[str]:
-        """Room as long as this lasts, and the sentence that says how.
+    async def made(self, args: TrainArgs) -> AsyncIterator[str]:
+        """Room as long as this lasts, and the sentence that says how, if there was something to decide.
 
-        An engine that stood aside is started again at the end, unless the app itself ends.
+        An engine that stood aside, or did not survive beside the trainer, is started again at the end, unless the app
+        itself ends.
         """
         server = self._server
-        if server is None or (flavour() == "cpu" and self._settings.train_beside != "never"):
+        if server is None:
             yield ""
             return
-        await _come_up(server)
-        found = await asyncio.to_thread(self.plan)
-        if not found.aside:
-            yield found.words
-            return
-        await server.stop()
-        server.reason = found.words
+        found = await self._decided(server, args)
+        if found.aside:
+            await server.stand_aside(found.words, idle=self._idle)
         try:
             yield found.words
         except Exception:
             await _bring_back(server)
             raise
         await _bring_back(server)
+
+    async def _decided(self, server: Server, args: TrainArgs) -> Plan:
+        if flavour() == "cpu" and self._settings.train_beside != "never":
+            return Plan(False, "")
+        await _come_up(server)
+        return await asyncio.to_thread(self.plan, args)
 
 
 async def _come_up(server: Server) -> None:
@@ -84,5 +88,6 @@ async def _come_up(server: Server) -> None:
 
 
 async def _bring_back(server: Server) -> None:
-    with contextlib.suppress(FtchatError):  # it says itself what is wrong, and tries again
-        await server.start()
+    if server.stage in ("stopped", "failed"):
+        with contextlib.suppress(FtchatError):  # it says itself what is wrong, and tries again
+            await server.start()

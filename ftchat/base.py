@@ -18,7 +18,7 @@ from ftchat.errors import SetupError
 
 _DECIDING = ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
 _UNSAFE = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
-_INDEX = "model.safetensors.index.json"
+INDEX = "model.safetensors.index.json"
 _TOKENIZERS = (("tokenizer.json",), ("tokenizer.model",), ("vocab.json", "merges.txt"), ("vocab.txt",))
 _AGAIN = "Copy or download the model again."
 _SHARD = re.compile(r".+-\d+-of-\d+\.safetensors")
@@ -118,16 +118,16 @@ def _check_weights(path: Path) -> None:
     files = sorted(path.glob("*.safetensors"))
     if not files:
         raise SetupError(f"{path} has no .safetensors file.{_other_kind(path) or f' {_AGAIN}'}")
-    if (path / _INDEX).is_file():
-        shards = read_json(path / _INDEX).get("weight_map")
+    if (path / INDEX).is_file():
+        shards = read_json(path / INDEX).get("weight_map")
         if not isinstance(shards, dict) or not shards:
-            raise SetupError(f"{path / _INDEX} names no weights. {_AGAIN}")
+            raise SetupError(f"{path / INDEX} names no weights. {_AGAIN}")
         wanted = set(map(str, shards.values()))
         if missing := sorted(name for name in wanted if not (path / name).is_file()):
             count = f"{len(missing)} of {len(wanted)} weight files are missing"
             raise SetupError(f"{path} lacks {missing[0]} ({count}). {_AGAIN}")
     elif any(_SHARD.fullmatch(file.name) for file in files):
-        raise SetupError(f"{path} lacks {_INDEX}, which says what is in its weight files. {_AGAIN}")
+        raise SetupError(f"{path} lacks {INDEX}, which says what is in its weight files. {_AGAIN}")
     for file in files:
         tensors_of(file)
 

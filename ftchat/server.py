@@ -8,6 +8,7 @@ them has written a token. It does not know which adapters: whoever does sets `on
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import secrets
 import socket
@@ -27,6 +28,7 @@ from ftchat.server_log import Cause, Log, Stage, cause_of, stage_after
 log = logging.getLogger(__name__)
 _START_S = 1800.0  # a large model from a slow disk; a start that hangs is told apart by its stage
 _GRACE_S = 8.0
+_FINISH_S = 60.0
 _POLL_S = 0.25
 _LOOK_S = 2.0
 _LAST_WORDS_S = 1.0
@@ -35,6 +37,7 @@ _WINDOW_S = 600.0
 _PROBE_S = 15.0  # without any text, before a token is asked for: a hang is not seen in /health
 _PATIENCE_S = 60.0  # for that token, at least; and so many times what the warm-up took, for slow machines
 _PATIENCE_WARM_UPS = 30
+_LATE = "It was still {1} after {0:.0f} minutes: see its log for what takes so long."
 _WARM_UP = tuple(range(3, 19))  # 16 tokens: a first prompt of one token kills vLLM 0.32 on AMX processors
 _PLUGIN_LINE = "ftchat mends LoRA on CPU"  # as cpu_lora says it, which must not be imported here
 
@@ -60,6 +63,7 @@ class Server:
         self._held: socket.socket | None = None
         self._patience_s = _PATIENCE_S
         self._was_ready = False
+        self._ready_at = -math.inf
         self._cause = Cause("")
 
     @staticmethod
@@ -94,6 +98,17 @@ class Server:
             if self.stage != "stopped":
                 self._watcher = asyncio.create_task(self._watch(), name="engine watch")
 
+    async def stand_aside(self, why: str, *, idle: Callable[[], bool]) -> None:
+        """End vLLM for a while. What is being written is finished first, as far as that takes no longer than usual;
+        who asks meanwhile is told why."""
+        self.stage, self.reason = "stopped", why
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FINISH_S):
+                while not idle():  # noqa: ASYNC110 - it has no bell
+                    await asyncio.sleep(_POLL_S)
+        await self.stop()
+        self.reason = why
+
     async def stop(self) -> None:
         """End vLLM with all its processes."""
         if self._watcher is not None:
@@ -111,9 +126,14 @@ class Server:
             self._held = self._held or hold_port(self.endpoint)
             async with asyncio.timeout(_START_S):
                 await self._until_ready(await self._spawn())
+        except TimeoutError as err:
+            await self._fail("The engine did not start.", Cause(_LATE.format(_START_S / 60, self.stage)))
+            raise EngineNotReady(self.reason) from err
         except Exception as err:
             # Whatever it was, it is said and tried again: a stage that never changes helps nobody.
             ours = isinstance(err, OSError | SetupError)  # says by itself what to do; else the log knows more
+            if not isinstance(err, OSError | FtchatError):
+                log.exception("The engine's start was broken off.")
             await self._fail("The engine did not start.", Cause(str(err)) if ours else None)
             raise EngineNotReady(self.reason) from err
         except BaseException:
@@ -175,7 +195,7 @@ class Server:
             await self._canaries(engine)
         finally:
             await engine.close()
-        self.stage, self._was_ready = "ready", True
+        self.stage, self._was_ready, self._ready_at = "ready", True, time.monotonic()
 
     async def _canaries(self, engine: Engine) -> None:
         """Base must write a token; an adapter that cannot is said."""
@@ -208,17 +228,20 @@ class Server:
             self.stage = stage_after(self._log.add(raw.decode("utf-8", "replace")), self.stage)
 
     async def _watch(self) -> None:
-        """Restart it when it ends or hangs: after 1, 2, 5, 15, 30 s, but not a sixth time within ten minutes."""
+        """Restart it when it ends or hangs: after 1, 2, 5, 15, 30 s, but not a sixth time within ten minutes, nor a
+        sixth time without ever having been ready in between."""
         restarts: list[float] = []
         while True:
             if self._process is not None:  # None after a start that failed and has said why
                 await self._fail(*await self._until_gone(self._process))
-            restarts = [at for at in restarts if time.monotonic() - at < _WINDOW_S]
+            restarts = [at for at in restarts if time.monotonic() - at < _WINDOW_S or at > self._ready_at]
             if self._cause.lasting and not self._was_ready:
                 self._give_up("It stays off until ftchat is started again.")
                 return
             if len(restarts) == len(_BACK_OFF_S):
-                self._give_up(f"It was restarted {len(restarts)} times in 10 minutes and now stays off.")
+                quick = time.monotonic() - restarts[0] < _WINDOW_S
+                when = "in 10 minutes" if quick else "without ever being ready"
+                self._give_up(f"It was restarted {len(restarts)} times {when} and now stays off.")
                 return
             self.stage = "restarting"
             await asyncio.sleep(_BACK_OFF_S[len(restarts)])
@@ -262,22 +285,28 @@ class Server:
         return "The engine ended.", None
 
     async def _hung(self, engine: Engine) -> tuple[str, Cause | None]:
-        """Ask for a token when nobody got one for a while. None for a long time, though it is healthy, is a hang."""
+        """Ask for a token when nobody got one for a while, again if that ends without one. None for long is a hang."""
 
         def quiet_s() -> float:
             return min(self.quiet_s(), engine.quiet_s())
 
+        since: float | None = None  # when the first of the probes began that got no token
         while True:
             await asyncio.sleep(max(_PROBE_S - quiet_s(), _PROBE_S / 5))
             if quiet_s() < _PROBE_S:
+                since = None
                 continue
-            began = time.monotonic()
+            now = time.monotonic()
+            since = now if since is None else max(since, now - quiet_s())
             with contextlib.suppress(EngineError, TimeoutError):
-                async with asyncio.timeout(self._patience_s):
+                async with asyncio.timeout(since + self._patience_s - now):
                     await engine.answer(_request(BASE, max_tokens=1))
-            waited_s = time.monotonic() - began
+            if quiet_s() < _PROBE_S:
+                since = None
+                continue
+            waited_s = time.monotonic() - since
             if min(waited_s, quiet_s()) >= self._patience_s:
-                how_long = f"It wrote no token in {waited_s:.0f} s, although it said that it was healthy."
+                how_long = f"It wrote no token in {waited_s:.0f} s."
                 return "The engine hung.", Cause(f"{how_long} It is started again; what was being written is lost.")
 
     async def _fail(self, what: str, cause: Cause | None) -> None:

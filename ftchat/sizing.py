@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ftchat.base import read_json, tensors_of
+from ftchat.base import INDEX, read_json, tensors_of
 from ftchat.config import Settings
 
 GIB = 1 << 30
@@ -130,7 +130,7 @@ def fit(settings: Settings, shape: Shape, memory: Memory) -> Fit:
     adapters = (chosen.max_loras + chosen.max_cpu_loras) * each
     if memory.device == "cpu" and chosen.cpu_lora:
         adapters += chosen.max_loras * 4 * shape.copied_values(chosen.max_lora_rank)
-    trainer = _trainer(shape, memory.device)
+    trainer = trainer_needs(shape, memory.device)
     fixed = _FIXED[memory.device][0]
     others = _APP if memory.device == "cpu" else 0
     left = memory.free - others - fixed - shape.weights - adapters
@@ -138,7 +138,7 @@ def fit(settings: Settings, shape: Shape, memory: Memory) -> Fit:
     chosen = replace(chosen, kv_cache_gib=kv / GIB, context_length=_context(chosen, shape, kv=kv, reasons=reasons))
     level, advice = _UNSEEN
     if memory.total:
-        level, advice = _judged(settings, chosen, shape, kv=kv, left=left, trainer=trainer)
+        level, advice = _judged(settings, chosen, shape, device=memory.device, kv=kv, left=left, trainer=trainer)
     return Fit(
         settings=chosen,
         memory=memory,
@@ -214,15 +214,17 @@ def _context(settings: Settings, shape: Shape, *, kv: int, reasons: dict[str, st
     return max(256, room // 256 * 256)
 
 
-def _trainer(shape: Shape, device: Device) -> int:
+def trainer_needs(shape: Shape, device: Device, *, rank: int = RANK, tokens: int = _BATCH_TOKENS) -> int:
     """Bytes of the trainer: the base in bfloat16, a LoRA with gradients and Adam in fp32, one step's activations."""
-    learned = 16 * shape.adapter_values(RANK)
+    learned = 16 * shape.adapter_values(rank)
     per_token = shape.layers * 2 * (14 * shape.hidden + 6 * shape.intermediate)
     logits = int(10 * shape.vocab * _LEARNED_SHARE)
-    return _FIXED[device][1] + shape.weights + learned + _BATCH_TOKENS * (per_token + logits)
+    return _FIXED[device][1] + shape.weights + learned + tokens * (per_token + logits)
 
 
-def _judged(given: Settings, chosen: Settings, shape: Shape, *, kv: int, left: int, trainer: int) -> tuple[Level, str]:
+def _judged(
+    given: Settings, chosen: Settings, shape: Shape, *, device: Device, kv: int, left: int, trainer: int
+) -> tuple[Level, str]:
     """How it fits, and what to do about it."""
     if shape.longest and given.context_length > shape.longest:
         return "short", f"This model allows {shape.longest:,} tokens: set context_length to that or less, or to 0."
@@ -235,11 +237,11 @@ def _judged(given: Settings, chosen: Settings, shape: Shape, *, kv: int, left: i
     if left < kv:
         lower = "lower kv_cache_gib, " if given.kv_cache_gib else ""
         return "short", f"About {gib(kv - left)} are missing: {lower}end other programs or choose a smaller model."
-    if left - kv < trainer:
-        return "tight", (
-            f"While a run trains, {gib(trainer + kv - left)} may be missing: end other programs before Retrain, or "
-            "choose a smaller model."
-        )
+    if left - kv < trainer and given.train_beside != "never":
+        missing = f"While a run trains, {gib(trainer + kv - left)} may be missing"
+        if device == "gpu" and given.train_beside == "auto":
+            return "tight", f"{missing}: the engine then stands aside, and nothing is answered."
+        return "tight", f"{missing}: end other programs before Retrain, or choose a smaller model."
     return "fits", ""
 
 
@@ -272,11 +274,19 @@ def shape_of(folder: Path) -> Shape:
 def _weights(folder: Path) -> int:
     """Bytes of the weights once they are in bfloat16; what is quantised stays as it is."""
     total = 0
-    for file in sorted(folder.glob("*.safetensors")):
+    for file in _weight_files(folder):
         for tensor in tensors_of(file).values():
             start, end = tensor["data_offsets"]
             total += (end - start) // 2 if tensor.get("dtype") == "F32" else end - start
     return total
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The files that are loaded: those of the index, where there is one, beside which some models lie whole again."""
+    index = folder / INDEX
+    if index.is_file():
+        return [folder / name for name in sorted({str(name) for name in read_json(index)["weight_map"].values()})]
+    return sorted(folder.glob("*.safetensors"))
 
 
 def _longest(folder: Path, positions: int) -> int:

@@ -2,15 +2,15 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 import ftchat.server
-from ftchat import aside, progress, starter
+from ftchat import aside, progress, sizing, starter
 from ftchat.aside import Plan, Room, plan
-from ftchat.config import Settings
+from ftchat.config import Settings, TrainArgs
 from ftchat.engine import Endpoint
 from ftchat.errors import SetupError
 from ftchat.records import Run
@@ -34,7 +34,7 @@ def test_the_engine_stands_aside_where_the_trainer_does_not_fit() -> None:
     assert found.aside
     assert found.words == (
         "The trainer needs about 6.00 GiB, and 4.00 GiB of the GPU are free beside the engine, which stands aside. "
-        "Questions wait until it has trained."
+        "Nothing is answered until it has trained."
     )
 
 
@@ -66,27 +66,27 @@ async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     await made.stop()
 
 
-def room(server: Server, how: aside.Beside) -> Room:
-    return Room(server, Settings(home=Path(), train_beside=how), starter.model_path())
+def room(server: Server, how: aside.Beside, *, idle: Callable[[], bool] = lambda: True) -> Room:
+    return Room(server, Settings(home=Path(), train_beside=how), starter.model_path(), idle=idle)
 
 
 async def test_an_engine_that_stands_aside_says_why_and_comes_back(server: Server) -> None:
-    async with room(server, "never").made() as words:
-        assert words == "The engine stands aside, as the settings say. Questions wait until it has trained."
+    async with room(server, "never").made(TrainArgs()) as words:
+        assert words == "The engine stands aside, as the settings say. Nothing is answered until it has trained."
         assert (server.stage, server.reason) == ("stopped", words)
     assert (server.stage, server.reason) == ("ready", "")
 
 
 async def test_it_comes_back_after_a_training_that_failed(server: Server) -> None:
     with pytest.raises(ValueError, match="no rows"):
-        async with room(server, "never").made():
+        async with room(server, "never").made(TrainArgs()):
             raise ValueError("no rows")
     assert server.stage == "ready"
 
 
 async def test_it_stays_away_when_the_app_ends(server: Server) -> None:
     async def train() -> None:
-        async with room(server, "never").made():
+        async with room(server, "never").made(TrainArgs()):
             await asyncio.sleep(60)
 
     training = asyncio.create_task(train())
@@ -97,8 +97,40 @@ async def test_it_stays_away_when_the_app_ends(server: Server) -> None:
     assert server.stage == "stopped"
 
 
+async def test_what_is_being_written_is_finished_first(server: Server) -> None:
+    writing = [True, True]  # at the first two looks
+    stages = []
+
+    def idle() -> bool:
+        stages.append(server.stage)
+        return not (writing and writing.pop())
+
+    async with room(server, "never", idle=idle).made(TrainArgs()):
+        assert stages == ["stopped"] * 3  # who asks anew is told
+    assert server.stage == "ready"
+
+
+async def test_an_engine_that_did_not_survive_beside_the_trainer_comes_back_after_it(server: Server) -> None:
+    async with room(server, "auto").made(TrainArgs()):
+        await server.stop()
+        server.stage = "failed"  # as after five restarts for which there was no memory
+    assert server.stage == "ready"
+
+
+async def test_on_a_gpu_the_plan_goes_by_the_memory_of_this_moment_and_the_run_s_own_size(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aside, "flavour", lambda: "gpu")
+    monkeypatch.setattr(sizing, "look", lambda device: gpu(1.5))
+    small, large = TrainArgs(rank=8, batch_tokens=256), TrainArgs(rank=512, batch_tokens=16384)
+    assert [room(server, "auto").plan(args).aside for args in (small, large)] == [False, True]
+    async with room(server, "auto").made(large) as words:
+        assert (server.stage, server.reason) == ("stopped", words)
+    assert server.stage == "ready"
+
+
 async def test_on_a_cpu_it_stays_up(server: Server) -> None:
-    async with room(server, "auto").made() as words:
+    async with room(server, "auto").made(TrainArgs()) as words:
         assert (words, server.stage) == ("", "ready")
 
 

@@ -286,12 +286,47 @@ async def test_a_hang_that_health_hides_is_found_by_a_token_and_mended(room, mon
     room.flag("hang")
     assert await until(lambda: room.server.stage == "restarting")
     assert room.server.reason == (
-        "The engine hung. It wrote no token in 0 s, although it said that it was healthy. "
-        "It is started again; what was being written is lost."
+        "The engine hung. It wrote no token in 0 s. It is started again; what was being written is lost."
     )
     room.unflag("hang")
     assert await until(lambda: room.server.stage == "ready")
     assert room.starts == 2
+
+
+async def test_a_hang_that_probes_give_up_on_before_patience_ends_is_found_too(room, monkeypatch):
+    monkeypatch.setattr(ftchat.server, "_PROBE_S", 0.1)
+    monkeypatch.setattr(ftchat.server, "_PATIENCE_S", 1.0)
+    monkeypatch.setattr(ftchat.server, "_PATIENCE_WARM_UPS", 0)
+    monkeypatch.setattr(ftchat.server, "_BACK_OFF_S", (0.5,))
+    await room.server.start()
+
+    async def gives_up(self: Engine, request: Request) -> tuple[str, str]:
+        await asyncio.sleep(0.05)
+        raise EngineNotReady("It answers nothing, nor does its health.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Engine, "answer", gives_up)
+        assert await until(lambda: room.server.stage == "restarting", seconds=10)
+    assert room.server.reason.startswith("The engine hung. It wrote no token in 1 s.")
+    assert await until(lambda: room.server.stage == "ready")
+
+
+async def test_a_start_that_takes_too_long_says_where_it_was(room, monkeypatch):
+    monkeypatch.setattr(ftchat.server, "_START_S", 1.5)
+    monkeypatch.setattr(ftchat.server, "_BACK_OFF_S", ())
+    room.lives[:] = [{"pace": 60.0}]
+    with pytest.raises(EngineNotReady, match="was still warming up after 0 minutes: see its log"):
+        await room.server.start()
+
+
+async def test_starts_that_fail_slowly_are_not_tried_forever(room, monkeypatch):
+    monkeypatch.setattr(ftchat.server, "_WINDOW_S", 0.0)  # each failed start is older than the window
+    room.lives[:] = [{"lines": [FLUX], "status": 1}] * 4
+    with pytest.raises(EngineNotReady):
+        await room.server.start()
+    assert await until(lambda: "stays off" in room.server.reason)
+    assert "It was restarted 3 times without ever being ready and now stays off." in room.server.reason
+    assert room.starts == 4
 
 
 async def test_an_engine_whose_traffic_makes_progress_is_not_probed_and_not_restarted(room, monkeypatch):

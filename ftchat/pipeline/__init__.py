@@ -20,7 +20,7 @@ from typing import Any
 
 from ftchat import dataset, progress
 from ftchat.base import Base
-from ftchat.config import Settings, train_args
+from ftchat.config import Settings, TrainArgs, train_args
 from ftchat.contestants import Contestants
 from ftchat.dataset import Card
 from ftchat.engine import Engine
@@ -56,7 +56,7 @@ class Pipeline:
         anchors: Sequence[str],
         examples: Sequence[str],
         engine_stage: Callable[[], tuple[str, str]],
-        room: Callable[[], AbstractAsyncContextManager[str]] = lambda: nullcontext(""),
+        room: Callable[[TrainArgs], AbstractAsyncContextManager[str]] = lambda _: nullcontext(""),
     ) -> None:
         """`anchors` are prompts for replay, `examples` prompts to show where nobody asked others yet.
 

@@ -202,7 +202,7 @@ class Course:
             fresh=fresh,
         )
         assert self._trainee is not None
-        async with self._means.room() as words:
+        async with self._means.room(job.args) as words:
             if words:
                 progress.note_room(self._folder, words)
             await self._trainee.run(job, lambda progress, eta_s: self._note(progress=progress, eta_s=eta_s))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ftchat.base import Base
-from ftchat.config import Settings
+from ftchat.config import Settings, TrainArgs
 from ftchat.contestants import Contestants
 from ftchat.engine import Engine
 from ftchat.errors import AnswerCut, EngineNotReady, UnknownModel
@@ -44,7 +44,7 @@ class Means:
     anchors: tuple[str, ...]  # prompts for replay
     examples: tuple[str, ...]  # prompts to show where nobody asked others yet
     engine_stage: Callable[[], tuple[str, str]]
-    room: Callable[[], AbstractAsyncContextManager[str]]  # for a trainer, and what is done to have it
+    room: Callable[[TrainArgs], AbstractAsyncContextManager[str]]  # for a trainer, and what is done to have it
 
     @property
     def folder(self) -> Path:
