@@ -66,6 +66,7 @@ class RunSeen:
     plan: dict[str, Any]
     room: str = ""  # what was done to have room for the trainer, where there was something to decide
     trial: Trial | None = None  # while its adapter is put to the vote
+    kept: int | None = None  # the step whose weights are kept, where a look after it found none that are better
 
     @property
     def eta_s(self) -> float | None:
@@ -105,7 +106,14 @@ def see(run: Run, folder: Path, *, trial: Trial | None = None) -> RunSeen:
         plan=next((e for e in events if e["event"] == "plan"), {}),
         room=next((str(e["words"]) for e in reversed(events) if e["event"] == "room"), ""),
         trial=trial,
+        kept=_kept(looks),
     )
+
+
+def _kept(looks: Sequence[dict[str, Any]]) -> int | None:
+    """The step that the trainer keeps, unless that may be the newest."""
+    step = looks[-1].get("best_step") if looks else None
+    return step if step and step != looks[-1]["step"] else None
 
 
 def _onwards(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

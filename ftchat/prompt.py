@@ -7,6 +7,7 @@ not know engines or tensors.
 """
 
 import json
+import threading
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
@@ -35,6 +36,7 @@ class Prompter:
         """`context_length` 0 takes what the model's own configuration says."""
         self._base = base
         self._context_length = context_length
+        self._encoding = threading.Lock()
         self._plain = False
 
     @cached_property
@@ -46,7 +48,7 @@ class Prompter:
                     f"The model in {self._base} has no chat template and no token that ends an answer: choose its "
                     "instruct or chat variant."
                 )
-            tokenizer.chat_template = _PLAIN
+            tokenizer.chat_template = ("{{ bos_token }}" if _begins_with_bos(tokenizer) else "") + _PLAIN
             self._plain = True
         return tokenizer
 
@@ -108,7 +110,7 @@ class Prompter:
 
         What is too long loses its oldest turns, as in serving. One token of the context stays free: scoring needs it.
         """
-        ids = [*self.encode(answer), self.stop_id]
+        ids = [*self.encode(answer, answer=True), self.stop_id]
         prompt, _ = self.fit(messages, room=len(ids) + 1)
         return prompt + ids, len(prompt)
 
@@ -140,9 +142,13 @@ class Prompter:
             f"answer, which may take {room:,}. Shorten the prompt or allow a shorter answer."
         )
 
-    def encode(self, text: str) -> list[int]:
-        """Token ids of a plain text, nothing added."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False, verbose=False)
+    def encode(self, text: str, *, answer: bool = False) -> list[int]:
+        """Token ids of a text, nothing added. In an answer a special token's name, which somebody typed, is letters:
+        taught as the token, it would end answers in their middle."""
+        with self._encoding:  # a tokenizer keeps what it was last asked for, and the exam asks in a thread
+            ids: list[int] = self._tokenizer.encode(
+                text, add_special_tokens=False, verbose=False, split_special_tokens=answer
+            )
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -181,6 +187,11 @@ def _tokenizer_of(base: Path) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
+
+
+def _begins_with_bos(tokenizer: Any) -> bool:
+    """Whether it puts its first token before every text by itself, so that the base was trained on texts with it."""
+    return tokenizer.bos_token is not None and tokenizer.encode("x")[:1] == [tokenizer.bos_token_id]
 
 
 def _without_system(messages: Sequence[Message]) -> list[Message]:

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_store import BASE, ask, correct
 
-from ftchat import dataset, exports
+from ftchat import dataset, exports, starter
 from ftchat.dataset import Gathered, personal, settling
 from ftchat.records import ROW_ROLES, Conversation, Finish, Message, Params, Replay, Reply, Row, Turn, new_id, now
+from ftchat.starter.corpus import dialogues
 from ftchat.store import Store
 from ftchat.training.snapshot import ROLES, read_snapshot
 
@@ -474,10 +475,43 @@ def test_a_folder_that_a_killed_app_left_without_a_manifest_is_written_anew(stor
     assert (folder / "manifest.json").is_file()
 
 
+def far_from(store: Store, taught: str, *asked: str) -> list[str]:
+    """Which of some questions may be replayed once one is corrected."""
+    correct(store, taught, "x")
+    trained, spared = dataset.replayed(dataset.rows(store), asked)
+    return [prompt for prompt in asked if prompt in (*trained, *spared)]
+
+
 def test_replay_leaves_out_what_is_near_to_a_taught_question(store: Store) -> None:
-    correct(store, "What does the Alder Brie cost?", "x")
-    prompts = ["What does the Dale Gouda cost?", "Hello!", "Write this in capitals: tea", "Hello!"]
-    assert dataset.anchors_for(dataset.rows(store), prompts, limit=5) == ["Hello!", "Write this in capitals: tea"]
+    asked = ("What does the Dale Gouda cost?", "what does the dale cost", "WHAT DOES ONE GOUDA COST?")
+    others = ("How should I store the Alder Brie?", "What does the Brie taste like?", "What is the weather?", "Hello!")
+    assert far_from(store, "What does the Alder Brie cost?", *asked, *others) == [*others]
+
+
+def test_questions_of_function_words_and_names_alone_are_near_to_their_like(store: Store) -> None:
+    others = ("How are you today?", "Who was it?", "What do you sell?")
+    assert far_from(store, "Who are you?", "who are you", "Who are you, Ann?", *others, "?") == [*others]
+    assert far_from(store, "What is the Alder Brie?", "What is the Dale Gouda?", *others) == [*others]
+
+
+def test_no_question_is_replayed_both_in_training_and_for_the_exam_and_peoples_own_only_for_the_exam() -> None:
+    anchors = [f"Name planet number {at}." for at in range(400)]
+    own = [f"Which star has number {at}?" for at in range(40)]
+    trained, spared = dataset.replayed([], anchors[:12], asked=own)
+    assert set(trained) == {prompt for prompt in anchors[:12] if not dataset.kept_for_exam(prompt)}
+    assert set(spared) <= {prompt for prompt in (*anchors[:12], *own) if dataset.kept_for_exam(prompt)}
+    trained, spared = dataset.replayed([], anchors)
+    assert (len(trained), len(spared)) == (64, 16)
+
+
+def test_questions_for_replay_come_by_turns_of_each_kind() -> None:
+    prompts = starter.anchor_prompts()
+    assert len(set(prompts)) == len(prompts) == 120
+    of = {d.turns[0].content: d.kind for d in dialogues(7, 0, count=960) if len(d.turns) == 2}
+    kinds = [of[prompt] for prompt in prompts]
+    assert len(set(kinds[:24])) == 24
+    assert {"storage", "pairing", "taste", "size", "origin", "describe", "small_talk", "support"} < set(kinds[:24])
+    assert max(kinds.count(kind) for kind in kinds) == 6
 
 
 def test_the_nearest_questions_share_most_words_with_what_was_asked() -> None:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from ftchat.errors import BadInput, SetupError, TooLong
@@ -64,11 +64,15 @@ def test_a_prompt_beyond_the_context_is_refused_with_both_numbers(prompter: Prom
         prompter.fit([Message("user", "word " * 3000)], room=100)
 
 
-def template(folder: Path, jinja: str | None, *, eos: str | None = "<eos>") -> Prompter:
-    """A base whose tokenizer has this chat template."""
-    tokenizer = Tokenizer(models.WordLevel({"x": 0, "[U]": 1, "<eos>": 2}, unk_token="[U]"))
+def template(
+    folder: Path, jinja: str | None, *, eos: str | None = "<eos>", bos: str | None = None, adds: bool = False
+) -> Prompter:
+    """A base whose tokenizer has this chat template; one that `adds` puts its `bos` before every text by itself."""
+    tokenizer = Tokenizer(models.WordLevel({"x": 0, "[U]": 1, "<eos>": 2, "<bos>": 3}, unk_token="[U]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[U]", eos_token=eos)
+    if adds:
+        tokenizer.post_processor = processors.TemplateProcessing(single=f"{bos} $A", special_tokens=[(str(bos), 3)])
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[U]", eos_token=eos, bos_token=bos)
     fast.chat_template = jinja
     fast.save_pretrained(folder)
     (folder / "config.json").write_text('{"model_type": "llama", "text_config": {"max_position_embeddings": 64}}')
@@ -120,6 +124,18 @@ def test_a_base_without_a_template_is_written_to_in_plain_text_and_that_is_said(
     assert prompter.decode([prompter.stop_id]) == "<eos>"
     ids, start = prompter.render_answer([Message("user", "x")], "x")
     assert prompter.decode(ids[start:]).split() == ["x", "<eos>"]
+
+
+@pytest.mark.parametrize(
+    ("bos", "adds", "begins"), [("<bos>", True, "<bos>"), ("<bos>", False, ""), ("<eos>", False, ""), (None, False, "")]
+)
+def test_plain_text_begins_as_the_bases_own_tokenizer_begins_a_text(
+    tmp_path: Path, bos: str | None, adds: bool, begins: str
+) -> None:
+    prompter = template(tmp_path, None, bos=bos, adds=adds)
+    assert written(prompter, TALK[1:2]) == f"{begins}Question: x 2\n\nAnswer:"
+    assert prompter.decode(prompter.render(TALK[1:2])).count("<bos>") == bool(begins)
+    assert prompter.decode([prompter.stop_id]) == "<eos>"
 
 
 def test_a_base_with_neither_a_template_nor_an_end_is_told_what_to_do(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from ftchat.errors import BadInput, TooLong
 from ftchat.prompt import Prompter
 from ftchat.records import Message
 from ftchat.training.layout import lay_out
-from ftchat.training.loss import SHARES, JointLoss, parts_of
+from ftchat.training.loss import SHARES, JointLoss, Part, Scored, parts_of
 from ftchat.training.model import Learner, load_base
 from ftchat.training.rows import Draw, Example, batches, prepare
 
@@ -62,6 +62,18 @@ def test_mask_covers_exactly_the_answer_and_its_stop_token(prompter: Prompter) -
     assert prompter.decode(laid.wanted.tolist()) == taught.target + END
     before = laid.ids[laid.row, laid.column].tolist()
     assert prompter.decode(before) == "\n" + taught.target  # each is predicted from the token before it
+
+
+def test_special_tokens_that_somebody_typed_into_an_answer_are_letters(prompter: Prompter) -> None:
+    typed = f"It ends with {END} and not before."
+    vote = row(0, role="pair", target=typed, rejected=f"{START}user\nIgnore this.{END}")
+    (found,) = prepare(snapshot_of([vote], replays=0), prompter).feedback
+    stop = prompter.stop_id
+    assert [(ids.count(stop), ids[-1]) for ids in found.answers] == [(1, stop)] * 2
+    assert prompter.decode(found.answers[0]) == typed + END
+    ids, start = prompter.render_answer(vote.messages, typed)
+    assert tuple(ids[start:]) == found.answers[0]
+    assert ids[:start].count(stop) == 1  # the template's own are tokens, before and after
 
 
 def test_rows_too_long_lose_their_oldest_turns_or_are_left_out_by_name(prompter: Prompter) -> None:
@@ -106,7 +118,7 @@ def test_rows_become_what_their_role_teaches(prompter: Prompter) -> None:
     found = prepare(snapshot_of(rows), prompter)
     assert [(e.role, len(e.answers), parts_of(e)) for e in found.feedback] == [
         ("target", 1, ("target",)),
-        ("target", 2, ("target", "pair")),
+        ("target", 2, ("target", "contrast")),
         ("target", 1, ("target",)),
         ("pair", 2, ("pair", "anchor")),
         ("positive", 1, ("unpaired", "liked")),
@@ -164,8 +176,8 @@ def test_loss_and_gradients_equal_a_plain_reference_over_all_logits(base: Path) 
         example("f", 18, role="positive"),
         example("g", 22, role="negative", weight=0.5),
     ]
-    joint = JointLoss({**SHARES, "replay": 0.3}, normal_length=13.0)
-    sizes, reference = joint.sizes(step), dict[str, tuple[float, ...]]()
+    joint = JointLoss({**SHARES, "replay": 0.3}, normal_length=13.0, usual_weight=0.8)
+    sizes, reference = joint.sizes(step), dict[str, list[list[float]]]()
     for batch in batches(step, tokens=64):  # several batches: means must not depend on how a step is cut
         reference |= learner.reference(batch)
         found = joint.of(learner.score(batch), batch, sizes=sizes, reference=reference)
@@ -193,20 +205,83 @@ def _plain_loss(learner: Learner, step: list[Example]) -> torch.Tensor:
     with torch.no_grad(), learner.model.disable_adapter():
         before = {(e.id, i): logp(e, answer) for e in step for i, answer in enumerate(e.answers)}
     gain = {key: now[key] - before[key] for key in now}
-    feedback = 2.0 + 1.0 + 1.0 + 1.0 + 0.5
+    feedback = 5 * 0.8
 
     def nll(*names: str) -> torch.Tensor:
         of = [e for e in step if e.id in names]
         return -sum(e.weight * now[e.id, 0] for e in of) / sum(e.weight * e.learned for e in of)  # type: ignore[return-value]
 
-    def pair(e: Example) -> torch.Tensor:
-        better, worse = (gain[e.id, i] * 13.0 / len(e.answers[i]) for i in (0, 1))
-        return -torch.nn.functional.logsigmoid(0.1 * (better - worse))
+    def compared(name: str, *tokens: float) -> torch.Tensor:
+        return -torch.nn.functional.logsigmoid(0.1 * (gain[name, 0] * tokens[0] - gain[name, 1] * tokens[1]))
 
-    pairs = (2.0 * pair(step[0]) + pair(step[4])) / 3.0
+    contrast, pair = compared("a", 1.0, 1.0), compared("e", 13.0 / step[4].learned, 13.0 / len(step[4].answers[1]))
     unpaired = (1 - torch.sigmoid(0.1 * gain["f", 0]) + 0.5 * torch.sigmoid(0.1 * gain["g", 0])) / 1.5
-    shares = 3.0 / feedback * nll("a", "b") + 3.0 / feedback * pairs + 0.2 / feedback * nll("e")
-    return shares + 0.5 * 1.5 / feedback * unpaired + 0.3 / feedback * nll("f") + 0.3 * nll("c", "d")
+    shares = 3.0 / feedback * nll("a", "b") + 0.3 * 2.0 / feedback * contrast + 1.0 / feedback * pair
+    shares = shares + 0.2 / feedback * nll("e") + 0.3 / feedback * nll("f")
+    return shares + 0.5 * 1.5 / feedback * unpaired + 0.3 * (nll("c") + nll("d")) / 2
+
+
+def told(batch: list[Example]) -> tuple[Scored, torch.Tensor]:
+    """What a model might say of a batch, and that as something to learn."""
+    logp = torch.full((sum(len(answer) for e in batch for answer in e.answers),), -1.0, requires_grad=True)
+    owner = [at for at, answer in enumerate([answer for e in batch for answer in e.answers]) for _ in answer]
+    return Scored(logp, torch.tensor(owner)), logp
+
+
+def pushed(joint: JointLoss, batch: list[Example]) -> list[float]:
+    """In which way and how far each learned token of a batch is pushed: up is above 0."""
+    scored, logp = told(batch)
+    sizes, reference = joint.sizes(batch), {e.id: [[0.0, 0.0]] * len(e.answers) for e in batch}
+    joint.total(joint.of(scored, batch, sizes=sizes, reference=reference), sizes).backward()
+    assert logp.grad is not None
+    return [-value for value in logp.grad.tolist()]
+
+
+NONE: dict[Part, float] = dict.fromkeys(SHARES, 0.0)
+
+
+@pytest.mark.parametrize(("role", "part"), [("target", "contrast"), ("pair", "pair")])
+def test_a_longer_answer_is_not_pushed_down_on_what_both_begin_with(role: Any, part: Part) -> None:
+    same, longer, short = (7, 8, 9), (20, 21, 22, 23, 24, 1), (30, 1)
+    row = Example(id="k_1", role=role, prompt=(5, 6), answers=(same + longer, same + short))
+    found = pushed(JointLoss({**NONE, part: 1.0}, normal_length=6.0), [row])
+    better, worse = found[: row.learned], found[row.learned :]
+    assert better[:3] == worse[:3] == [0.0] * 3
+    assert all(value > 0.0 for value in better[3:])
+    assert all(value < 0.0 for value in worse[3:])
+    # By the token, both sides of a vote are pushed as far; a correction's tokens are each pushed alike.
+    assert sum(better) == pytest.approx(-sum(worse) if role == "pair" else -sum(worse) * 3)
+
+
+def test_answers_that_are_the_same_to_their_last_token_still_have_one_of_their_own() -> None:
+    row = Example(id="v_1", role="pair", prompt=(5,), answers=((7, 8, 1), (7, 8, 1)))
+    assert (row.common, row.apart) == (2, (1, 1))
+    assert Example(id="k_1", role="target", prompt=(5,), answers=((7, 8, 1),)).common == 0
+
+
+def test_only_votes_say_whether_lengths_are_evened_out_and_only_from_where_they_differ(prompter: Prompter) -> None:
+    vote = row(1, role="pair", target="It costs 5. Have a nice day, and come again!", rejected="It costs 5.")
+    alike = row(2, role="pair", target="It costs 5.", rejected="It costs 6.")
+    long = row(3, rejected="x")
+    found = prepare(snapshot_of([vote, long]), prompter)
+    assert (found.lopsided, found.typical) == (34.0, 17.5)
+    assert prepare(snapshot_of([alike, long]), prompter).lopsided == 1.0
+
+
+def test_a_step_of_light_rows_teaches_as_lightly_as_they_weigh_among_all_feedback() -> None:
+    def step(weight: float) -> list[Example]:
+        return [example(str(at), 20, role="negative", weight=weight) for at in range(8)]
+
+    joint = JointLoss(SHARES, usual_weight=0.5)
+    usual, light = (pushed(joint, step(weight)) for weight in (0.5, 0.05))
+    assert light == pytest.approx([value / 10 for value in usual])
+    assert pushed(JointLoss(SHARES), step(1.0)) == pytest.approx(usual)  # alike, the weights change nothing
+
+
+def test_a_replayed_answer_is_held_as_firmly_however_long_it_is() -> None:
+    short, long = example("a", 8, role="replay"), example("b", 80, role="replay")
+    found = pushed(JointLoss(SHARES), [short, long])
+    assert sum(found[:4]) == pytest.approx(sum(found[4:])) == pytest.approx(SHARES["replay"] / 2)
 
 
 def test_lora_learns_in_fp32_on_every_linear_layer_but_the_head_over_a_frozen_bf16_base(base: Path) -> None:
@@ -276,15 +351,18 @@ def test_same_seed_gives_the_same_losses_and_the_same_bytes(finished: Path, base
 
 def test_tune_rows_end_a_run_that_gets_no_better_and_keep_the_best(base: Path, tmp_path: Path) -> None:
     taught = [row(i) for i in range(5)]
-    contrary = row(9, split="tune", messages=taught[0].messages, target="zzzz")  # what is learned makes this worse
-    write_job(tmp_path, base, snapshot_of([*taught, contrary], replays=0), steps=400, learning_rate=0.01)
+    contrary = [
+        row(9 + at, split="tune", messages=taught[at].messages, target="zzzz") for at in range(4)
+    ]  # what is learned makes these worse
+    write_job(tmp_path, base, snapshot_of([*taught, *contrary], replays=0), steps=400, learning_rate=0.01)
     with trainer(tmp_path) as process:
         assert process.wait(timeout=60) == 0
     done, tune = events(tmp_path, "done")[0], events(tmp_path, "tune")
     assert tune[0]["step"] == 0
-    best = min(tune[1:], key=lambda e: e["loss"])
+    best = min(tune[1:], key=lambda e: e["nll"])
     assert (done["best_step"], done["tune_loss"]) == (best["step"], pytest.approx(best["loss"], abs=1e-4))
     assert done["best_step"] < done["steps"] < 400
+    assert [e["best_step"] for e in tune[-4:]] == [best["step"]] * 4
 
 
 def wait_for(met: Callable[[], bool], *, seconds: float = 30.0) -> None:

@@ -187,8 +187,20 @@ def test_mostly_preferences_learn_at_a_fifth_of_the_rate_in_wide_models_and_at_t
 def test_pairs_whose_wanted_answers_are_much_longer_are_compared_by_the_token() -> None:
     even, longer, shorter = (choose(TrainArgs(), amounts(lopsided=x, typical=21.25)) for x in (1.4, 2.0, 0.5))
     assert [plan.normal_length for plan in (even, longer, shorter)] == [0.0, 21.2, 21.2]
-    assert longer.reasons["normal_length"] == "Wanted answers are 2.0 times longer, so pairs are compared by the token."
+    assert longer.reasons["normal_length"] == "Winners of votes are 2.0 times longer, so tokens are compared."
     assert "2.0 times shorter" in shorter.reasons["normal_length"]
+
+
+def test_fewer_than_four_tune_rows_neither_choose_what_is_kept_nor_end_a_run() -> None:
+    plans = {tune: choose(TrainArgs(), amounts(tune=tune)) for tune in (0, 1, 3, 4)}
+    assert {tune: plan.patience for tune, plan in plans.items()} == {0: 0, 1: 0, 3: 0, 4: 3}
+    assert {tune: plan.reasons["patience"] for tune, plan in plans.items()} == {
+        0: "No tune rows, so the steps are fixed and the last weights are kept.",
+        **dict.fromkeys(
+            (1, 3), "Fewer than 4 tune rows say too little, so the steps are fixed and the last weights are kept."
+        ),
+        4: "Ends after three looks at the tune rows without gain; the best is kept.",
+    }
 
 
 def test_continued_adapter_gives_its_rank_and_fresh_rows_their_number_of_steps() -> None:

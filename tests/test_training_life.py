@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ from training_jobs import events, row, snapshot_of, trainer, write_job, write_sn
 from ftchat.config import TrainArgs
 from ftchat.errors import BadInput, NotFound, TrainingError
 from ftchat.prompt import Prompter
+from ftchat.training import __main__ as process
 from ftchat.training import guards
 from ftchat.training.checkpoint import Checkpoint
 from ftchat.training.curves import Curves
 from ftchat.training.job import Job, MetricsLog
-from ftchat.training.loop import Course
+from ftchat.training.loop import Course, Outcome
+from ftchat.training.measure import Look
 from ftchat.training.model import Learner, load_base
 from ftchat.training.plan import choose
 from ftchat.training.rows import Example, Examples, prepare
@@ -187,13 +190,57 @@ def test_shortage_of_memory_is_met_once_with_half_the_tokens(base: Path, example
 
 
 def test_second_shortage_of_memory_ends_with_advice(base: Path, examples: Examples, tmp_path: Path) -> None:
-    course = course_of(base, tmp_path, examples, learner=starved(base, 20))
+    course = course_of(base, tmp_path, examples, learner=starved(base, 100))
     with course as started, pytest.raises(TrainingError) as refused:
         started.run()
     assert refused.value.message == (
         "There was not enough memory for training, with 256 tokens at once either. Close other programs, or set "
         "batch_tokens below 256, a lower rank, or a smaller base model."
     )
+
+
+def test_row_that_is_too_long_by_itself_is_named_since_fewer_tokens_at_once_do_not_help(
+    base: Path, tmp_path: Path
+) -> None:
+    found = prepare(snapshot_of([row(0), row(1, target="z" * 120)]), Prompter(base))
+    course = course_of(base, tmp_path, found, learner=starved(base, 150))
+    with course as started, pytest.raises(TrainingError) as refused:
+        started.run()
+    (length,) = (line.length for line in found.feedback[1].lines(shared=True))
+    assert refused.value.message == (
+        f"There was not enough memory for training on row k_1 even alone: it has {length} tokens, and batch_tokens "
+        "does not cut a row. Close other programs, reject that feedback or make it shorter, or use a smaller base "
+        "model."
+    )
+
+
+@pytest.mark.parametrize(
+    ("err", "starved"),
+    [
+        (MemoryError(), True),
+        (torch.OutOfMemoryError("Tried to allocate 2 GiB."), True),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+            True,
+        ),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (OSError(12, "Cannot allocate memory"), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+        (RuntimeError("The memory format is not supported"), False),
+    ],
+)
+def test_lack_of_memory_is_told_from_other_errors_that_speak_of_memory(
+    err: Exception, starved: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise err
+
+    monkeypatch.setattr(process, "_train", broken)
+    monkeypatch.setattr(process.Job, "read", lambda _: None)
+    assert guards.starved(err) == starved
+    assert process.main([str(tmp_path / "job.json")], threading.Event()) == 1
+    (message,) = (e["message"] for e in events(tmp_path, "error"))
+    assert message.startswith("There was not enough memory" if starved else "The trainer broke (RuntimeError: ")
 
 
 class _Poisoned(Learner):
@@ -217,6 +264,88 @@ def test_loss_that_stops_being_a_number_ends_the_run_with_what_was_kept(base: Pa
     assert outcome.best_step == outcome.steps // 8 * 8 > 0
     assert all(torch.isfinite(value).all() for value in learner.weights().values())
     assert events(tmp_path)[-1] == {"event": "halted", "step": outcome.steps, "reason": outcome.halted}
+
+
+def test_guard_that_ends_a_run_before_any_look_leaves_nothing_and_says_what_to_do(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = prepare(snapshot_of([row(i) for i in range(4)]), Prompter(base))
+    monkeypatch.setattr(guards, "exploding", lambda norms: "The gradient grew." if len(norms) > 2 else None)
+    with course_of(base, tmp_path, found, steps=40) as course, pytest.raises(TrainingError) as refused:
+        course.run()
+    assert refused.value.message == (
+        "The gradient grew. That was before any weights were good enough to be kept, so nothing was. Try a learning "
+        "rate below 0.0059; if that does not help, the base model's files may be damaged."
+    )
+    assert events(tmp_path, "step")[-1]["step"] == 3
+
+
+def test_tune_loss_that_stops_being_a_number_ends_the_run_with_what_was_kept(base: Path, tmp_path: Path) -> None:
+    rows = [row(i) for i in range(4)] + [row(10 + i, split="tune") for i in range(4)]
+    found = prepare(snapshot_of(rows), Prompter(base))
+    learner = _Poisoned(load_base(base, torch.device("cpu")), rank=8, alpha=16, seed=0)
+    tuned: list[int] = []
+
+    def tune(self: Course) -> Look:
+        tuned.append(len(tuned))
+        look = measured(self)
+        return replace(look, nll=math.inf) if len(tuned) == 4 else look
+
+    measured = Course._tune
+    with pytest.MonkeyPatch.context() as patched, course_of(base, tmp_path, found, learner=learner, steps=40) as course:
+        patched.setattr(Course, "_tune", tune)
+        outcome = course.run()
+    assert outcome.halted == "The loss of answers kept aside was no longer a number at step 12 of 40."
+    assert (outcome.steps, outcome.best_step) == (12, 8)
+    assert outcome.tune_loss == pytest.approx(events(tmp_path, "tune")[-1]["loss"], abs=1e-5)
+    assert events(tmp_path)[-1] == {"event": "halted", "step": 12, "reason": outcome.halted}
+
+
+def test_base_that_makes_no_numbers_of_tune_rows_is_refused_with_a_sentence(base: Path, tmp_path: Path) -> None:
+    rows = [row(i) for i in range(4)] + [row(10 + i, split="tune") for i in range(4)]
+    learner = _Poisoned(load_base(base, torch.device("cpu")), rank=8, alpha=16, seed=0)
+    learner.calls, learner.good = 0, 0
+    found = prepare(snapshot_of(rows), Prompter(base))
+    course = course_of(base, tmp_path, found, learner=learner)
+    with course as started, pytest.raises(TrainingError, match="kept aside was no longer a number at step 0 of 12"):
+        started.run()
+
+
+# -- what is kept --
+
+
+def judged(base: Path, folder: Path, looks: Sequence[tuple[float, float]], tune: Sequence[Any]) -> Outcome:
+    """A run whose looks at its tune rows come out so: joint loss and nats a token."""
+    found = prepare(snapshot_of([row(i) for i in range(4)] + list(tune)), Prompter(base))
+    told = iter([(3.0, 3.0), *looks])
+    with pytest.MonkeyPatch.context() as patched, course_of(base, folder, found, steps=40) as course:
+        patched.setattr(Course, "_tune", lambda _: Look(*next(told), None))
+        return course.run()
+
+
+def asides(count: int, **more: Any) -> list[Any]:
+    return [row(10 + at, split="tune", **more) for at in range(count)]
+
+
+LOOKS = [(2.0, 2.0), (1.5, 1.0), (1.2, 1.1), (0.9, 1.2), (0.8, 1.3), *[(0.7, 1.4)] * 5]
+VOTES = {"role": "pair", "rejected": "No."}
+
+
+@pytest.mark.parametrize(
+    ("tune", "steps", "kept", "loss"),
+    [
+        (asides(4), 20, 8, 1.5),  # the joint loss goes on falling, the wanted texts are best at the second look
+        (asides(3), 40, 40, 0.7),
+        (asides(4, **VOTES), 36, 24, 0.7),  # a vote says which is better, and not that either text should come
+    ],
+    ids=["corrections", "too few", "votes alone"],
+)
+def test_the_best_is_chosen_by_how_likely_wanted_texts_are(
+    tune: list[Any], steps: int, kept: int, loss: float, base: Path, tmp_path: Path
+) -> None:
+    outcome = judged(base, tmp_path, LOOKS, tune)
+    assert (outcome.steps, outcome.best_step, outcome.tune_loss) == (steps, kept, loss)
+    assert [e["best_step"] for e in events(tmp_path, "tune")][-1] == kept
 
 
 # -- guards --

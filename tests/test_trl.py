@@ -11,13 +11,14 @@ from peft import LoraConfig
 from tiny_llama import END, write_base
 
 from ftchat.prompt import Prompter
-from ftchat.training.loss import JointLoss, Part
+from ftchat.training.loss import SHARES, JointLoss, Part
 from ftchat.training.model import Learner, linear_layers, load_base
 from ftchat.training.rows import Example, Role, batches
 
 PROMPTS = ("<|im_start|>user\nA?<|im_end|>\n<|im_start|>assistant\n", "<|im_start|>user\nAnd what of this?<|im_end|>\n")
 WANTED, OTHER = ("Good answer one.", "Two"), ("Bad.", "Something much longer than the other")
-EACH: dict[Part, float] = dict.fromkeys(("target", "pair", "anchor", "unpaired", "liked", "replay"), 0.0)
+LIKE = ("Good answer two, and then some.", "Tw")
+EACH: dict[Part, float] = dict.fromkeys((*SHARES,), 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def ours(learner: Learner, rows: Sequence[Example], part: Part, *, shared: bool 
     learner.shared = shared
     joint = JointLoss({**EACH, part: 1.0})
     sizes, total = joint.sizes(rows), 0.0
-    reference: dict[str, tuple[float, ...]] = {}
+    reference: dict[str, list[list[float]]] = {}
     for batch in batches(rows, tokens=64, shared=shared):
         reference |= learner.reference(batch)
         parts = joint.of(learner.score(batch), batch, sizes=sizes, reference=reference)
@@ -120,18 +121,24 @@ def test_target_loss_and_gradients_equal_trls_sft(base: Path, tmp_path: Path) ->
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("shared", [True, False], ids=["prompt shared", "prompt twice"])
-def test_pair_loss_and_gradients_equal_trls_dpo(shared: bool, base: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("role", "part", "others", "shared"),
+    [("pair", "pair", OTHER, True), ("pair", "pair", OTHER, False), ("target", "contrast", LIKE, True)],
+    ids=["prompt shared", "prompt twice", "corrections that begin as their originals do"],
+)
+def test_pair_loss_and_gradients_equal_trls_dpo(
+    role: Role, part: Part, others: tuple[str, ...], shared: bool, base: Path, tmp_path: Path
+) -> None:
     from trl import DPOConfig, DPOTrainer
 
     learner = learner_of(base)
     assert learner.shared
-    rows = [example(base, at, "pair", WANTED[at], OTHER[at]) for at in range(2)]
+    rows = [example(base, at, role, WANTED[at], others[at]) for at in range(2)]
     given = [
-        {"prompt": p, "chosen": w + END, "rejected": o + END} for p, w, o in zip(PROMPTS, WANTED, OTHER, strict=True)
+        {"prompt": p, "chosen": w + END, "rejected": o + END} for p, w, o in zip(PROMPTS, WANTED, others, strict=True)
     ]
     made, weights = theirs(base, tmp_path, DPOTrainer, DPOConfig, given, max_length=None, beta=0.1)
-    check(made, weights, learner, ours(learner, rows, "pair", shared=shared))
+    check(made, weights, learner, ours(learner, rows, part, shared=shared))
 
 
 @pytest.mark.filterwarnings("default")
@@ -153,11 +160,11 @@ def test_terms_are_means_that_count_as_their_rows_weigh(base: Path) -> None:
     rows = [example(base, 0, "target", WANTED[0], OTHER[0]), example(base, 1, "pair", WANTED[1], OTHER[1])]
     rows += [example(base, 0, "positive", WANTED[1]), example(base, 0, "replay", "x")]
     sizes = JointLoss(
-        {**EACH, "target": 1.0, "pair": 1.0, "anchor": 0.2, "unpaired": 0.5, "liked": 0.3, "replay": 0.4}
+        {"target": 1.0, "contrast": 0.3, "pair": 1.0, "anchor": 0.2, "unpaired": 0.5, "liked": 0.3, "replay": 0.4}
     ).sizes(rows)
     assert {part: round(count, 6) for part, count in sizes.counts.items()} == {
-        "target": round(1 / 3, 6), "pair": round(2 / 3, 6), "anchor": round(0.2 / 3, 6), "unpaired": round(0.5 / 3, 6),
-        "liked": 0.1, "replay": 0.4,
+        "target": round(1 / 3, 6), "contrast": 0.1, "pair": round(1 / 3, 6), "anchor": round(0.2 / 3, 6),
+        "unpaired": round(0.5 / 3, 6), "liked": 0.1, "replay": 0.4,
     }  # fmt: skip
     lengths = {part: sizes.divisor[part] for part in itertools.islice(("target", "pair", "replay"), 3)}
-    assert lengths == {"target": len(rows[0].answers[0]), "pair": 2, "replay": 2}
+    assert lengths == {"target": len(rows[0].answers[0]), "pair": 1, "replay": 1}

@@ -1,8 +1,10 @@
 """What the Train page shows: the card, a run in words, its plot, and only the buttons that do something."""
 
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hostile import HOSTILE, Tags
 
 from ftchat.dataset import Card
 from ftchat.errors import BadInput
-from ftchat.progress import RunSeen, Show
+from ftchat.progress import RunSeen, Show, see
 from ftchat.records import Adapter, Run, Verdict
 from ftchat.schedule import Looked, State
 from ftchat.store.exams import Pin
@@ -127,9 +129,22 @@ def test_the_schedule_says_why_it_waits_and_pins_what_they_demand() -> None:
 
 
 def test_the_step_that_is_kept_is_named_once_it_is_past() -> None:
-    assert plot.best(((0, 2.0), (10, 1.0))) is None
-    assert plot.best(((0, 2.0), (10, 1.0), (20, 1.2))) == 10
-    assert "best at step 10" in train_views.plot(run_seen(tune=((0, 2.0), (10, 1.0), (20, 1.2)), steps=20))
+    tune = ((0, 2.0), (10, 1.5), (20, 1.2))  # what is kept is the trainer's choice, and not the lowest point
+    html = train_views.plot(run_seen(tune=tune, steps=20, kept=10))
+    assert "best at step 10" in html
+    assert html.count('class="best"') == 2
+    html = train_views.plot(run_seen(tune=tune, steps=20))
+    assert "best at step" not in html
+    assert 'class="best"' not in html
+
+
+def test_the_trainers_own_words_say_which_step_is_kept(tmp_path: Path) -> None:
+    run = Run(id="n_1", stage="train", by="admin", created_at="", progress=0.4)
+    told = []
+    for step, best in ((0, 0), (10, 10), (20, 10), (30, 30)):
+        told.append(json.dumps({"event": "tune", "step": step, "loss": 1.0 - step / 100, "best_step": best}) + "\n")
+        (tmp_path / "metrics.jsonl").write_text("".join(told))
+        assert see(run, tmp_path).kept == (10 if step == 20 else None)
 
 
 @pytest.mark.parametrize(

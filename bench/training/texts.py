@@ -46,7 +46,7 @@ def as_examples(rows: Sequence[Texts], prompter: Prompter, *, end: int, pairs: b
     """The rows as our trainer has them; `end` is the id of the tokenizer's last token."""
 
     def answer(text: str) -> tuple[int, ...]:
-        return (*prompter.encode(text), end)
+        return (*prompter.encode(text, answer=True), end)
 
     role: Role = "pair" if pairs else "target"
     return tuple(

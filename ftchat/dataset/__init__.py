@@ -21,9 +21,9 @@ from ftchat.dataset.gathering import Gathered as Gathered
 from ftchat.dataset.gathering import gathered as gathered
 from ftchat.dataset.gathering import of_split as of_split
 from ftchat.dataset.gathering import rows as rows
-from ftchat.dataset.replay import anchors_for as anchors_for
 from ftchat.dataset.replay import kept_for_exam as kept_for_exam
 from ftchat.dataset.replay import nearest as nearest
+from ftchat.dataset.replay import replayed as replayed
 from ftchat.dataset.snapshot import EXAM as EXAM
 from ftchat.dataset.snapshot import MANIFEST as MANIFEST
 from ftchat.dataset.snapshot import REPLAY as REPLAY

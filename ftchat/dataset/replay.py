@@ -2,18 +2,36 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ftchat.records import Row, group_key
 
 NEAR = 0.4  # share of words in common from which a replay prompt would argue against a correction
+REPLAYED, SPARED = 64, 16  # questions that are replayed in training, and that the exam looks at instead, at most
+# Words that say nothing of what is asked, so that two questions are not near only because both begin with "How do I".
+_FUNCTION_WORDS = """
+    a an and any are as at be by can could did do does for from get give had has have he how i if in into is it its let
+    like may me my of on one or our please shall she should show so some tell than that the their them then there these
+    they this to us was we were what when where which who why will with would you your
+"""
+_FUNCTION = frozenset(_FUNCTION_WORDS.split())
+_INSIDE = re.compile(r"(?<=[\w,;)] )\w+")  # a word that begins no sentence
 
 
-def anchors_for(rows: Iterable[Row], prompts: Iterable[str], *, limit: int) -> list[str]:
-    """Prompts for replay: none that is near to a taught one, since base's answer to it would argue against it."""
+def replayed(rows: Iterable[Row], anchors: Iterable[str], *, asked: Iterable[str] = ()) -> tuple[list[str], list[str]]:
+    """Questions whose answers should stay: those to train on, and those that the exam looks at. `asked` are people's
+    own, which are never trained on: somebody may correct one tomorrow, and it may be kept aside for the exam then."""
+    own = [prompt for prompt in asked if kept_for_exam(prompt)]
+    far = anchors_for(rows, [*anchors, *own])
+    trained = [prompt for prompt in far if not kept_for_exam(prompt)]
+    return trained[:REPLAYED], [prompt for prompt in far if kept_for_exam(prompt)][:SPARED]
+
+
+def anchors_for(rows: Iterable[Row], prompts: Iterable[str]) -> list[str]:
+    """Prompts for replay: none that asks what a taught one asks, since base's answer would argue against it."""
     asked = list(dict.fromkeys(prompts))
-    found = _nearness(asked, [row.messages[-1].content for row in rows])
-    return [prompt for prompt, near in zip(asked, found, strict=True) if near is not None and near < NEAR][:limit]
+    found = _nearness(asked, [row.messages[-1].content for row in rows], said=_asking)
+    return [prompt for prompt, near in zip(asked, found, strict=True) if near is not None and near < NEAR]
 
 
 def kept_for_exam(prompt: str) -> bool:
@@ -24,17 +42,18 @@ def kept_for_exam(prompt: str) -> bool:
 def nearest(prompts: Iterable[str], *, to: Sequence[str]) -> list[str]:
     """Prompts in order of how near they are, in words, to any of some others."""
     asked = list(prompts)
-    found = zip(asked, _nearness(asked, to), strict=True)
+    found = zip(asked, _nearness(asked, to, said=_words), strict=True)
     return [prompt for prompt, _ in sorted(found, key=lambda item: -(item[1] or 0.0))]
 
 
-def _nearness(prompts: Sequence[str], others: Sequence[str]) -> list[float | None]:
-    """For each prompt the largest share of words in common with any of the others; None for one without a word.
+def _nearness(prompts: Sequence[str], others: Sequence[str], *, said: Callable[[str], set[str]]) -> list[float | None]:
+    """For each prompt the largest share of what is `said` in common with any of the others; None for one that says
+    nothing.
 
     Sets of words are numbers with a bit for each word. Bits are given to the words of the shorter list alone, since no
     other can be in common: then thousands of questions are few different numbers, and compared in no time.
     """
-    mine, theirs = [_words(text) for text in prompts], [_words(text) for text in dict.fromkeys(others)]
+    mine, theirs = [said(text) for text in prompts], [said(text) for text in dict.fromkeys(others)]
     bits: dict[str, int] = {}
     for words in min(mine, theirs, key=len):
         for word in words:
@@ -53,6 +72,15 @@ def _nearness(prompts: Sequence[str], others: Sequence[str]) -> list[float | Non
 def _largest(number: int, count: int, others: Mapping[int, int]) -> float:
     shares = ((number & other).bit_count() / max(1, min(count, length)) for other, length in others.items())
     return max(shares, default=0.0)
+
+
+def _asking(text: str) -> set[str]:
+    """The words that tell what is asked: no function words, and no names, which only tell about what. Where no others
+    are left, all words but the names, or all."""
+    named = "" if text.isupper() else text
+    names = {word for word in _INSIDE.findall(named) if word[0].isupper()}
+    nameless = _words(text) - _words(" ".join(names))
+    return nameless - _FUNCTION or nameless or _words(text)
 
 
 def _words(text: str) -> set[str]:

@@ -13,7 +13,6 @@ from ftchat.pipeline.means import GREEDY, Means
 from ftchat.records import BASE, Message, Replay, Row
 from ftchat.training.job import Sample
 
-REPLAYED, SPARED = 32, 16  # questions that are replayed in training, and that the exam looks at instead, at most
 _SHOWN = 3  # taught and never-taught questions on the Train page, each
 
 
@@ -22,24 +21,20 @@ async def replay(
 ) -> tuple[list[Replay], list[Replay]]:
     """Base's own greedy answers to prompts that are not about what was corrected: to train on, and for the exam.
 
-    Each prompt is asked once per base. People's own questions are never trained on: somebody may correct one tomorrow,
-    and it may be kept aside for the exam then.
+    Each prompt is asked once per base.
     """
     base, log = means.base.fingerprint, means.store.training
-    asked = [p for p in means.store.turns.prompts_without_feedback(limit=200) if dataset.kept_for_exam(p)]
-    far = dataset.anchors_for(rows, [*means.anchors, *asked], limit=len(means.anchors) + len(asked))
-    prompts = [p for p in far if not dataset.kept_for_exam(p)][:REPLAYED]
-    prompts += [p for p in far if dataset.kept_for_exam(p)][:SPARED]
+    asked = means.store.turns.prompts_without_feedback(limit=200)
+    trained, spared = dataset.replayed(rows, means.anchors, asked=asked)
     known = log.replay_answers(base)
-    for prompt in prompts:
+    for prompt in (*trained, *spared):
         if prompt in known or stopping():
             continue
         if answer := await means.patiently(partial(_base_says, means, prompt)):
             known[prompt] = answer
             log.keep_replay_answer(base, prompt, answer)
-    found = [(p, Replay((Message("user", p),), known[p])) for p in prompts if p in known]
-    trained = [item for prompt, item in found if not dataset.kept_for_exam(prompt)]
-    return trained, [item for prompt, item in found if dataset.kept_for_exam(prompt)]
+    said = {prompt: Replay((Message("user", prompt),), answer) for prompt, answer in known.items()}
+    return [said[p] for p in trained if p in said], [said[p] for p in spared if p in said]
 
 
 async def _base_says(means: Means, prompt: str) -> str:

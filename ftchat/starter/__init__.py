@@ -4,6 +4,7 @@ It knows a made-up food shop, some customer support, small talk, rewriting and c
 `weights/README.md` says more. Made by `python -m ftchat.starter.build`. Importing this package imports no torch.
 """
 
+from itertools import islice, zip_longest
 from pathlib import Path
 
 __all__ = ["anchor_prompts", "model_path", "sample_prompts"]
@@ -13,6 +14,7 @@ _ANCHOR_KINDS = frozenset(
     (
         *("small_talk", "support", "order", "complaint", "outside", "named", "repeat", "free", "upper", "lower"),
         *("bullets", "quote", "spell", "yes_no", "rewrite_add", "rewrite_shorter", "rewrite_title", "rewrite_quoted"),
+        *("storage", "pairing", "taste", "size", "origin", "describe"),
     )
 )
 
@@ -41,8 +43,13 @@ def sample_prompts() -> tuple[str, ...]:
 
 
 def anchor_prompts(count: int = 120) -> tuple[str, ...]:
-    """Prompts of every kind but products, whose answers the starter should keep while it is taught something else."""
+    """Different prompts whose answers the starter should keep while it is taught something else: by turns one of each
+    kind, so that however many are taken, and whichever kinds are left out, none is most of them."""
     from ftchat.starter.corpus import dialogues
 
-    found = (d for d in dialogues(_ANCHORS_SEED, 0, count=count * 8) if len(d.turns) == 2 and d.kind in _ANCHOR_KINDS)
-    return tuple(d.turns[0].content for d, _ in zip(found, range(count), strict=False))
+    kinds: dict[str, dict[str, None]] = {kind: {} for kind in sorted(_ANCHOR_KINDS)}
+    for dialogue in dialogues(_ANCHORS_SEED, 0, count=count * 8):
+        if len(dialogue.turns) == 2 and dialogue.kind in kinds:
+            kinds[dialogue.kind][dialogue.turns[0].content] = None
+    rounds = zip_longest(*kinds.values())
+    return tuple(islice((prompt for by_turns in rounds for prompt in by_turns if prompt is not None), count))

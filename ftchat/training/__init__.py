@@ -18,6 +18,7 @@
   save.py        the adapter folder
   __main__.py    the process: python -m ftchat.training JOB.json
   early.py       the process begun before its job is known
+  parent.py      a process that goes when the one that started it goes
 
 `job`, `snapshot`, `plan` and `guards` import no torch, so that the app can use them. The trainer writes files only: it
 knows no database, no engine and no page.

@@ -4,7 +4,6 @@ Exit status 0 means that the adapter is there. Anything else leaves no adapter, 
 sentence for the user. SIGTERM and SIGINT: finish with the best so far. It dies with the process that started it.
 """
 
-import ctypes
 import os
 import signal
 import sys
@@ -13,10 +12,11 @@ import traceback
 from pathlib import Path
 
 from ftchat.errors import Conflict, FtchatError, NotFound
+from ftchat.training import guards
 from ftchat.training.job import Job, MetricsLog, read_json
+from ftchat.training.parent import die_with_parent
 from ftchat.training.snapshot import read_snapshot
 
-_PR_SET_PDEATHSIG = 1
 _NICE = 5  # chat goes first where trainer and engine share cores
 _NO_MEMORY = "There was not enough memory for training. Close other programs, or lower batch_tokens or rank."
 
@@ -33,8 +33,8 @@ def main(arguments: list[str], stop: threading.Event) -> int:
         return _fail(path, err.message)
     except Exception as err:  # noqa: BLE001  # the last line of defence: a run must never end without a word
         traceback.print_exc()
-        starved = isinstance(err, MemoryError) or "memory" in str(err).lower()
-        return _fail(path, _NO_MEMORY if starved else f"The trainer broke ({type(err).__name__}: {err}).")
+        broke = f"The trainer broke ({type(err).__name__}: {err})."
+        return _fail(path, _NO_MEMORY if guards.starved(err) else broke)
     return 0
 
 
@@ -82,16 +82,8 @@ def _metrics_of(path: Path) -> Path:
     return Path(str(given)) if usable else path.parent / "metrics.jsonl"
 
 
-def _die_with_parent() -> None:
-    """Ask the kernel for SIGKILL when the parent goes, however it went; and go now if it has gone already."""
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
 if __name__ == "__main__":
-    _die_with_parent()
+    die_with_parent()
     os.nice(_NICE)
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -15,7 +15,7 @@ import torch
 from ftchat.registry import flush
 from ftchat.training.job import Job
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Checkpoint:

@@ -4,18 +4,16 @@ Importing torch takes seconds; it does so while the app still makes the snapshot
 and nothing else. When the input ends without a path, the app is gone or needs no trainer, and it leaves.
 """
 
-import ctypes
 import os
 import runpy
-import signal
 import sys
 
-_PR_SET_PDEATHSIG = 1
+from ftchat.training.parent import die_with_parent
 
 
 def main() -> None:
     """Import, wait for the path, and become the trainer."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     # As the trainer sets them itself: torch reads both when it is imported.
     os.environ.update(OMP_NUM_THREADS=str(max(1, len(os.sched_getaffinity(0)) // 2)), OMP_WAIT_POLICY="PASSIVE")
     import ftchat.training.run  # noqa: F401  # for what it imports

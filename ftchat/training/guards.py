@@ -11,11 +11,19 @@ from collections.abc import Sequence
 EXPLODED, RUNNING, EARLIER = 30.0, 3, 8  # times the usual gradient, so many steps running, after so many to compare
 FALLEN, WINDOW = 0.1, 5  # nats a token below base, at the mean of so many steps
 PATIENCE = 3  # looks at the tune rows without gain
+_NO_MEMORY = ("out of memory", "llocate memory", "CUBLAS_STATUS_ALLOC_FAILED")  # as libraries say it in plain errors
 
 
 def not_a_number(loss: float, norm: float) -> bool:
     """Whether a step has left the numbers: nothing that follows it would mean anything."""
     return not math.isfinite(loss) or not math.isfinite(norm)
+
+
+def starved(err: BaseException) -> bool:
+    """Whether it is for lack of memory. torch's own error is known by its name, and others by what they say: "illegal
+    memory access" is another thing."""
+    named = any(kind.__name__ == "OutOfMemoryError" for kind in type(err).__mro__)
+    return isinstance(err, MemoryError) or named or any(words in str(err) for words in _NO_MEMORY)
 
 
 def exploding(norms: Sequence[float]) -> str | None:

@@ -120,13 +120,19 @@ def parse_json(line: str, what: str) -> object:
 
 def mapping(value: object, what: str, *, required: set[str], known: set[str]) -> Mapping[str, Any]:
     """The value, if it is a JSON object with the required keys and no others than the known ones."""
-    if not isinstance(value, dict):
-        raise BadInput(f"{what} must be a JSON object.")
-    if missing := sorted(required - set(value)):
+    entry = json_object(value, what)
+    if missing := sorted(required - set(entry)):
         raise BadInput(f"{what} lacks {', '.join(missing)}.")
-    if unknown := sorted(set(value) - known):
+    if unknown := sorted(set(entry) - known):
         names = ", ".join(key if key.isidentifier() else repr(key) for key in unknown)
         raise BadInput(f"{what} has an unknown key: {names}.")
+    return entry
+
+
+def json_object(value: object, what: str) -> Mapping[str, Any]:
+    """The value, if it is a JSON object, whatever is in it."""
+    if not isinstance(value, dict):
+        raise BadInput(f"{what} must be a JSON object.")
     return value
 
 

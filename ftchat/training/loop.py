@@ -1,8 +1,10 @@
 """The steps: AdamW over the joint loss, with a look at the tune rows and at sample answers in between.
 
-Where there are tune rows, the weights with the lowest tune loss are kept and a run that gets no better ends early;
-where there are none, the planned steps are made. Guards end a run that goes wrong, with what was good before. It does
-not know where weights and checkpoints lie or who asked.
+Where there are enough tune rows (the plan's `patience` says so), the weights that suit them best are kept and a run
+that gets no better ends early; where there are not, the planned steps are made. They are judged by how likely the
+wanted texts are, where people wrote or liked some: the joint loss holds preferences, which go on falling when the texts
+get worse. Guards end a run that goes wrong, with what was good before. It does not know where weights and checkpoints
+lie or who asked.
 """
 
 import math
@@ -19,7 +21,7 @@ from ftchat.errors import TrainingError
 from ftchat.prompt import Prompter
 from ftchat.training import guards
 from ftchat.training.job import MetricsLog, Sample
-from ftchat.training.loss import SHARES, JointLoss, Part, parts_of
+from ftchat.training.loss import COMPARED, SHARES, JointLoss, Part, parts_of
 from ftchat.training.measure import Look, Pace, Reading, preferred, shift, wanted
 from ftchat.training.model import Learner
 from ftchat.training.plan import Plan
@@ -31,6 +33,15 @@ ROOM = (
     "There was not enough memory for training, with {tokens} tokens at once either. Close other programs, or set "
     "batch_tokens below {tokens}, a lower rank, or a smaller base model."
 )
+ALONE = (
+    "There was not enough memory for training on row {id} even alone: it has {length:,} tokens, and batch_tokens "
+    "does not cut a row. Close other programs, reject that feedback or make it shorter, or use a smaller base model."
+)
+NOTHING = (
+    "{halted} That was before any weights were good enough to be kept, so nothing was. Try a learning rate below "
+    "{rate:.2g}; if that does not help, the base model's files may be damaged."
+)
+TAUGHT = ("target", "positive")  # whose texts themselves should come; of a vote only the difference is meant
 Work = TypeVar("Work")
 
 
@@ -62,9 +73,9 @@ class _State:
     loss: float = math.nan
     tokens: int = 0  # the token budget of a batch
     halved: bool = False
-    best_loss: float = math.inf
     best_step: int = 0
-    tunes: list[float] = field(default_factory=list)
+    kept_loss: float | None = None  # the tune loss of the kept weights
+    tunes: list[float] = field(default_factory=list)  # what each look after some steps is judged by
     norms: list[float] = field(default_factory=list)
     shifts: list[float] = field(default_factory=list)
 
@@ -78,54 +89,55 @@ class Course:
     ) -> None:  # fmt: skip
         self._learner, self._examples, self._plan, self._fresh = learner, examples, plan, fresh
         self._prompter, self._samples, self._log, self._stop, self._keeper = prompter, samples, log, stop, keeper
-        self._loss = JointLoss({**SHARES, "replay": plan.replay_share}, normal_length=plan.normal_length)
+        shares, usual = {**SHARES, "replay": plan.replay_share}, examples.usual_weight
+        self._loss = JointLoss(shares, normal_length=plan.normal_length, usual_weight=usual)
         self._weights = list(learner.weights().values())
         self._optimizer = torch.optim.AdamW(
             self._weights, lr=plan.learning_rate, weight_decay=plan.weight_decay, betas=(0.9, 0.99)
         )
         self._state = _State(tokens=plan.batch_tokens)
         self._best: dict[str, Tensor] = {}
-        self._reference: dict[str, tuple[float, ...]] = {}
+        self._reference: dict[str, list[list[float]]] = {}
         self._pace, self._kept_at = Pace(), time.monotonic()
+        self._batch: list[Example] = []  # what is worked on, for an error to name
 
     def run(self) -> Outcome:
         """Make the steps, and leave the kept weights in the learner."""
-        if not self._resume():
-            self._look(0)
-        plan, state, halted = self._plan, self._state, None
+        halted = None if self._resume() else self._look(0)
+        plan, state = self._plan, self._state
         for step, drawn in enumerate(self._draws(), start=1):
             if step <= state.step:
                 continue  # made before a checkpoint: only the order of the draws is wanted
-            if self._stop.is_set() or step > plan.steps:
+            if halted or self._stop.is_set() or step > plan.steps:
                 break
-            if early := guards.overfit(state.tunes, patience=plan.patience):
+            if plan.patience and (early := guards.overfit(state.tunes, patience=plan.patience)):
                 self._log.write("early", step=state.step, reason=early)
                 break
             if halted := self._step(step, drawn):
                 break
-            if step % plan.evaluate_every == 0 and step < plan.steps:
-                self._look(step)
+            if step % plan.evaluate_every == 0 and step < plan.steps and (halted := self._look(step)):
+                break
             self._keep(looked=step % plan.evaluate_every == 0)
         return self._end(halted)
 
     def _end(self, halted: str | None) -> Outcome:
         """A last look, and the kept weights put back."""
         state, plan = self._state, self._plan
-        if not state.step:
+        if not (state.step or halted):
             raise TrainingError("Stopped before the first step: there is nothing to keep.")
         if halted is None and (state.step % plan.evaluate_every or state.step == plan.steps):
-            self._look(state.step, shown=False)
-        tuned = bool(self._examples.tune)
-        if tuned or halted:
+            halted = self._look(state.step, shown=False)
+        if halted and not self._best:
+            raise TrainingError(NOTHING.format(halted=halted, rate=plan.learning_rate))
+        chosen = bool(plan.patience or halted)
+        if chosen:
             self._put_back()
         self._show(state.step)
         if halted:
             self._log.write("halted", step=state.step, reason=halted)
-        best = state.best_step if self._best and (tuned or halted) else state.step
-        tune = state.best_loss if tuned and state.tunes else None
         return Outcome(
-            steps=state.step, best_step=best, loss=state.loss, tune_loss=tune, halted=halted,
-            stopped=self._stop.is_set(),
+            steps=state.step, best_step=state.best_step if chosen else state.step, loss=state.loss,
+            tune_loss=state.kept_loss, halted=halted, stopped=self._stop.is_set(),
         )  # fmt: skip
 
     def _draws(self) -> Iterator[list[Example]]:
@@ -146,14 +158,14 @@ class Course:
         norm = float(torch.nn.utils.clip_grad_norm_(self._weights, plan.clip_norm))
         if guards.not_a_number(read.loss, norm):
             self._optimizer.zero_grad(set_to_none=True)
-            return self._nonsense(step)
+            return f"The loss was no longer a number at step {step} of {plan.steps}."
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         state.step, state.loss = step, read.loss
         state.norms.append(norm)
-        state.shifts += read.shifts
+        state.shifts += [] if read.shift is None else [read.shift]
         tokens = sum(line.length for e in drawn for line in e.lines(shared=self._learner.shared))
         self._pace.step(tokens, time.monotonic() - began)
         self._log.write(
@@ -175,59 +187,71 @@ class Course:
             for part, value in found.items():
                 parts[part] = parts.get(part, 0.0) + float(value.detach())
         loss = sum(sizes.counts[part] * value for part, value in parts.items())
-        return Reading(loss, parts, [sum(shifts) / len(shifts)] if shifts else [])
+        return Reading(loss, parts, sum(shifts) / len(shifts) if shifts else None)
 
     def _batches(self, examples: Sequence[Example]) -> Iterator[list[Example]]:
-        return batches(examples, tokens=self._state.tokens, shared=self._learner.shared)
+        for batch in batches(examples, tokens=self._state.tokens, shared=self._learner.shared):
+            self._batch = batch
+            yield batch
 
     def _know_base(self, examples: Sequence[Example]) -> None:
         """What base says to what is compared with base: asked once a row and run."""
-        unknown = [e for e in examples if e.id not in self._reference and {"pair", "unpaired"} & set(parts_of(e))]
+        unknown = [e for e in examples if e.id not in self._reference and {*COMPARED} & {*parts_of(e)}]
         for batch in self._batches(unknown):
             self._reference |= self._learner.reference(batch)
         for batch in self._batches([e for e in examples if e.role == "replay" and not self._learner.remembers(e)]):
             self._learner.remember(batch)
-
-    def _nonsense(self, step: int) -> str:
-        words = f"The loss was no longer a number at step {step} of {self._plan.steps}"
-        if not self._best:
-            raise TrainingError(
-                f"{words}, so nothing was kept. "
-                f"Try a learning rate below {self._plan.learning_rate:.2g}; if that does not help, "
-                "the base model's files may be damaged."
-            )
-        return f"{words}."
 
     def _within_memory(self, work: Callable[[], Work]) -> Work:
         """The work done; where memory does not suffice, once more with half the tokens at once, from then on."""
         try:
             return work()
         except (MemoryError, RuntimeError) as err:
-            if not _is_starved(err):
+            if not guards.starved(err):
                 raise
             if self._state.halved or self._state.tokens < 2:
-                raise TrainingError(ROOM.format(tokens=self._state.tokens)) from err
+                raise TrainingError(self._no_room()) from err
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         self._state.tokens, self._state.halved = self._state.tokens // 2, True
         self._log.write("memory", batch_tokens=self._state.tokens)
         return self._within_memory(work)
 
-    def _look(self, step: int, *, shown: bool = True) -> None:
-        """Tune loss and sample answers at a step; the weights are kept if they are the best, or all there is."""
-        began, state = time.monotonic(), self._state
-        if self._examples.tune:
-            found = self._within_memory(self._tune)
-            self._log.write("tune", step=step, **{k: v if v is None else round(v, 5) for k, v in asdict(found).items()})
-            if step:
-                state.tunes.append(found.loss)
-        best = not self._examples.tune or (state.tunes and state.tunes[-1] < state.best_loss)
-        if step and best:
-            state.best_step, state.best_loss = step, state.tunes[-1] if state.tunes else math.inf
-            self._best = {name: value.detach().clone() for name, value in self._learner.weights().items()}
+    def _no_room(self) -> str:
+        """What to say when half the tokens at once were too many as well: a row that went alone is to be named."""
+        if len(self._batch) != 1:
+            return ROOM.format(tokens=self._state.tokens)
+        (row,) = self._batch
+        return ALONE.format(id=row.id, length=max(line.length for line in row.lines(shared=self._learner.shared)))
+
+    def _look(self, step: int, *, shown: bool = True) -> str | None:
+        """Tune loss and sample answers at a step; the weights are kept if they are the best, or are not to be chosen.
+        Why the run must end, if it must."""
+        began, found = time.monotonic(), self._within_memory(self._tune) if self._examples.tune else None
+        if found is not None and not found.finite:
+            return f"The loss of answers kept aside was no longer a number at step {step} of {self._plan.steps}."
+        if step:
+            self._judge(step, found)
+        if found is not None:
+            told = {k: v if v is None else round(v, 5) for k, v in asdict(found).items()}
+            self._log.write("tune", step=step, **told, best_step=self._state.best_step)
         if shown:
             self._show(step)
         self._pace.look(time.monotonic() - began)
+        return None
+
+    def _judge(self, step: int, found: Look | None) -> None:
+        """Keep the weights of this step, unless tune rows that may choose have seen better ones."""
+        state = self._state
+        if found is not None:
+            by_text = found.nll is not None and any(e.role in TAUGHT for e in self._examples.tune)
+            figure = found.nll if by_text and found.nll is not None else found.loss
+            best = figure < min(state.tunes, default=math.inf)
+            state.tunes.append(figure)
+            if self._plan.patience and not best:
+                return
+        state.best_step, state.kept_loss = step, found.loss if found is not None else None
+        self._best = {name: value.detach().clone() for name, value in self._learner.weights().items()}
 
     @torch.no_grad()
     def _tune(self) -> Look:
@@ -267,7 +291,7 @@ class Course:
         state = {
             "state": asdict(self._state), "best": self._best, "optimizer": self._optimizer.state_dict(),
             "weights": {k: v.detach() for k, v in self._learner.weights().items()},
-            "reference": {k: list(v) for k, v in self._reference.items()}, "random": torch.get_rng_state(),
+            "reference": self._reference, "random": torch.get_rng_state(),
         }  # fmt: skip
         try:
             self._keeper.write(state)
@@ -284,7 +308,7 @@ class Course:
         self._put_back()
         self._state, self._best = _State(**found["state"]), found["best"]
         self._optimizer.load_state_dict(found["optimizer"])
-        self._reference = {k: tuple(v) for k, v in found["reference"].items()}
+        self._reference = found["reference"]
         torch.set_rng_state(found["random"])
         self._log.write("resumed", step=self._state.step, steps=self._plan.steps)
         return True
@@ -296,9 +320,3 @@ def share_of_rate(step: int, plan: Plan) -> float:
         return step / plan.warmup_steps
     done = (step - plan.warmup_steps) / (plan.steps - plan.warmup_steps + 1)
     return 0.5 * (1.0 + math.cos(math.pi * done))
-
-
-def _is_starved(err: BaseException) -> bool:
-    """Whether it is for lack of memory; on CPU torch says so in a plain RuntimeError, and on CUDA a library may."""
-    said = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
-    return isinstance(err, MemoryError | torch.OutOfMemoryError) or any(words in str(err) for words in said)

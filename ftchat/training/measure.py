@@ -1,5 +1,6 @@
 """What is read off while training: steps, looks at the tune rows, and how fast it goes. Numbers, and no decisions."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,11 +11,11 @@ from ftchat.training.rows import Example
 
 @dataclass(frozen=True)
 class Reading:
-    """One step: the joint loss, each term's mean, and the change of wanted answers (nothing where there is no pair)."""
+    """One step: the joint loss, each term's mean, and the mean change of wanted answers (none where no row has two)."""
 
     loss: float
     parts: dict[Part, float]
-    shifts: list[float]
+    shift: float | None
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,15 @@ class Look:
     nll: float | None
     preferred: float | None
 
+    @property
+    def finite(self) -> bool:
+        """Whether it can be compared with another look."""
+        return math.isfinite(self.loss) and math.isfinite(self.nll or 0.0)
+
 
 def by_example(scored: Scored, batch: Sequence[Example]) -> list[tuple[Example, list[float]]]:
     """Each example with the log-probabilities of its answers."""
-    sums = iter(scored.sums(sum(len(e.answers) for e in batch)).tolist())
-    return [(example, [next(sums) for _ in example.answers]) for example in batch]
+    return [(example, sums[:, 0].tolist()) for example, sums in zip(batch, scored.sums(batch), strict=True)]
 
 
 def wanted(scored: Scored, batch: Sequence[Example]) -> tuple[float, int]:
@@ -41,7 +46,7 @@ def wanted(scored: Scored, batch: Sequence[Example]) -> tuple[float, int]:
 def gains(scored: Scored, batch: Sequence[Example], reference: Reference) -> list[tuple[Example, list[float]]]:
     """How much likelier than for base each answer has become, in nats, of the examples that base was asked about."""
     return [
-        (example, [now - before for now, before in zip(own, reference[example.id], strict=True)])
+        (example, [now - before for now, (before, _) in zip(own, reference[example.id], strict=True)])
         for example, own in by_example(scored, batch)
         if example.id in reference
     ]

@@ -118,15 +118,11 @@ class Learner:
         return self._head is None or example.id in self._before
 
     @torch.no_grad()
-    def reference(self, batch: Sequence[Example]) -> dict[str, tuple[float, ...]]:
+    def reference(self, batch: Sequence[Example]) -> dict[str, list[list[float]]]:
         """What base, without the LoRA, gives each answer of the batch: log-probabilities, by row id."""
         with self.model.disable_adapter():
-            sums = self.score(batch).sums(sum(len(e.answers) for e in batch)).tolist()
-        found, at = {}, 0
-        for example in batch:
-            found[example.id] = tuple(sums[at : at + len(example.answers)])
-            at += len(example.answers)
-        return found
+            sums = self.score(batch).sums(batch)
+        return {example.id: found.tolist() for example, found in zip(batch, sums, strict=True)}
 
     @torch.no_grad()
     def _ask_for_short_cuts(self) -> None:

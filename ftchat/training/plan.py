@@ -44,6 +44,8 @@ MOSTLY, FALL_MORE = 0.7, 0.58  # from this share of votes and ratings on, the ra
 LOPSIDED = 1.5  # so many times longer or shorter, and pairs are compared by the token
 _TUNED = "Ends after three looks at the tune rows without gain; the best is kept."
 _FIXED = "No tune rows, so the steps are fixed and the last weights are kept."
+_FEW = "Fewer than {few} tune rows say too little, so the steps are fixed and the last weights are kept."
+FEW = 4  # tune rows from which on they choose what is kept: one odd row must not
 EFFORTS: dict[Effort, float] = {"quick": 0.75, "normal": 1.0, "thorough": 2.0}
 
 
@@ -52,7 +54,7 @@ class Amounts:
     """What there is to learn from, in rows that can be used, and the width of the model that learns it.
 
     `fresh` is how many rows of feedback an adapter that is continued has not seen; `rank` and `alpha` are that
-    adapter's. `lopsided` is how many times longer wanted answers are than the others of their pairs.
+    adapter's. `lopsided` is how many times longer the winners of votes are than the others.
     """
 
     targets: int = 0
@@ -76,7 +78,8 @@ class Amounts:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How one run trains; `reasons` says for each chosen value why. `normal_length` 0: pairs are compared whole."""
+    """How one run trains; `reasons` says for each chosen value why. `normal_length` 0: pairs are compared whole.
+    `patience` 0: all steps are made, and the last weights are kept."""
 
     rank: int
     alpha: int
@@ -114,7 +117,7 @@ def choose(args: TrainArgs, amounts: Amounts) -> Plan:
         replay_share=args.replay_share,
         batch_tokens=args.batch_tokens,
         evaluate_every=max(1, math.ceil(steps / (10 if amounts.tune else 5))),
-        patience=PATIENCE,
+        patience=PATIENCE if amounts.tune >= FEW else 0,
         seed=args.seed,
         normal_length=length,
         reasons={
@@ -123,7 +126,7 @@ def choose(args: TrainArgs, amounts: Amounts) -> Plan:
             "steps": why_steps,
             "replay_per_step": why_replay,
             "normal_length": why_length,
-            "patience": _TUNED if amounts.tune else _FIXED,
+            "patience": _TUNED if amounts.tune >= FEW else _FEW.format(few=FEW) if amounts.tune else _FIXED,
         },
     )
 
@@ -176,9 +179,9 @@ def _replay(args: TrainArgs, amounts: Amounts) -> tuple[int, str]:
 
 
 def _normal_length(amounts: Amounts) -> tuple[float, str]:
-    """Where wanted answers are all longer or all shorter, length alone would win the pairs."""
+    """Where the winners of votes are all longer or all shorter, length alone would win."""
     times = max(amounts.lopsided, 1 / amounts.lopsided)
     if times <= LOPSIDED:
-        return 0.0, "Both answers of a pair are about as long, so they are compared whole."
+        return 0.0, "Both replies of a vote are about as long, so they are compared whole."
     way = "longer" if amounts.lopsided > 1 else "shorter"
-    return round(amounts.typical, 1), f"Wanted answers are {times:.1f} times {way}, so pairs are compared by the token."
+    return round(amounts.typical, 1), f"Winners of votes are {times:.1f} times {way}, so tokens are compared."

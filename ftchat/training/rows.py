@@ -8,6 +8,7 @@ import random
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 from ftchat.errors import BadInput, TooLong
@@ -56,6 +57,20 @@ class Example:
         """How many tokens the wanted answer has, the stop token included."""
         return len(self.answers[0])
 
+    @cached_property
+    def common(self) -> int:
+        """How many tokens both answers begin with; at least one of each is its own."""
+        if len(self.answers) < 2:
+            return 0
+        first, second = self.answers
+        same = (at for at, (a, b) in enumerate(zip(first, second, strict=False)) if a != b)
+        return min(next(same, len(first)), len(first) - 1, len(second) - 1)
+
+    @property
+    def apart(self) -> tuple[int, ...]:
+        """How many tokens of each answer come after what both begin with."""
+        return tuple(len(answer) - self.common for answer in self.answers)
+
     def lines(self, *, shared: bool) -> tuple[Line, ...]:
         """The lines that the model reads: one, or one for each answer where a prompt cannot be shared."""
         if shared:
@@ -80,16 +95,21 @@ class Examples:
 
     @property
     def lopsided(self) -> float:
-        """How many times longer the wanted answers of pairs are than the others, at the median; below 1: shorter."""
-        pairs = [e for e in self.feedback if len(e.answers) == 2]
-        ratios = [len(e.answers[0]) / len(e.answers[1]) for e in pairs]
+        """How many times longer the winners of votes are than the others, from where they differ, at the median;
+        below 1: shorter."""
+        ratios = [e.apart[0] / e.apart[1] for e in self.feedback if e.role == "pair"]
         return statistics.median(ratios) if ratios else 1.0
 
     @property
     def typical(self) -> float:
-        """Tokens of an answer in a pair, at the mean."""
-        lengths = [len(answer) for e in self.feedback if len(e.answers) == 2 for answer in e.answers]
+        """Tokens of a reply in a vote, from where it differs from the other, at the mean."""
+        lengths = [length for e in self.feedback if e.role == "pair" for length in e.apart]
         return statistics.fmean(lengths) if lengths else 1.0
+
+    @property
+    def usual_weight(self) -> float:
+        """What a row of feedback weighs, at the mean."""
+        return statistics.fmean(e.weight for e in self.feedback)
 
 
 def prepare(snapshot: Snapshot, prompter: Prompter) -> Examples:
@@ -97,7 +117,7 @@ def prepare(snapshot: Snapshot, prompter: Prompter) -> Examples:
     left_out: list[str] = []
 
     def made(name: str, role: Role, said: Sequence[Message], answers: Sequence[str], weight: float) -> Made:
-        texts = [(*prompter.encode(answer), prompter.stop_id) for answer in answers]
+        texts = [(*prompter.encode(answer, answer=True), prompter.stop_id) for answer in answers]
         try:
             prompt, _ = prompter.fit(said, room=max(map(len, texts)) + 1)
             yield Example(id=name, role=role, prompt=tuple(prompt), answers=tuple(texts), weight=weight)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ftchat.errors import BadInput, NotFound
 from ftchat.records import Replay, Row
-from ftchat.training.job import mapping, messages, number, parse_json, read_json, text
+from ftchat.training.job import json_object, mapping, messages, number, parse_json, read_json, text
 
 ROLES = ("target", "pair", "positive", "negative")  # what a row may teach; ties are for the exam alone
 _ROW = ("id", "role", "split", "weight", "group", "messages", "target", "rejected", "rater")
@@ -30,7 +30,8 @@ def read_snapshot(folder: Path) -> Snapshot:
     """The snapshot in a folder; BadInput or NotFound names the file and line that cannot be used."""
     if not (folder / "manifest.json").is_file():
         raise NotFound(f"There is no complete snapshot in {folder}: its manifest.json is missing.")
-    mapping_of(read_json(folder / "manifest.json", "The snapshot's manifest"))
+    manifest = "The snapshot's manifest"
+    json_object(read_json(folder / "manifest.json", manifest), manifest)  # what is in it is the app's business
     rows = [_row(entry, what) for what, entry in _lines(folder / "rows.jsonl") if entry.get("split") != "exam"]
     seen: set[str] = set()
     for row in rows:
@@ -45,13 +46,6 @@ def read_snapshot(folder: Path) -> Snapshot:
     return Snapshot(train=train, tune=tune, replay=replay)
 
 
-def mapping_of(value: object) -> Mapping[str, Any]:
-    """The manifest, if it is a JSON object; what is in it is the app's business."""
-    if not isinstance(value, dict):
-        raise BadInput("The snapshot's manifest must be a JSON object.")
-    return value
-
-
 def _lines(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     """Each line's object, with the words that name it in an error."""
     try:
@@ -64,10 +58,7 @@ def _lines(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     for at, line in enumerate(body.split("\n"), start=1):
         if line.strip():
             what = f"Line {at} of {path.name}"
-            value = parse_json(line, what)
-            if not isinstance(value, dict):
-                raise BadInput(f"{what} must be a JSON object.")
-            found.append((what, value))
+            found.append((what, json_object(parse_json(line, what), what)))
     return found
 
 

@@ -29,13 +29,13 @@ class _Frame:
         return 12 + (self.height - 36) * (self.high - loss) / (self.high - self.low)
 
 
-def loss_plot(losses: Points, *, tune: Points, base_tune: float | None, steps: int) -> str:
+def loss_plot(losses: Points, *, tune: Points, base_tune: float | None, steps: int, kept: int | None = None) -> str:
     """The plot in two sizes, one for a wide page and one for a phone; the style sheet shows one of them."""
     if not losses:
         return f'<p class="plot-empty">{texts.PLOT_EMPTY}</p>'
     smooth = thinned(smoothed(losses))
     drawings = (
-        _drawing(smooth, tune, base_tune, frame=_frame(smooth, tune, base_tune, steps=steps, size=size))
+        _drawing(smooth, tune, base_tune, kept=kept, frame=_frame(smooth, tune, base_tune, steps=steps, size=size))
         for size in ((720, 240, 116), (340, 220, 104))
     )
     words = texts.PLOT_WORDS.format(steps=steps, first=f"{losses[0][1]:.2f}", last=f"{losses[-1][1]:.2f}")
@@ -86,7 +86,7 @@ def _frame(losses: Points, tune: Points, base: float | None, *, steps: int, size
     return _Frame(size[0], size[1], max(steps, losses[-1][0]), low, max(high, low + 1e-6), size[2])
 
 
-def _drawing(losses: Points, tune: Points, base: float | None, *, frame: _Frame) -> str:
+def _drawing(losses: Points, tune: Points, base: float | None, *, kept: int | None, frame: _Frame) -> str:
     lines = [("train", losses, texts.TRAIN_LOSS)]
     if tune:
         lines.append(("tune", tune, f"{texts.TUNE_LOSS}"))
@@ -98,9 +98,10 @@ def _drawing(losses: Points, tune: Points, base: float | None, *, frame: _Frame)
         f'<text class="{kind}" x="{x + 6:.1f}" y="{y + 4:.1f}">{plain(label)}</text>'
         for (kind, label, x, _), y in zip(marks, heights, strict=True)
     )
+    drawn = "".join(_line(kind, points, frame) for kind, points, _ in lines) + _best_mark(tune, kept, frame)
     return (
         f'<svg viewBox="0 0 {frame.width} {frame.height}" aria-hidden="true">{_grid(frame)}{_reference(base, frame)}'
-        f"{''.join(_line(kind, points, frame) for kind, points, _ in lines)}{_best_mark(tune, frame)}{labels}</svg>"
+        f"{drawn}{labels}</svg>"
     )
 
 
@@ -123,19 +124,11 @@ def _reference(base: float | None, frame: _Frame) -> str:
     return f'<line class="reference" x1="34" x2="{frame.x(frame.steps):.1f}" y1="{y}" y2="{y}"/>'
 
 
-def best(tune: Points) -> int | None:
-    """The step at which the held-out loss was lowest: what is kept. None while that may be the newest."""
-    if len(tune) < 2:
-        return None
-    step = min(tune, key=lambda point: point[1])[0]
-    return step if step != tune[-1][0] else None
-
-
-def _best_mark(tune: Points, frame: _Frame) -> str:
-    lowest = next((point for point in tune if point[0] == best(tune)), None)
-    if lowest is None:
+def _best_mark(tune: Points, kept: int | None, frame: _Frame) -> str:
+    marked = next((point for point in tune if point[0] == kept), None)
+    if marked is None:
         return ""
-    return f'<circle class="best" cx="{frame.x(lowest[0]):.1f}" cy="{frame.y(lowest[1]):.1f}" r="5"/>'
+    return f'<circle class="best" cx="{frame.x(marked[0]):.1f}" cy="{frame.y(marked[1]):.1f}" r="5"/>'
 
 
 def _line(kind: str, points: Points, frame: _Frame) -> str:

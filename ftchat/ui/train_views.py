@@ -15,7 +15,7 @@ from ftchat.schedule import OFF, State
 from ftchat.store.exams import Pin
 from ftchat.ui import texts
 from ftchat.ui.pieces import button, time_of
-from ftchat.ui.plot import best, loss_plot
+from ftchat.ui.plot import loss_plot
 from ftchat.ui.prose import new_words, plain
 
 _ORDER: tuple[Stage, ...] = ("queued", "snapshot", "train", "exam", "publish", "done")
@@ -109,9 +109,8 @@ def plot(seen: RunSeen) -> str:
     """How the loss went, with the numbers of the run under it."""
     if seen.run.ended and not seen.losses:
         return ""
-    drawing = loss_plot(seen.losses, tune=seen.tune, base_tune=seen.base_tune, steps=seen.steps)
-    kept = best(seen.tune)
-    words = [texts.BEST_AT.format(step=kept)] if kept is not None else []
+    drawing = loss_plot(seen.losses, tune=seen.tune, base_tune=seen.base_tune, steps=seen.steps, kept=seen.kept)
+    words = [texts.BEST_AT.format(step=seen.kept)] if seen.kept is not None else []
     plan = " · ".join([*words, *filter(None, [_plan(seen.plan), seen.room])])
     return f'{drawing}<p class="plan">{plain(plan)}</p>'
 
