@@ -4,7 +4,7 @@
 # Variables that the set-up reads: FTCHAT_FLAVOUR=cpu|gpu|remote, FTCHAT_PYTHON, FTCHAT_BROWSER (see README.md).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench soak upgrade clean setup setup-dev setup-lint
+.PHONY: help run test lint bench soak pictures upgrade clean setup setup-dev setup-lint
 
 PYTHON ?= python3
 ARGS ?=
@@ -34,6 +34,9 @@ bench: setup-dev ## run every measurement in bench/, each prints JSON
 soak: setup-dev ## run the long tests, those marked soak
 	@$(BIN)/python -m pytest -m soak $(ARGS) || { status=$$?; \
 	  [ $$status != 5 ] || echo "No test is marked soak yet." >&2; exit $$status; }
+
+pictures: setup-dev ## take the README's pictures anew, from the running app
+	@$(BIN)/python -m tests.pictures
 
 upgrade: setup-dev ## resolve the newest versions into the constraint files
 	@$(PYTHON) -m ftchat.install.upgrade

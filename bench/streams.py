@@ -3,11 +3,13 @@
     python -m bench.streams --json [--quick]
 
 The app is a child process over a scripted engine of 20 tokens a second for each pane; people are sessions of Gradio's
-own protocol (events joined, one stream heard), each asks, watches both panes grow, and votes while they do, again and
-again. `first_text_added_p95_s` is from sending the question to the first message of Gradio that has text of an answer,
-less what the engine takes for its first token. `vote_p95_ms` is from the click to the end of its event, which comes
-after the commit. Beside it a plain gr.ChatInterface over the same engine, one answer where Compare has two. `--quick`
-is one round of 10 and 100: `may_supply` names the figures that are then as good as those of a whole run.
+own protocol: events are joined and heard on one stream, or called directly, as the browser does, with those that follow
+them. Each has the page open (which costs more than a question, and is not measured), asks at the same moment, watches
+both panes grow, and votes while they do, again and again. `first_text_added_p95_s` is from sending the question to the
+first message of Gradio that has text of an answer, less what the engine takes for its first token. `vote_p95_ms` is
+from the click to the end of its event, which comes after the commit. Beside it a plain gr.ChatInterface over the same
+engine, one answer where Compare has two. `--quick` is one round of 10 and 100: `may_supply` names the figures that are
+then as good as those of a whole run.
 """
 
 import argparse
@@ -53,9 +55,10 @@ async def _people(url: str, *, turns: int, rounds: int, compare: bool) -> Seen:
         async with http.get(f"{url}/config") as response:
             pages = Pages(await response.json())
         one = _compare if compare else _plain
-        people = ((Page(http, url), number) for number in range(turns))
+        people = [Page(http, url, pages) for _ in range(turns)]
+        await asyncio.gather(*(page.open() for page in people))
         await asyncio.gather(
-            *(_person(page, pages, one, number=number, rounds=rounds, seen=seen) for page, number in people)
+            *(_person(page, pages, one, number=n, rounds=rounds, seen=seen) for n, page in enumerate(people))
         )
     return seen
 
@@ -75,17 +78,21 @@ async def _person(page: Page, pages: Pages, one: Any, *, number: int, rounds: in
 async def _compare(page: Page, pages: Pages, prompt: str, chance: random.Random, seen: Seen) -> None:
     """A question, both panes, and a vote while they grow."""
     started = time.perf_counter()
-    asked = await page.done(pages.event("compare-send", "click"), [prompt, None, "", "", "", True])
-    follows = [event for state in asked["changed"] for event in pages.after_state(state)]
-    if not follows:
+    asked = await page.done(pages.event("compare-send", "click"), [None, prompt, None, "", "", "", True])
+    told = [event for state in asked["changed"] for event in pages.after_state(state)]
+    follow = next((event for event in told if pages.queued(event)), None)
+    if follow is None:
         raise RuntimeError(f"Nothing is to be followed: {str(asked['output'])[:300]}")
-    heard = await page.join(follows[0], [None, None])
+    heard = await page.join(follow, [None, None])
     await _text(heard)
     seen.first_text_s.append(time.perf_counter() - started)
+    for event in told:
+        if event != follow:
+            await page.done(event, pages.nothing(event))
     await asyncio.sleep(chance.uniform(*VOTE_AFTER_S))
     clicked = time.perf_counter()
-    winner = chance.choice(("left", "right", "tie", "both-bad"))
-    voted = await page.done(pages.event(f"vote-{winner}", "click"), [None])
+    winner = chance.choice(("left", "right", "tie", "both_bad"))
+    voted = await page.done(pages.event("vote-bar", "click"), [None], clicked={"act": winner})
     seen.vote_ms.append(1000 * (time.perf_counter() - clicked))
     if "vote-saved" not in json.dumps(voted["output"]["data"]):
         seen.errors.append(f"The vote was not shown as saved: {str(voted)[:200]}")
@@ -93,6 +100,8 @@ async def _compare(page: Page, pages: Pages, prompt: str, chance: random.Random,
         pass
     if not message["success"]:
         seen.errors.append(str(message)[:200])
+    for later in pages.then(follow):
+        await page.done(later, pages.nothing(later))
 
 
 async def _plain(page: Page, pages: Pages, prompt: str, chance: random.Random, seen: Seen) -> None:

@@ -127,7 +127,7 @@ class Judging:
         """Record what a reply should have been; with the instruction, when the model wrote it by one."""
         cleaned = clean_text(text, what="The correction").strip()
         asked = _instruction(instruction) if instruction else ""
-        original = self.judged(who, reply)
+        original = self.correctable(who, reply)
         if cleaned == original.text.strip():
             raise BadInput("The correction is the same as the reply. Change something, or give it a thumb up.")
         with self._store.writing():
@@ -176,6 +176,16 @@ class Judging:
                 self._approve(rating, who)
             self._store.remember(who.name, key, rating)
         return rating
+
+    def correctable(self, who: Person, reply: str) -> Reply:
+        """A reply that may be corrected now: what may be judged; for a reviewer also what somebody found bad on both
+        sides, so that the queue does not wait for who asked."""
+        if who.reads is None:
+            turn, found = self._store.turns.turn_of(reply)
+            if turn.owner != who.name and self._store.judged.is_both_bad(turn.id):
+                _with_ends(turn)
+                return found
+        return self.judged(who, reply)
 
     def judged(self, who: Person, reply: str) -> Reply:
         """A reply that may be judged now: one's own, finished, and not hidden behind a vote still to come."""

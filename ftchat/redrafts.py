@@ -23,7 +23,7 @@ class Redrafts:
         self._store, self._chat, self._judging = store, chat, judging
 
     async def propose(self, who: Person, reply: str, instruction: object, *, text: object = "") -> str:
-        """A rewriting of one's own reply; of `text` instead, when the person has changed it already."""
+        """A rewriting of a reply that one may correct; of `text` instead, when the person has changed it already."""
         asked = clean_text(instruction, what="The instruction", limit=MAX_INSTRUCTION).strip()
         written = clean_text(text, what="The text", may_be_empty=True).strip()
         messages = await asyncio.to_thread(self._messages, who, reply, asked, text=written)
@@ -43,12 +43,12 @@ class Redrafts:
 
     def _messages(self, who: Person, reply: str, asked: str, *, text: str) -> list[Message]:
         """The conversation up to the reply, the text in its place, and the instruction as what is said next."""
-        original = self._judging.judged(who, reply)
+        original = self._judging.correctable(who, reply)
         before = text or original.text.strip()
         if not before:
             raise Conflict("There is no text to rewrite. Write what the answer should have been.")
-        turn = self._store.turns.get(original.turn, owner=who.name)
-        head = self._store.turns.conversation(turn.conversation, owner=who.name).head
+        turn = self._store.turns.get(original.turn, owner=who.reads)
+        head = self._store.turns.conversation(turn.conversation, owner=who.reads).head
         earlier = self._store.turns.history(self._store.turns.path_to(turn.id)[:-1], original.lane)
         last = f"Rewrite your last answer: {asked.rstrip('.')}."
         return [*head, *earlier, Message("user", turn.prompt), Message("assistant", before), Message("user", last)]

@@ -56,6 +56,11 @@ class TurnSeen:
         return any(lane.finish is None for lane in self.lanes)
 
     @property
+    def begun(self) -> bool:
+        """Whether every lane has text, or an end."""
+        return all(lane.text or lane.finish for lane in self.lanes)
+
+    @property
     def position(self) -> int:
         """Which of its siblings this is, counted from 1."""
         return self.siblings.index(self.turn) + 1 if self.turn in self.siblings else 1

@@ -517,6 +517,8 @@ async def _posts(client: Caller, room: Room) -> dict[str, tuple[str, Any]]:
     rating = (await client.posted("/api/ratings", reply=reply, value="up"))["rating"]
     correction = (await client.posted("/api/corrections", reply=reply, text="Better."))["correction"]
     other = (await turn())["lanes"][0]["reply"]
+    alike, said = [(await turn(contestants=["base"]))["lanes"][0] for _ in range(2)]
+    signed = await client.posted("/api/corrections", reply=said["reply"], text=f"{said['text']} Warm wishes!")
     session = (await client.posted("/api/sessions", prompts=["one", "two"]))["id"]
     while "turn" not in (ahead := await client.gave(f"/api/sessions/{session}/next")):
         await asyncio.sleep(0.01)
@@ -537,6 +539,10 @@ async def _posts(client: Caller, room: Room) -> dict[str, tuple[str, Any]]:
         "/api/ratings/{rating}/undo": (f"/api/ratings/{rating}/undo", None),
         "/api/corrections": ("/api/corrections", {"reply": other, "text": "Much better."}),
         "/api/corrections/{correction}/undo": (f"/api/corrections/{correction}/undo", None),
+        "/api/corrections/{correction}/similar": (
+            f"/api/corrections/{signed['correction']}/similar",
+            {"replies": [alike["reply"]]},
+        ),
         "/api/redrafts": ("/api/redrafts", {"reply": by_adapter["lanes"][0]["reply"], "instruction": "shorter"}),
         "/api/sessions": ("/api/sessions", {"prompts": "one\ntwo"}),
         "/api/sessions/{session}/skip": (f"/api/sessions/{session}/skip", {"turn": ahead["turn"]["turn"]}),

@@ -65,6 +65,8 @@ ROUTES: dict[str, Row] = {
     "POST /api/ratings/{rating}/undo": Row("rater", {}, other=404),
     "POST /api/corrections": Row("rater", {"reply": "{reply}", "text": "Better."}, other=404),
     "POST /api/corrections/{correction}/undo": Row("rater", {}, other=404),
+    "GET /api/corrections/{correction}/similar": Row("rater", other=404),
+    "POST /api/corrections/{correction}/similar": Row("rater", {"replies": ["{reply}"]}, other=404),
     "POST /api/redrafts": Row("rater", {"reply": "{reply}", "instruction": "shorter"}, own=409, other=404),
     "POST /api/sessions": Row("rater", {"prompts": ["What does the brie cost?"]}, own=201),
     "GET /api/sessions": Row("rater", lists="{session}"),
@@ -204,7 +206,10 @@ class Belongings:
         return self._room.judging.rate(self._who, await self.reply(), "up")
 
     async def correction(self) -> str:
-        return self._room.judging.correct(self._who, await self.reply(), SECRET)
+        """One whose change fits other answers too."""
+        reply = await self.reply()
+        said = self._room.store.turns.turn_of(reply)[1].text
+        return self._room.judging.correct(self._who, reply, f"{said} Warm wishes!")
 
     async def feedback(self) -> str:
         return await self.correction()
@@ -313,13 +318,13 @@ _QUESTION = "What does the brie cost?"
 _LISTED = ["pending", "all", "", ""]
 PAGES: dict[str, Page] = {
     "ComparePage.follow": Page("viewer", ["{compared}", None], first="ComparePage.begin"),
-    "ComparePage.ask": Page("rater", [_QUESTION, "{compared}", "-", "", "", True]),
-    "ComparePage.keep": Page("viewer"),
+    "ComparePage.ask": Page("rater", [None, _QUESTION, "{compared}", "-", "", "", True]),
+    "ComparePage.settle": Page("viewer", ["{compared}"]),
     "ComparePage.offer": Page("viewer", clicked={"act": "offer", "value": "hello"}),
     "ComparePage.begin": Page("viewer"),
     "ComparePage.choices": Page("viewer"),
     "ComparePage.resume": Page("viewer", ["{conversation}", "{session}"]),
-    "ComparePage._voting.<locals>.vote": Page("rater", ["{compared}"]),
+    "ComparePage.vote": Page("rater", ["{compared}"], clicked={"act": "left"}),
     "ComparePage.ask_again": Page("rater", ["{voted}"]),
     "ComparePage.onward": Page("viewer", ["{session}"]),
     "ComparePage.start": Page("rater", ["One?\nTwo?"]),
@@ -327,17 +332,25 @@ PAGES: dict[str, Page] = {
     "ComparePage.skip": Page("rater", ["{session}", "{voted}"]),
     "ComparePage.end": Page("rater", ["{session}"]),
     "ComparePage.unfinished": Page("viewer"),
+    "AfterVote.left": Page("viewer"),
     "AfterVote.take_back": Page("rater", ["{voted}"]),
     "AfterVote.say": Page("rater", ["{voted}"], clicked={"act": "up", "value": "{reply}"}),
     "AfterVote.remark": Page("rater", ["{voted}", "Because."]),
     "AfterVote._opening.<locals>.open_editor": Page("rater", ["{voted}"]),
     "AfterVote._saving.<locals>.save": Page("rater", ["{voted}", "", "Better.", ""]),
+    "Similar.look": Page("rater", clicked={"act": "similar", "value": "{correction}"}),
+    "Similar.act": Page(
+        "rater", clicked={"act": "similar-save", "value": "{correction}", "filled": ["{reply}", "{reply}"]}
+    ),
+    "Versions.view": Page("viewer", ["{compared}", "-"]),
+    "Versions.act": Page("rater", ["{compared}"], clicked={"act": "regenerate", "value": ""}),
+    "Comparisons.open": Page("viewer", ["", "-"], clicked={"act": "open", "value": "{conversation}"}),
     "Editor.closed": Page("viewer"),
     "Editor.differ": Page("rater", ["{reply}", "Better."]),
     "Editor.redraft": Page("rater", ["{reply}", "shorter", ""]),
     "ChatPage.follow": Page("viewer", ["{turn}", None], first="ChatPage.begin"),
-    "ChatPage.ask": Page("rater", [_QUESTION, "{turn}", "", *_HOW]),
-    "ChatPage.keep": Page("viewer"),
+    "ChatPage.ask": Page("rater", [None, _QUESTION, "{turn}", "", *_HOW]),
+    "PromptRow.keep": Page("viewer"),
     "ChatPage.offer": Page("viewer", clicked={"act": "try", "value": "hello"}),
     "ChatPage.open": Page("viewer", ["", "-"], clicked={"act": "open", "value": "{conversation}"}),
     "ChatPage.begin": Page("viewer"),
@@ -345,6 +358,7 @@ PAGES: dict[str, Page] = {
     "ChatPage.resume": Page("viewer", ["{conversation}"]),
     "ChatPage.act": Page("rater", ["{turn}", *_HOW], clicked={"act": "regenerate", "value": "{turn}"}),
     "ChatPage.reword": Page("rater", ["{turn}", "What does the gouda cost?", *_HOW]),
+    "ChatPage.again": Page("viewer", ["{turn}"]),
     "ChatPage.correct": Page("rater", ["{turn}", "{reply}", "Better.", ""]),
     "Exchanges.put_away": Page("viewer"),
     "History.find": Page("viewer", ["brie", "-"]),
@@ -355,7 +369,8 @@ PAGES: dict[str, Page] = {
     "TrainPage.end": Page("admin"),
     "TrainPage.take": Page("admin"),
     "TrainPage.roll_back": Page("admin"),
-    "Strip.keep_fresh.<locals>.tick": Page("viewer", [{}]),
+    "Strip.keep_fresh.<locals>.tick": Page("viewer"),
+    "Strip.keep_fresh.<locals>.fresh": Page("viewer", [{}]),
     "_wire_duels.<locals>.compare_blind": Page("viewer"),
     "_wire_duels.<locals>.compare_chosen": Page("viewer", clicked={"act": "compare", "value": "shop-v1"}),
     "ReviewPage.open": Page("viewer", _LISTED),
@@ -499,7 +514,7 @@ async def test_a_page_function_knows_nothing_of_what_is_somebody_elses(
 
 async def test_a_user_who_is_shut_out_is_out_of_the_open_page_too(room: Room, pages: Pages) -> None:
     page = pages.open(login(room, "eve", "rater"))
-    tick = pages.functions("Strip.keep_fresh.<locals>.tick")[0]
+    tick = pages.functions("Strip.keep_fresh.<locals>.fresh")[0]
     assert "Champion" in await page.call(tick, [{}])
     room.accounts.set_disabled("eve", disabled=True)
     assert "NotLoggedIn" in await page.call(tick, [{}])
@@ -512,8 +527,10 @@ async def test_a_user_who_is_shut_out_is_out_of_the_open_page_too(room: Room, pa
 async def waiting(room: Room, pages: Pages, page: Browser) -> AsyncIterator[str]:
     """An event that runs: a question that waits for the engine."""
     room.reason = "loading"
-    ask = pages.functions("ChatPage.ask")[0]
-    body = {"session_hash": page.session, "fn_index": ask, "data": [SECRET, "", "", *_HOW], "trigger_id": 0}
+    asks, said = pages.functions("ChatPage.ask"), [None, SECRET, None, "", *_HOW]
+    await page.call(asks[0], said)
+    held = next(one for one in asks if any(kind == "change" for _, kind in pages.blocks.fns[one].targets))
+    body = {"session_hash": page.session, "fn_index": held, "data": said, "trigger_id": 0}
     event = (await page.post("queue/join", **body)).json()["event_id"]
     while pages.blocks._queue.event_ids_to_events[event].alive is False:
         await asyncio.sleep(0.01)
@@ -577,7 +594,7 @@ async def test_ones_own_session_goes_on_and_ones_own_event_can_be_cancelled(room
     async with waiting(room, pages, ann) as event:
         assert (await ann.post("reset", event_id=event)).status_code == 200
         assert (await ann.post("cancel", session_hash=ann.session, fn_index=24, event_id=event)).status_code == 200
-    assert "Champion" in await ann.call(pages.functions("Strip.keep_fresh.<locals>.tick")[0], [{}])
+    assert "Champion" in await ann.call(pages.functions("Strip.keep_fresh.<locals>.fresh")[0], [{}])
 
 
 BAD_BODIES = [

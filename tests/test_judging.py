@@ -100,6 +100,29 @@ async def test_a_hundred_clicks_at_once_are_one_row(room: Room) -> None:
     assert room.store.feedback.counts() == {"vote/approved": 1}
 
 
+async def test_a_reviewer_corrects_what_somebody_found_bad_on_both_sides(room: Room) -> None:
+    bad, other = await compared(room, who=BOB), await compared(room, "other?", BOB)
+    reply = room.store.turns.get(bad).reply("right").id
+    for who in (EVE, Person("dan", "rater")):
+        with pytest.raises(NotFound):
+            room.judging.correct(who, reply, "Too early.")
+    await room.judging.vote(BOB, bad, "both_bad")
+    await room.judging.vote(BOB, other, "left")
+    assert (room.judging.to_correct(EVE), room.judging.to_correct(Person("dan", "rater"))) == ([bad], [])
+
+    given = room.store.feedback.get(room.judging.correct(EVE, reply, "As it should be."))
+
+    assert (given.rater, given.status, given.value) == ("eve", "approved", "As it should be.")
+    assert room.judging.to_correct(EVE) == []
+    assert room.store.judged.given_on(reply, rater="bob").corrected is None
+    room.judging.correct(EVE, reply, "Better still.")  # and may think better of it
+    for who, refused in ((EVE, "rate"), (Person("dan", "rater"), "rate"), (Person("dan", "rater"), "correct")):
+        with pytest.raises(NotFound):
+            getattr(room.judging, refused)(who, reply, "up")
+    with pytest.raises(NotFound):
+        room.judging.correct(EVE, room.store.turns.get(other).reply("left").id, "Not in the queue.")
+
+
 async def test_a_correction_that_changes_nothing_is_refused(room: Room) -> None:
     turn = await room.chat.ask(ANN, "hello", mode="chat")
     await room.done(turn)

@@ -127,3 +127,17 @@ async def test_a_long_answer_keeps_the_room_that_an_answer_has(room: Room) -> No
     assert await room.redrafts.propose(ANN, reply, "shorter", text="word " * 1_600) == "Short."
     body = room.vllm.bodies[-1]
     assert len(body["prompt"]) + body["max_tokens"] == room.prompter.context_length
+
+
+async def test_a_reviewer_is_proposed_a_rewriting_of_what_somebody_found_bad_on_both_sides(room: Room) -> None:
+    room.adapter()
+    turn = await room.chat.ask(BOB, "What does the brie cost?", mode="compare")
+    await room.done(turn, BOB)
+    room.vllm.answers["base"] = "5 euros."
+    reply = room.store.turns.get(turn).reply("left").id
+    with pytest.raises(NotFound):
+        await room.redrafts.propose(ANN, reply, "shorter")
+    await room.judging.vote(BOB, turn, "both_bad")
+    assert await room.redrafts.propose(ANN, reply, "shorter") == "5 euros."
+    with pytest.raises(NotFound):
+        await room.redrafts.propose(Person("dan", "rater"), reply, "shorter")

@@ -18,10 +18,11 @@ from ftchat.ratings import board
 from ftchat.records import Adapter, Ballots, Feedback, Message, Reply, Turn, Verdict
 from ftchat.records import Params as Sampling
 from ftchat.schedule import State
+from ftchat.similar import Candidate, Preview
 from ftchat.store.exams import Pin
 from ftchat.store.lineage import Ingredient
 from ftchat.store.people import Invitation, Token, User
-from ftchat.ui import leaderboard_views, models_views, review_views, settings_views, train_views
+from ftchat.ui import leaderboard_views, models_views, review_views, settings_views, similar_views, train_views
 from ftchat.ui.models_views import Made, May
 from ftchat.ui.review_views import Shown
 
@@ -65,6 +66,11 @@ def shown(*items: tuple[Feedback, Judged], **given: Any) -> Shown:
     return Shown(**{"items": items, "older": None, "newer": False, "decides": True, **given})
 
 
+def like_it(text: str) -> Preview:
+    one = Candidate(reply=text, turn=text, prompt=text, before=f"Is {text}", after=f"Was {text}")
+    return Preview(correction=text, words=text, found=30, shown=(one, one))
+
+
 # -- nothing of what people and models write does anything --
 
 
@@ -85,8 +91,9 @@ def test_a_hostile_text_is_harmless_on_every_page(text: str) -> None:
     made = Made(adapter=adapter, verdict=verdict, by=text, rows=2, lineage={"parent": text}, votes=text)
     html = [
         review_views.page(shown(*items, older=text, marks={"k_1": text}), nothing=("", "")),
-        review_views.queue([turn], me=text) + review_views.queue([turn], me="ann"),
+        review_views.queue([turn], me=text, corrects=True) + review_views.queue([turn], me="ann", corrects=False),
         review_views.decided("approved", [text], changed=1),
+        similar_views.panel(like_it(text), opened=True, said=text) + similar_views.saved([text, text]),
         models_views.page([made], champion=text, base_name=text, may=EVERYTHING, back=True),
         models_views.rows(text, [ingredient(text)], counts={"train": 1}, first=False, older=text),
         train_views.pins(
@@ -119,7 +126,7 @@ def test_each_status_offers_the_other_two_and_a_rater_none() -> None:
 
 def test_one_takes_back_ones_own_and_nothing_else() -> None:
     mine = review_views.page(shown((feedback(), judged()), decides=False, me="bob"), nothing=("", ""))
-    assert re.findall(r'data-act="([\w-]+)"', mine) == ["take-back"]
+    assert re.findall(r'data-act="([\w-]+)"', mine) == ["similar", "take-back"]
     assert 'data-act="take-back"' not in review_views.page(shown((feedback(), judged()), me="ann"), nothing=("", ""))
 
 

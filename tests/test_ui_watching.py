@@ -55,6 +55,32 @@ async def test_what_is_written_just_after_the_end_is_still_seen() -> None:
     assert found == [True, False]
 
 
+async def test_the_first_words_are_looked_for_at_once_and_the_rest_at_the_pace_of_all_who_watch() -> None:
+    looks = iter([seen("", done=False), seen("", done=False), seen("a", done=False), seen("ab", done=False)])
+    last, paced = seen("abc", done=True), list[str]()
+
+    def every_s() -> float:
+        paced.append("a look")
+        return 0.001
+
+    found = [
+        now.lanes[0].text async for now in watched(lambda: next(looks, last), wanted=lambda: True, every_s=every_s)
+    ]
+    assert found == ["", "a", "ab", "abc"]
+    assert len(paced) == 2  # before "ab" and before "abc"; the last look, when all has ended, has a time of its own
+
+
+def test_the_more_people_watch_the_less_often_each_sees_more() -> None:
+    watchers = Watchers()
+    assert watchers.every_s == watching.EVERY_S
+    tokens = {f"page {n}": watchers.renew(f"page {n}") for n in range(100)}
+    assert all(watchers.take(page, token) for page, token in tokens.items())
+    assert watchers.every_s == 100 / watching.MOST_PER_S
+    for page, token in tokens.items():
+        watchers.done(page, token)
+    assert watchers.every_s == watching.EVERY_S
+
+
 async def test_a_watcher_ends_when_it_is_not_wanted_any_more() -> None:
     wanted = iter([True, False])
     looks = iter([seen(str(i), done=False) for i in range(9)])

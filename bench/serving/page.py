@@ -18,6 +18,26 @@ class Pages:
         self._ids: dict[str, int] = {part["props"].get("elem_id"): part["id"] for part in config["components"]}
         self._events: list[dict[str, Any]] = config["dependencies"]
 
+    def opening(self) -> list[int]:
+        """The events of a page that is opened."""
+        return [event["id"] for event in self._events if any(kind == "load" for _, kind in event["targets"])]
+
+    def then(self, event: int) -> list[int]:
+        """The events that follow when that one has ended, each after the one before it."""
+        next_ = [later["id"] for later in self._events if later["trigger_after"] == event and later["backend_fn"]]
+        return [each for later in next_ for each in (later, *self.then(later))]
+
+    def queued(self, event: int) -> bool:
+        """Whether it goes through the queue; the others are direct calls."""
+        return self._of(event)["queue"] is not False
+
+    def nothing(self, event: int) -> list[None]:
+        """For an event that is sent with nothing filled in."""
+        return [None] * len(self._of(event)["inputs"])
+
+    def _of(self, event: int) -> dict[str, Any]:
+        return next(one for one in self._events if one["id"] == event)
+
     def event(self, elem_id: str, kind: str) -> int:
         """The event that an element sends."""
         wanted = [self._ids[elem_id], kind]
@@ -35,20 +55,21 @@ class Pages:
 class Page:
     """One session of a browser."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
-        self._http, self._url = http, f"{url}/gradio_api"
+    def __init__(self, http: aiohttp.ClientSession, url: str, pages: Pages) -> None:
+        self._http, self._url, self._pages = http, f"{url}/gradio_api", pages
         self._hash = secrets.token_hex(6)
         self._waiting: dict[str, asyncio.Queue[dict[str, Any]]] = {}
         self._early: dict[str, list[dict[str, Any]]] = {}
         self._listener: asyncio.Task[None] | None = None
 
+    async def open(self) -> None:
+        """What a browser asks before anybody can do anything."""
+        for event in self._pages.opening():
+            await self.done(event, self._pages.nothing(event))
+
     async def join(self, event: int, data: list[Any]) -> asyncio.Queue[dict[str, Any]]:
         """Send an event; what is said of it comes in the queue, the last is `process_completed`."""
-        body = {"data": data, "fn_index": event, "session_hash": self._hash, "event_data": None, "trigger_id": None}
-        async with self._http.post(f"{self._url}/queue/join", json=body) as response:
-            if response.status != 200:
-                raise RuntimeError(f"{response.status}: {(await response.text())[:300]}")
-            name = (await response.json())["event_id"]
+        name = (await self._send("queue/join", event, data))["event_id"]
         heard = self._waiting[name] = asyncio.Queue()
         for message in self._early.pop(name, ()):
             heard.put_nowait(message)
@@ -56,8 +77,21 @@ class Page:
             self._listener = asyncio.create_task(self._listen())
         return heard
 
-    async def done(self, event: int, data: list[Any]) -> dict[str, Any]:
-        """Send an event and wait for its end: the last message, with the states that changed in any of them."""
+    async def _send(self, path: str, event: int, data: list[Any], *, clicked: Any = None) -> dict[str, Any]:
+        body = {"data": data, "fn_index": event, "session_hash": self._hash, "event_data": clicked, "trigger_id": None}
+        async with self._http.post(f"{self._url}/{path}", json=body) as response:
+            if response.status != 200:
+                raise RuntimeError(f"{response.status}: {(await response.text())[:300]}")
+            given: dict[str, Any] = await response.json()
+            return given
+
+    async def done(self, event: int, data: list[Any], *, clicked: Any = None) -> dict[str, Any]:
+        """Send an event and wait for its end: the last message, with the states that changed in any of them.
+
+        `clicked` is what a piece of HTML says of a click.
+        """
+        if not self._pages.queued(event):
+            return {"output": await self._send("run/predict", event, data, clicked=clicked), "changed": []}
         heard, changed = await self.join(event, data), list[int]()
         while True:
             message = await heard.get()

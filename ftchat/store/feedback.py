@@ -46,6 +46,14 @@ _GROUP_OF = {
               LEFT JOIN groups ON groups.key = c.group_key WHERE t.id = ({turn})"""
     for kind, turn in _TURN_OF.items()
 }
+# Whether the names of a blind turn are known: see `revealed`.
+REVEALED = """SELECT 1 AS yes FROM turns me JOIN turns near ON near.conversation = me.conversation
+  JOIN votes ON votes.turn = near.id
+  JOIN replies l ON l.turn = near.id AND l.lane = 'left' JOIN replies r ON r.turn = near.id AND r.lane = 'right'
+  JOIN replies ml ON ml.turn = me.id AND ml.lane = 'left'
+  JOIN replies mr ON mr.turn = me.id AND mr.lane = 'right'
+ WHERE me.id = {0} AND l.contestant = ml.contestant AND r.contestant = mr.contestant
+   AND (near.id = me.id OR substr(votes.id, 3) > substr(me.id, 3)) LIMIT 1"""
 _TALLIES = "SELECT kind, status, n FROM tallies WHERE n > 0"
 _IN_TIME = "substr(s.id, 3)"  # an id without its prefix sorts by time
 
@@ -146,15 +154,7 @@ class FeedbackLog:
         """Whether the names of a blind turn are known: by a vote on it, or on another turn of its conversation with
         the same two on the same sides if it was there when that vote was given: later its sides were drawn anew, even
         where they fell the same. An undone vote counts."""
-        sql = """
-            SELECT 1 AS yes FROM turns me JOIN turns t ON t.conversation = me.conversation
-              JOIN votes ON votes.turn = t.id
-              JOIN replies l ON l.turn = t.id AND l.lane = 'left' JOIN replies r ON r.turn = t.id AND r.lane = 'right'
-              JOIN replies ml ON ml.turn = me.id AND ml.lane = 'left'
-              JOIN replies mr ON mr.turn = me.id AND mr.lane = 'right'
-             WHERE me.id = :t AND l.contestant = ml.contestant AND r.contestant = mr.contestant
-               AND (t.id = me.id OR substr(votes.id, 3) > substr(me.id, 3)) LIMIT 1"""
-        return self._store.row(sql, {"t": turn}) is not None
+        return self._store.row(REVEALED.format(":t"), {"t": turn}) is not None
 
     def status(self, feedback: str) -> Status | None:
         """Where its review stands; None when it was taken back."""

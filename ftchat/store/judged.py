@@ -5,16 +5,44 @@ Reasons may follow a vote: the newest stand. It returns records; `feedback` hold
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ftchat.errors import NotFound
 from ftchat.records import Given, Vote, now
+from ftchat.store.feedback import REVEALED
 
 if TYPE_CHECKING:
     from ftchat.store import Store
 
 _STANDS = "NOT EXISTS (SELECT 1 FROM voids WHERE target = {0}.id)"
+_BOTH_BAD = f"SELECT 1 FROM votes v WHERE v.turn = {{0}} AND v.winner = 'both_bad' AND {_STANDS.format('v')}"
+# Whole answers of one base on turns of which none is corrected, the better one of a turn first.
+_UNCORRECTED = f"""
+WITH near AS (
+  SELECT t.id FROM conversations c JOIN turns t ON t.conversation = c.id WHERE c.owner = :me
+  UNION
+  SELECT v.turn FROM votes v WHERE :all AND v.winner = 'both_bad' AND {_STANDS.format("v")})
+SELECT r.id AS reply, r.turn, t.prompt, r.text FROM (SELECT id FROM near ORDER BY id DESC LIMIT :n) recent
+  JOIN turns t ON t.id = recent.id JOIN replies r ON r.turn = t.id
+  LEFT JOIN votes w ON w.turn = t.id AND {_STANDS.format("w")}
+ WHERE r.base = :base AND r.finish = 'stop'
+   AND NOT EXISTS (SELECT 1 FROM replies o WHERE o.turn = t.id AND o.finish IS NULL)
+   AND NOT EXISTS (SELECT 1 FROM replies o JOIN corrections k ON k.reply = o.id WHERE o.turn = t.id
+                    AND ({_STANDS.format("k")} OR k.id IN (SELECT feedback FROM withdrawn)))
+   AND (NOT t.blind OR EXISTS ({REVEALED.format("t.id")}))
+ ORDER BY t.id DESC, r.lane <> COALESCE(w.winner, ''), r.lane
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uncorrected:
+    """A whole answer that nobody corrected."""
+
+    reply: str
+    turn: str
+    prompt: str
+    text: str
 
 
 class JudgedLog:
@@ -88,3 +116,16 @@ class JudgedLog:
             {"o": owner, "n": limit},
         )
         return [row["turn"] for row in rows]
+
+    def is_both_bad(self, turn: str) -> bool:
+        """Whether a vote stands on a turn that says that both answers are bad."""
+        return self._store.row(_BOTH_BAD.format(":t"), {"t": turn}) is not None
+
+    def uncorrected(self, owner: str, *, base: str, all_bad: bool, limit: int) -> list[Uncorrected]:
+        """Answers of a base that can be corrected and are not, on someone's newest turns, newest turn first.
+
+        With `all_bad` those that somebody else found bad on both sides are among them. What was withdrawn is not, nor
+        what is hidden until a vote.
+        """
+        values = {"me": owner, "base": base, "all": int(all_bad), "n": limit}
+        return [Uncorrected(**row) for row in self._store.rows(_UNCORRECTED, values)]

@@ -29,6 +29,8 @@ from ftchat.ui.train import TrainPage
 __all__ = ["build", "mount"]
 
 MOST_EVENTS = 700  # streams at once; gradio's 40 would make the 41st wait for its first word
+# Gradio would tell all who wait how long, each time one begins: of a hundred at once the square. Nobody is shown it.
+_TELL_WAITING_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +78,7 @@ def build(parts: Parts) -> gr.Blocks:
         _wire_together(parts, blocks, strip=strip, pages=pages, doors=Doors(parts, tabs, each))
         _wire_duels(parts, pages, tabs)
     blocks.max_threads = MOST_EVENTS  # before queue(): mounting has no parameter for it
-    blocks.queue(default_concurrency_limit=None, api_open=False)
+    blocks.queue(default_concurrency_limit=None, api_open=False, status_update_rate=_TELL_WAITING_S)
     return blocks
 
 

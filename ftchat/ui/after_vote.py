@@ -15,6 +15,7 @@ from ftchat.seen import TurnSeen
 from ftchat.ui import compare_views, texts, views
 from ftchat.ui.editor import Editor
 from ftchat.ui.elements import AT_ONCE, Updates, focus, html, visible
+from ftchat.ui.similar import Similar
 from ftchat.ui.watching import Scene, see
 
 SIDES = ("left", "right")
@@ -29,6 +30,7 @@ class AfterVote:
         """Lay it out in the Blocks that is open."""
         self._parts = parts
         self.told, self.editors = dict[str, gr.HTML](), dict[str, Editor]()
+        self.gone = gr.State("")  # the turn before the one on the page: the panel is put away when it changes
         with gr.Column(elem_id="after-vote", visible=False) as self.box:
             with gr.Row(elem_id="after-head"):
                 self.judged = html(elem_id="judged")
@@ -40,6 +42,7 @@ class AfterVote:
                     with gr.Column(min_width=280):
                         self.told[side] = html(elem_id=f"told-{side}", clicks=True)
                         self.editors[side] = Editor(parts, side, words)
+            self.similar = Similar(parts, "compare")
             self.comment = gr.Textbox(
                 value="",
                 label=texts.VOTE_COMMENT,
@@ -60,12 +63,22 @@ class AfterVote:
         return [self.box, self.judged, *buttons, *self.told.values(), *fixed, self.comment, self.asked_again]
 
     def editing(self) -> list[Any]:
-        """What opening and closing the editors write."""
-        return [part for editor in self.editors.values() for part in editor.outputs()]
+        """What opening and closing the editors write, and what they led to."""
+        return [*(part for editor in self.editors.values() for part in editor.outputs()), self.similar.box]
+
+    def leaving(self) -> list[Any]:
+        """What `left` writes."""
+        closing = [part for editor in self.editors.values() for part in editor.closing()]
+        return [self.box, self.comment, *closing, self.similar.box]
+
+    def left(self) -> Updates:
+        """Another turn was asked: nothing of the one before stays."""
+        return {**visible(self.box, shown=False), self.comment: "", **self.closed()}
 
     def closed(self) -> Updates:
-        """Both editors put away."""
-        return {part: update for editor in self.editors.values() for part, update in editor.closed().items()}
+        """Both editors put away, with what they led to."""
+        closed = {part: update for editor in self.editors.values() for part, update in editor.closed().items()}
+        return closed | self.similar.none()
 
     def view(self, scene: Scene | None) -> Updates:
         """The panel for a turn; it is there when the names are known."""
@@ -94,7 +107,9 @@ class AfterVote:
         """Which event calls what; `show` gives what the page shows of a turn. `outputs` have room for that and for
         the notice."""
         self._notice, self._show = notice, show
-        shown = outputs
+        shown = [*outputs, self.similar.box]
+        self.similar.wire(*(editor.fixed for editor in self.editors.values()))
+        self.gone.change(self.left, None, self.leaving(), **AT_ONCE)
         self.undo.click(self.take_back, [turn], shown, **AT_ONCE)
         for told in (*self.told.values(), self.asked_again):
             told.click(self.say, [turn], shown, **AT_ONCE)
@@ -132,14 +147,17 @@ class AfterVote:
 
         return self._done(turn, request, undo)
 
-    async def say(self, turn: str, request: gr.Request, clicked: gr.EventData) -> Updates:
+    async def say(self, turn: str, request: gr.Request, clicked: gr.EventData) -> Any:
         """A thumb, a reason or the way back, one at a time: each reads what stands before it writes."""
         act, value = str(clicked.act), str(clicked.value)
+        if act == "similar":  # which `similar` hears
+            return gr.skip()
         deeds: dict[str, Deed] = {
             "reason": lambda who: self._toggle_reason(who, turn, value),
             "uncorrect": lambda who: self._parts.judging.undo(who, value),
         }
-        return self._done(turn, request, deeds.get(act, lambda who: toggle_thumb(self._parts, who, value, act)))
+        done = self._done(turn, request, deeds.get(act, lambda who: toggle_thumb(self._parts, who, value, act)))
+        return done | (self.similar.none() if act == "uncorrect" else {})
 
     def _toggle_reason(self, who: Person, turn: str, value: str) -> None:
         side, _, reason = value.partition("|")
@@ -177,8 +195,9 @@ class AfterVote:
             editor = self.editors[side]
             try:
                 who = self._parts.person(request, "rater")
-                editor.keep(who, reply or _reply(self._parts.chat.seen(who, turn), side), text, by)
-                return {**self._show(see(self._parts.chat, who, turn)), **editor.closed(), self._notice: ""}
+                kept = editor.keep(who, reply or _reply(self._parts.chat.seen(who, turn), side), text, by)
+                after = editor.closed() | self.similar.offered(who, kept)
+                return {**self._show(see(self._parts.chat, who, turn)), **after, self._notice: ""}
             except FtchatError as err:
                 return editor.refused(err)
 

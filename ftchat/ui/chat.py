@@ -17,6 +17,7 @@ from ftchat.records import Person
 from ftchat.starter import sample_prompts
 from ftchat.ui import chat_views, texts, views
 from ftchat.ui.elements import (
+    AS_IT_IS,
     AT_ONCE,
     NOWHERE,
     STREAM,
@@ -24,7 +25,6 @@ from ftchat.ui.elements import (
     conversation_of,
     focus,
     html,
-    only_new,
     page_of,
     place,
     remembered,
@@ -35,7 +35,7 @@ from ftchat.ui.exchanges import Exchanges, focus_acted
 from ftchat.ui.history import History
 from ftchat.ui.prompt_row import PromptRow
 from ftchat.ui.sampling import Sampling
-from ftchat.ui.watching import Watchers, until_ready, watched
+from ftchat.ui.watching import Watchers, watched
 
 _OFFERED = 4
 
@@ -58,7 +58,7 @@ class ChatPage:
             with gr.Column(scale=4, min_width=300, elem_id="chat-main"):
                 self.said = Exchanges(parts)
                 self.offers = html(elem_id="chat-offers", clicks=True)
-                self.row = PromptRow("chat", placeholder=texts.ASK_ONE)
+                self.row = PromptRow(parts, "chat", placeholder=texts.ASK_ONE, stops=True)
         self.waits, self.prompt, self.notice = self.row.waits, self.row.prompt, self.row.notice
 
     # -- wiring --
@@ -67,14 +67,13 @@ class ChatPage:
         """Which event calls what; called outside of the tabs."""
         place(self.conversation)
         follow = {**STREAM, "concurrency_id": "chat-follow", "trigger_mode": "multiple"}
-        self.watch.change(self.follow, [self.turn, self.watch], [self.said.live, self.row.stop], **follow)
-        told = self._told()
-        asked = [self.prompt, self.turn, self.how.system, *self.how.inputs()]
-        ask: dict[str, Any] = {"inputs": asked, "outputs": told, "concurrency_id": "chat-ask", **STREAM}
-        gr.on([self.row.send.click, self.prompt.submit], self.ask, **ask)
-        self.row.hold.click(self.keep, None, [self.watch], **STREAM)
+        self.watch.change(self.follow, [self.turn, self.watch], [self.said.live], **follow, **AS_IT_IS)
+        opened = self._opens()
+        told = [*opened, *self.row.outputs()]
+        asked = [self.turn, self.how.system, *self.how.inputs()]
+        self.row.wire(self.ask, asked=asked, told=opened, watch=self.watch, watchers=self._watchers)
         offer = self.offers.click(self.offer, None, [self.prompt, self.turn], **AT_ONCE)
-        offer.then(self.ask, **ask)
+        offer.then(**self.row.sending)
         self.history.wire(self.conversation, opening=self.open, outputs=told)
         self.new.click(None, js=focus("#chat-prompt textarea"))
         self.new.click(self.begin, None, told, **STREAM)
@@ -83,10 +82,10 @@ class ChatPage:
         blocks.load(self.resume, [self.conversation], resumed, **STREAM)
         self._wire_acts(told)
 
-    def _told(self) -> list[Any]:
-        """What opening a conversation writes."""
+    def _opens(self) -> list[Any]:
+        """What opening a conversation writes, but for the row of the prompt."""
         states = [self.turn, self.watch, self.conversation, self.offers]
-        return [*states, *self.said.outputs(), *self.history.outputs(), *self.row.outputs()]
+        return [*states, *self.said.outputs(), *self.history.outputs()]
 
     def _wire_acts(self, told: list[Any]) -> None:
         said, editor = self.said, self.said.editor
@@ -95,6 +94,8 @@ class ChatPage:
             acted = spoken.click(self.act, [self.turn, *self.how.inputs()], told, **STREAM)
             acted.then(None, js=focus_acted())
         editor.save.click(self.correct, [self.turn, *editor.given()], [*said.outputs(), self.notice], **AT_ONCE)
+        changed = said.similar.wire(said.past, said.live)
+        changed.then(self.again, [self.turn], [said.past, said.live], **AT_ONCE)
         wording = [said.edited, said.question, *self.how.inputs()]
         said.ask_this.click(self.reword, wording, told, **STREAM)
         for button in (editor.cancel, said.unedit):
@@ -102,9 +103,13 @@ class ChatPage:
 
     # -- asking and following --
 
-    @then_skip
-    async def ask(
+    async def ask(self, request: gr.Request, held: str, prompt: str, *rest: Any) -> Any:
+        """Ask, or keep the question until it can be answered."""
+        return await self.row.sent(self._ask, request, held, prompt, *rest)
+
+    async def _ask(
         self,
+        request: gr.Request,
         prompt: str,
         leaf: str,
         system: str,
@@ -112,31 +117,13 @@ class ChatPage:
         temperature: float,
         top_p: float,
         most: float,
-        request: gr.Request,
-    ) -> AsyncIterator[Updates]:
-        """Ask; while the engine is not ready, keep the question and send it when it is."""
-        chat, watch, waited = self._parts.chat, self._watchers.renew(page_of(request)), False
-        try:
-            who = self._parts.person(request, "rater")
-            params = self.how.params(temperature, top_p, most)
-            if prompt.strip() and chat.waiting:
-                waited = True
-                yield self.row.waiting()
-                if not await until_ready(
-                    lambda: chat.waiting, wanted=self._wanted(request, watch), hopeless=self._parts.pipeline.failed
-                ):
-                    yield self.row.free()  # from here: a question that is sent before this has ended is dropped
-                    return
-                who = self._parts.person(request, "rater")  # that may have taken long
-            where: dict[str, Any] = {"after": leaf} if leaf else {"system": system}
-            turn = await chat.ask(who, prompt, mode="chat", contestants=(answerer,), params=params, **where)
-            yield {**self._opened(who, turn), **self.row.free(waited=waited, value=""), self.watch: watch}
-        except FtchatError as err:
-            yield {**self.row.free(err.message, waited=waited), self.watch: watch}
-
-    def keep(self, request: gr.Request) -> Updates:
-        """Do not send the question that waits; it stays in the box."""
-        return {self.watch: self._watchers.renew(page_of(request))}
+    ) -> Updates:
+        who = self._parts.person(request, "rater")
+        params = self.how.params(temperature, top_p, most)
+        where: dict[str, Any] = {"after": leaf} if leaf else {"system": system}
+        turn = await self._parts.chat.ask(who, prompt, mode="chat", contestants=(answerer,), params=params, **where)
+        box = {self.prompt: gr.update(value="")}
+        return {**self._opened(who, turn), **box, self.watch: self._watchers.renew(page_of(request))}
 
     def _wanted(self, request: gr.Request, watch: str) -> Callable[[], bool]:
         return lambda: self._watchers.counts(page_of(request), watch)
@@ -153,13 +140,10 @@ class ChatPage:
 
     async def _followed(self, turn: str, who: Person, wanted: Callable[[], bool]) -> AsyncIterator[Any]:
         if not turn:
-            yield {self.said.live: chat_views.empty_chat(), **visible(self.row.stop, shown=False)}
             return
-        before: Updates = {}
-        async for seen in watched(lambda: self._parts.chat.seen(who, turn), wanted=wanted):
-            now = {self.said.live: chat_views.exchange(seen), **visible(self.row.stop, shown=seen.writing)}
-            yield only_new(now, before)
-            before = now
+        chat = self._parts.chat
+        async for seen in watched(lambda: chat.seen(who, turn), wanted=wanted, every_s=lambda: self._watchers.every_s):
+            yield chat_views.exchange(seen)
 
     async def end(self, turn: str, request: gr.Request) -> str:
         """Stop the answer that is being written."""
@@ -250,6 +234,10 @@ class ChatPage:
         except FtchatError as err:
             return {self.notice: views.notice(err.message, kind="bad")}
 
+    def again(self, leaf: str, request: gr.Request) -> Updates:
+        """The conversation, after answers of it may have been corrected elsewhere."""
+        return self.said.view(self._parts.person(request), leaf)
+
     async def reword(
         self,
         turn: str,
@@ -272,7 +260,8 @@ class ChatPage:
         """Save a correction and show what it changed."""
         try:
             who = self._parts.person(request, "rater")
-            self.said.editor.keep(who, reply, text, by)
-            return {**self.said.view(who, leaf), **self.said.put_away(), self.notice: ""}
+            kept = self.said.editor.keep(who, reply, text, by)
+            after = self.said.put_away() | self.said.similar.offered(who, kept)
+            return {**self.said.view(who, leaf), **after, self.notice: ""}
         except FtchatError as err:
             return self.said.editor.refused(err)

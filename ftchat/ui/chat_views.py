@@ -10,7 +10,7 @@ from ftchat.records import BAD_REASONS, GOOD_REASONS, Conversation
 from ftchat.seen import LaneSeen, TurnSeen
 from ftchat.ui import texts
 from ftchat.ui.prose import plain
-from ftchat.ui.views import answer, button, chips, correction, figures, thumbs, trimmed
+from ftchat.ui.views import answer, button, chips, correction, figures, siblings, thumbs, trimmed
 
 _REASONS = {"up": GOOD_REASONS, "down": BAD_REASONS}
 
@@ -31,22 +31,7 @@ def _under_question(seen: TurnSeen) -> str:
     if seen.writing:
         return ""
     edit = button("edit", seen.turn, texts.EDIT)
-    return f'<div class="under question">{_siblings(seen)}{edit}</div>'
-
-
-def _siblings(seen: TurnSeen) -> str:
-    if len(seen.siblings) < 2:
-        return ""
-    at = seen.position - 1
-    before = _arrow(seen.siblings[at - 1] if at > 0 else "", "‹", texts.EARLIER_ONE)
-    after = _arrow(seen.siblings[at + 1] if at + 1 < len(seen.siblings) else "", "›", texts.LATER_ONE)
-    return f'<span class="siblings">{before}{texts.SIBLING.format(n=at + 1, of=len(seen.siblings))}{after}</span>'
-
-
-def _arrow(turn: str, sign: str, label: str) -> str:
-    if not turn:
-        return f'<button type="button" class="act" disabled aria-label="{label}">{sign}</button>'
-    return button("sibling", turn, sign, label=label)
+    return f'<div class="under question">{siblings(seen.siblings, seen.turn)}{edit}</div>'
 
 
 def _under_reply(seen: TurnSeen, lane: LaneSeen) -> str:

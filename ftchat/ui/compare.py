@@ -17,7 +17,9 @@ from ftchat.sessions import Next
 from ftchat.starter import sample_prompts
 from ftchat.ui import compare_views, texts, views
 from ftchat.ui.after_vote import SIDES, AfterVote
+from ftchat.ui.comparisons import Comparisons
 from ftchat.ui.elements import (
+    AS_IT_IS,
     AT_ONCE,
     NOWHERE,
     STREAM,
@@ -25,7 +27,6 @@ from ftchat.ui.elements import (
     conversation_of,
     focus,
     html,
-    only_new,
     page_of,
     place,
     remembered,
@@ -34,9 +35,9 @@ from ftchat.ui.elements import (
 )
 from ftchat.ui.prompt_row import PromptRow
 from ftchat.ui.sessions import RatingSession, to_judge
-from ftchat.ui.watching import Scene, Watchers, see, until_ready, watched
+from ftchat.ui.versions import Versions
+from ftchat.ui.watching import Scene, Watchers, see, watched
 
-VOTES = {"left": texts.LEFT_BETTER, "right": texts.RIGHT_BETTER, "tie": texts.TIE, "both_bad": texts.BOTH_BAD}
 _OFFERED = 4
 
 
@@ -55,13 +56,10 @@ class ComparePage:
         self.earlier = html(elem_id="compare-earlier")
         with gr.Row(elem_id="panes"):
             self.panes = {side: html(compare_views.pane(None, side), elem_id=f"pane-{side}") for side in SIDES}
-        with gr.Row(elem_id="vote-bar"):
-            self.votes = {
-                name: gr.Button(words, elem_id=f"vote-{name.replace('_', '-')}", interactive=False)
-                for name, words in VOTES.items()
-            }
+        self.votes = html(compare_views.vote_bar(None), elem_id="vote-bar", clicks=True)
+        self.versions = Versions(parts)
         self.after = AfterVote(parts)
-        self.row = PromptRow("compare", placeholder=texts.ASK_BOTH)
+        self.row = PromptRow(parts, "compare", placeholder=texts.ASK_BOTH)
         self.waits, self.prompt, self.notice = self.row.waits, self.row.prompt, self.row.notice
         with gr.Column(elem_id="compare-below") as self.below:
             self.offers = html(elem_id="compare-offers", clicks=True)
@@ -77,6 +75,7 @@ class ComparePage:
                 }
                 self.blind = gr.Checkbox(value=True, label=texts.BLIND, elem_id="choose-blind")
             self.session.panel()
+            self.past = Comparisons(self._parts)
             html(compare_views.keys(), elem_id="compare-keys")
             self.new = gr.Button(texts.NEW_CONVERSATION, elem_id="compare-new", size="sm", scale=0)
 
@@ -86,23 +85,25 @@ class ComparePage:
         """Which event calls what; called outside of the tabs."""
         place(self.conversation, self.session.id)
         follow = {**STREAM, "concurrency_id": "compare-follow", "trigger_mode": "multiple"}
-        self.watch.change(self.follow, [self.turn, self.watch], [*self._shown(), self.earlier], **follow)
-        asked = [self.prompt, self.turn, self.conversation, *self.chosen.values(), self.blind]
-        answered = [self.turn, self.watch, self.conversation, *self.row.outputs(), *self.after.editing()]
-        ask: dict[str, Any] = {"inputs": asked, "outputs": answered, "concurrency_id": "compare-ask", **STREAM}
-        gr.on([self.row.send.click, self.prompt.submit], self.ask, **ask)
-        self.row.hold.click(self.keep, None, [self.watch], **STREAM)
+        follow |= {"inputs": [self.turn, self.watch], "outputs": [*self._growing(), self.earlier]}
+        followed = self.watch.change(self.follow, **follow, **AS_IT_IS)
+        settled = followed.then(self.settle, [self.turn], self.after.outputs(), **AT_ONCE, **AS_IT_IS)
+        asked = [self.turn, self.conversation, *self.chosen.values(), self.blind]
+        told = [self.turn, self.watch, self.conversation, self.versions.box, self.after.gone]
+        self.row.wire(self.ask, asked=asked, told=told, watch=self.watch, watchers=self._watchers)
         offer = self.offers.click(self.offer, None, [self.prompt, self.turn, self.conversation, self.offers], **AT_ONCE)
-        offer.then(self.ask, **ask)
-        rest = [part for part in answered if part is not self.notice]
-        self.begun = [*self._shown(), self.earlier, *rest, *self._around()]
+        offer.then(**self.row.sending)
+        states = [self.turn, self.watch, self.conversation, self.earlier, self.versions.box]
+        self.begun = [*self._shown(), *states, self.prompt, *self.after.editing(), *self._around()]
         self.choosing = [self.choose, *self.chosen.values(), self.blind]
         self.choose.expand(self.choices, None, list(self.chosen.values()), **AT_ONCE)
         blocks.load(self.resume, [self.conversation, self.session.id], [*self.begun, self.banner], **STREAM)
-        for winner, button in self.votes.items():
-            button.click(self._voting(winner), [self.turn], [*self._shown(), *self.after.editing()], **AT_ONCE)
+        self.votes.click(self.vote, [self.turn], self._shown(), **AT_ONCE, **AS_IT_IS)
         self.after.wire(self.turn, self.notice, show=self.view, outputs=self._shown())
         self.after.again.click(self.ask_again, [self.turn], [self.watch, self.notice], **STREAM)
+        there = [part for part in self.begun if part is not self.versions.box]
+        self.versions.wire(self.turn, self.session.id, settled=settled, to=self.to, told=there)
+        self.past.wire(self.conversation, to=self.to, told=self.begun)
         self._wire_sessions()
 
     def _wire_sessions(self) -> None:
@@ -118,9 +119,13 @@ class ComparePage:
         session.unfinished.click(self.go_on, None, outputs, **STREAM)
         session.folded.expand(self.unfinished, None, [session.unfinished], **AT_ONCE)
 
+    def _growing(self) -> list[Any]:
+        """What changes while answers are written."""
+        return [*self.panes.values(), self.votes, self.after.asked_again]
+
     def _shown(self) -> list[Any]:
         """What shows a turn."""
-        return [*self.panes.values(), *self.votes.values(), *self.after.outputs(), self.notice]
+        return [*self.panes.values(), self.votes, *self.after.outputs(), self.notice]
 
     def _around(self) -> list[Any]:
         """What a rating session hides, and its own pieces."""
@@ -128,44 +133,33 @@ class ComparePage:
 
     def view(self, scene: Scene | None) -> Updates:
         """Everything on the page that shows a turn."""
+        return {**self._grown(scene), **self.after.view(scene)}
+
+    def _grown(self, scene: Scene | None) -> Updates:
+        """What changes while answers are written, as texts."""
         seen = scene.turn if scene else None
-        updates: Updates = {pane: compare_views.pane(seen, side) for side, pane in self.panes.items()}
-        votable = seen is not None and seen.votable
-        updates |= {button: gr.update(interactive=votable) for button in self.votes.values()}
-        return updates | self.after.view(scene)
+        panes = {pane: compare_views.pane(seen, side) for side, pane in self.panes.items()}
+        again = compare_views.asked_again(scene.again) if scene and compare_views.revealed(seen) else ""
+        return {**panes, self.votes: compare_views.vote_bar(seen), self.after.asked_again: again}
 
     # -- asking and following --
 
-    @then_skip
-    async def ask(
-        self, prompt: str, shown: str, conversation: str, left: str, right: str, blind: bool, request: gr.Request
-    ) -> AsyncIterator[Any]:
-        """Ask both; while the engine is not ready, keep the question and send it when it is."""
-        chat, watch, waited = self._parts.chat, self._watchers.renew(page_of(request)), False
-        try:
-            who = self._parts.person(request, "rater")
-            names = contestants(left, right)
-            if prompt.strip() and chat.waiting:
-                waited = True
-                yield self.row.waiting()
-                if not await until_ready(
-                    lambda: chat.waiting, wanted=self._wanted(request, watch), hopeless=self._parts.pipeline.failed
-                ):
-                    yield self.row.free()  # from here: a question that is sent before this has ended is dropped
-                    return
-                who = self._parts.person(request, "rater")  # that may have taken long
-            # After what stands on the page, whatever was asked in other pages meanwhile.
-            where: dict[str, Any] = {"after": shown} if shown else {"conversation": conversation_of(conversation)}
-            turn = await chat.ask(who, prompt, mode="compare", contestants=names, blind=blind, **where)
-            conversation = chat.seen(who, turn).conversation
-            freed = self.row.free(waited=waited, value="", placeholder=texts.ASK_FOLLOW_UP)
-            yield {**freed, **self.after.closed(), self.turn: turn, self.conversation: conversation, self.watch: watch}
-        except FtchatError as err:
-            yield {**self.row.free(err.message, waited=waited), self.watch: watch}
+    async def ask(self, request: gr.Request, held: str, prompt: str, *rest: Any) -> Any:
+        """Ask both, or keep the question until it can be answered."""
+        return await self.row.sent(self._ask, request, held, prompt, *rest)
 
-    def keep(self, request: gr.Request) -> Updates:
-        """Do not send the question that waits; it stays in the box."""
-        return {self.watch: self._watchers.renew(page_of(request))}
+    async def _ask(
+        self, request: gr.Request, prompt: str, shown: str, conversation: str, left: str, right: str, blind: bool
+    ) -> Updates:
+        chat, who = self._parts.chat, self._parts.person(request, "rater")
+        names = contestants(left, right)
+        # After what stands on the page, whatever was asked in other pages meanwhile.
+        where: dict[str, Any] = {"after": shown} if shown else {"conversation": conversation_of(conversation)}
+        turn = await chat.ask(who, prompt, mode="compare", contestants=names, blind=blind, **where)
+        box = gr.update(value="", placeholder=texts.ASK_FOLLOW_UP)
+        updates = {self.turn: turn, self.conversation: chat.seen(who, turn).conversation, self.prompt: box}
+        updates |= {self.versions.box: "", self.after.gone: shown}
+        return updates | {self.watch: self._watchers.renew(page_of(request))}
 
     def _wanted(self, request: gr.Request, watch: str) -> Callable[[], bool]:
         return lambda: self._watchers.counts(page_of(request), watch)
@@ -182,35 +176,34 @@ class ComparePage:
 
     async def _followed(self, turn: str, who: Person, wanted: Callable[[], bool]) -> AsyncIterator[Any]:
         if not turn:
-            yield {**self.view(None), self.earlier: ""}
             return
-        before: Updates = {}
-        async for scene in watched(lambda: see(self._parts.chat, who, turn), wanted=wanted):
-            earlier = before[self.earlier] if before else self._before(who, turn)
-            now = {**self.view(scene), self.earlier: earlier}
-            first = {} if before else self.after.remarked(scene)
-            yield only_new({**now, **first}, before)
-            before = now
+        looks = watched(lambda: see(self._parts.chat, who, turn), wanted=wanted, every_s=lambda: self._watchers.every_s)
+        earlier = self._before(who, turn)
+        async for scene in looks:
+            yield {**self._grown(scene), self.earlier: earlier}
+
+    def settle(self, turn: str, request: gr.Request) -> Any:
+        """When all is written: the panel of a turn whose names are known."""
+        scene = see(self._parts.chat, self._parts.person(request), turn) if turn else None
+        return self.after.view(scene) if scene and compare_views.revealed(scene.turn) else gr.skip()
 
     def _before(self, who: Person, turn: str) -> str:
         chat = self._parts.chat
         turns = chat.path_through(who, turn)
         return compare_views.earlier([chat.seen(who, one) for one in turns[: turns.index(turn)]])
 
-    def _voting(self, winner: Any) -> Callable[..., Any]:
-        async def vote(turn: str, request: gr.Request) -> Updates:
-            """Save who was better; names are shown after the commit."""
-            try:
-                who = self._parts.person(request, "rater")
-                given = self._parts.chat.seen(who, turn).vote
-                if given is None or given.winner != winner:  # else a second click of the same button
-                    await self._parts.judging.vote(who, turn, winner)
-                scene = see(self._parts.chat, who, turn)
-            except FtchatError as err:
-                return {self.notice: views.notice(err.message, kind="bad")}
-            return {**self.view(scene), **self.after.closed(), self.notice: ""}
-
-        return vote
+    async def vote(self, turn: str, clicked: gr.EventData, request: gr.Request) -> Updates:
+        """Save who was better; names are shown after the commit."""
+        winner: Any = clicked.act
+        try:
+            who = self._parts.person(request, "rater")
+            given = self._parts.chat.seen(who, turn).vote
+            if given is None or given.winner != winner:  # else a second click of the same button
+                await self._parts.judging.vote(who, turn, winner)
+            scene = see(self._parts.chat, who, turn)
+        except FtchatError as err:
+            return {self.notice: views.notice(err.message, kind="bad")}
+        return {**self.view(scene), self.notice: ""}
 
     async def ask_again(self, turn: str, request: gr.Request) -> Updates:
         """The same question, with what was just corrected; its answer is followed beside the two."""
@@ -227,7 +220,7 @@ class ComparePage:
         watch = self._watchers.renew(page_of(request))
         updates = {**self.view(None), **self.after.closed(), self.earlier: "", self.turn: "", self.watch: watch}
         updates |= {**self.row.free(placeholder=texts.ASK_BOTH), self.conversation: NOWHERE}  # what was written stays
-        updates |= {**self.session.none(), self.offers: self.offered()}
+        updates |= {**self.session.none(), self.offers: self.offered(), self.versions.box: ""}
         return updates | visible(self.row.line, self.below, shown=True)
 
     def offer(self, clicked: gr.EventData) -> tuple[str, str, str, str]:
@@ -271,8 +264,20 @@ class ComparePage:
             yield {**updates, self.conversation: NOWHERE, self.turn: ""}
             return
         box = gr.update(placeholder=texts.ASK_FOLLOW_UP if turns else texts.ASK_BOTH)
-        watch = self._watchers.renew(page_of(request))
-        yield {**updates, self.turn: self._compared(who, turns), self.prompt: box, self.watch: watch}
+        turn, watch = self._compared(who, turns), self._watchers.renew(page_of(request))
+        yield {**updates, **self._there(who, turn), self.turn: turn, self.prompt: box, self.watch: watch}
+
+    def _there(self, who: Person, turn: str) -> Updates:
+        """A turn that was judged, or not, before it came onto this page."""
+        scene = see(self._parts.chat, who, turn) if turn else None
+        return {**self.view(scene), **(self.after.remarked(scene) if scene else {})}
+
+    def to(self, who: Person, turn: str, request: gr.Request) -> Updates:
+        """A turn of before, or another version of this one, ready for what is asked after it."""
+        turn = self._compared(who, [turn])
+        where = {self.turn: turn, self.conversation: self._parts.chat.seen(who, turn).conversation}
+        box = gr.update(placeholder=texts.ASK_FOLLOW_UP, interactive=True)
+        return {**self.begin(request), **self._there(who, turn), **where, self.prompt: box}
 
     def _banner(self, who: Person) -> str:
         status = self._parts.pipeline.status()
@@ -354,7 +359,7 @@ class ComparePage:
 
     def _at(self, found: Next, watch: str) -> Updates:
         """A session at a question that can be judged, or at one that is still to be answered."""
-        updates = {**self.session.shown(found), **self.after.closed(), self.notice: ""}
+        updates = {**self.session.shown(found), **self.after.closed(), self.versions.box: "", self.notice: ""}
         updates |= visible(self.row.line, self.below, shown=False)
         if found.turn is not None and to_judge(found.turn):  # shown by whoever follows it: two would cross on the way
             return {**updates, self.turn: found.turn.turn, self.watch: watch}

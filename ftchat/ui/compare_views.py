@@ -14,6 +14,7 @@ from ftchat.ui.prose import plain
 from ftchat.ui.views import answer, button, chips, correction, figures, lane_of, shortened, thumbs, trimmed
 
 SIDES = {"left": "A", "right": "B"}
+_VOTES = {"left": texts.LEFT_BETTER, "right": texts.RIGHT_BETTER, "tie": texts.TIE, "both_bad": texts.BOTH_BAD}
 
 
 def pane(seen: TurnSeen | None, lane: str) -> str:
@@ -33,6 +34,15 @@ def pane(seen: TurnSeen | None, lane: str) -> str:
 def coming(prompt: str, lane: str) -> str:
     """A side whose question is not asked yet."""
     return _pane_frame(SIDES[lane], _who(None), "", asked=f'<div class="asked">{plain(prompt)}</div>', mark=" writing")
+
+
+def vote_bar(seen: TurnSeen | None) -> str:
+    """The four votes, while there is something to vote on and no vote yet."""
+    off = "" if seen is not None and seen.votable else " disabled"
+    return "".join(
+        f'<button type="button" class="do" id="vote-{vote.replace("_", "-")}" data-act="{vote}"{off}>{words}</button>'
+        for vote, words in _VOTES.items()
+    )
 
 
 def _pane_frame(side: str, head: str, body: str, *, asked: str = "", mark: str = "", turn: str = "") -> str:

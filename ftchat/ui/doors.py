@@ -39,7 +39,7 @@ class Doors:
         }
         updates[self._each["review"]] = gr.update(visible=who.is_at_least(LEAST["review"]), label=self._review(who))
         if not who.is_at_least(LEAST["compare"]):
-            updates[self._tabs] = gr.Tabs(selected="leaderboard")
+            updates[self._tabs] = gr.update(selected="leaderboard")
         return updates
 
     def _review(self, who: Person) -> str:

@@ -76,13 +76,17 @@ class Editor:
         fields = [self.text, self.instruction, self.by, self.said, self.change, self.rewrite]
         return [self.reply, self.box, self.openers, *fields]
 
+    def closing(self) -> list[Any]:
+        """What closing writes."""
+        return [self.box, self.openers, self.said]
+
     def given(self) -> list[Any]:
         """What saving takes."""
         return [self.reply, self.text, self.by]
 
     def opened(self, who: Person, reply: str, *, label: str = texts.CORRECTION, alone: bool = True) -> Updates:
         """The reply, or what it was corrected to, in the field; with `alone` in place of the buttons."""
-        original = self._parts.judging.judged(who, reply)
+        original = self._parts.judging.correctable(who, reply)
         corrected = self._parts.store.judged.given_on(reply, rater=who.name).corrected
         change = views.changing(original.text, corrected) if corrected else ""
         field = gr.update(value=corrected or original.text.strip(), label=label)
@@ -96,9 +100,9 @@ class Editor:
     def _emptied(self) -> Updates:
         return {self.instruction: "", self.by: "", self.said: "", self.rewrite: gr.update(interactive=True)}
 
-    def keep(self, who: Person, reply: str, text: str, by: str) -> None:
-        """Save the correction."""
-        self._parts.judging.correct(who, reply, text, instruction=by)
+    def keep(self, who: Person, reply: str, text: str, by: str) -> str:
+        """Save the correction; its id."""
+        return self._parts.judging.correct(who, reply, text, instruction=by)
 
     def refused(self, err: FtchatError) -> Updates:
         """Why it was not saved, where the person is looking."""
@@ -109,7 +113,8 @@ class Editor:
     def differ(self, reply: str, text: str, request: gr.Request) -> str:
         """What the text changes, while it is written."""
         try:
-            return views.changing(self._parts.judging.judged(self._parts.person(request, "rater"), reply).text, text)
+            who = self._parts.person(request, "rater")
+            return views.changing(self._parts.judging.correctable(who, reply).text, text)
         except FtchatError as err:
             return views.notice(err.message, kind="bad")
 
@@ -118,7 +123,7 @@ class Editor:
         """The text rewritten by the model, as a proposal in the field."""
         try:
             who = self._parts.person(request, "rater")
-            original = self._parts.judging.judged(who, reply).text.strip()
+            original = self._parts.judging.correctable(who, reply).text.strip()
             yield {self.said: views.notice(texts.REWRITING), self.rewrite: gr.update(interactive=False)}
             changed = "" if text.strip() == original else text
             proposed = await self._parts.redrafts.propose(who, reply, instruction, text=changed)

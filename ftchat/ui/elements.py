@@ -19,6 +19,10 @@ AT_ONCE: Mapping[str, Any] = {**QUIET, "queue": False, "trigger_mode": "multiple
 # Through the queue, as many at once as there are people: generators, and what changes a gr.State that is listened to
 # (a direct call changes it without a word to the listener).
 STREAM: Mapping[str, Any] = {**QUIET, "concurrency_limit": None}
+# What is written often is written as it is to stand there: gradio then does not look at each text in a thread. An
+# update (gr.update, gr.skip, or no word about an output) costs far more than a text, as gradio builds the component
+# anew for it: such events have few outputs, and give texts in full.
+AS_IT_IS: Mapping[str, Any] = {"postprocess": False}
 
 # A button sends what it does, to what, and what stands in the fields that it names (data-from, a selector).
 _CLICKED = """element.addEventListener('click', (event) => {
@@ -105,14 +109,6 @@ def then_skip(stream: Callable[P, AsyncIterator[Any]]) -> Callable[P, AsyncItera
         yield gr.skip()
 
     return skipping
-
-
-def only_new(now: Updates, before: Updates) -> Any:
-    """What changed since the last view: the rest need not travel. Copies, because gradio empties what it is given."""
-    changed = {component: update for component, update in now.items() if before.get(component) != update}
-    if not changed:
-        return gr.skip()
-    return {component: dict(update) if isinstance(update, dict) else update for component, update in changed.items()}
 
 
 def visible(*components: Any, shown: bool) -> Updates:

@@ -14,6 +14,7 @@ from ftchat.ui import chat_views, texts, views
 from ftchat.ui.after_vote import toggle_thumb, toggled
 from ftchat.ui.editor import Editor
 from ftchat.ui.elements import Updates, html, visible
+from ftchat.ui.similar import Similar
 
 _FIELDS = {"correct": "correction-chat", "fix": "instruction-chat", "edit": "edit-question"}
 
@@ -28,6 +29,7 @@ class Exchanges:
         self.past = html(elem_id="chat-past", clicks=True)
         self.live = html(chat_views.empty_chat(), elem_id="chat-live", clicks=True)
         self.editor = Editor(parts, "chat")
+        self.similar = Similar(parts, "chat")
         with gr.Column(visible=False, elem_classes="editor", elem_id="chat-edit") as self.wording:
             self.question = gr.Textbox(
                 value="", label=texts.EDIT_QUESTION, elem_id="edit-question", lines=2, max_lines=10
@@ -38,7 +40,8 @@ class Exchanges:
 
     def outputs(self) -> list[Any]:
         """All that the functions below write."""
-        return [self.past, self.live, self.edited, self.wording, self.question, *self.editor.outputs()]
+        fields = [self.edited, self.wording, self.question, *self.editor.outputs()]
+        return [self.past, self.live, self.similar.box, *fields]
 
     def view(self, who: Person, leaf: str) -> Updates:
         """A path: the turns before the last one, and the last one."""
@@ -52,7 +55,8 @@ class Exchanges:
 
     def put_away(self) -> Updates:
         """No field is open."""
-        return {**self.editor.closed(buttons=False), **visible(self.wording, shown=False), self.edited: ""}
+        away = {**self.editor.closed(buttons=False), **visible(self.wording, shown=False), self.edited: ""}
+        return away | self.similar.none()
 
     # -- what one button does --
 

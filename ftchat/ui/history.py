@@ -1,4 +1,4 @@
-"""The list of conversations beside Chat: searched and paged in the database, opened with a click."""
+"""A list of conversations: searched and paged in the database, opened with a click. Chat and Compare have one each."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from ftchat.parts import Parts
-from ftchat.records import Person
+from ftchat.records import Mode, Person
 from ftchat.ui import chat_views, texts
 from ftchat.ui.elements import AT_ONCE, Updates, conversation_of, html
 
@@ -16,19 +16,19 @@ PAGE = 30
 class History:
     """Its components, and what they show."""
 
-    def __init__(self, parts: Parts) -> None:
-        """Lay it out in the Blocks that is open."""
-        self._parts = parts
+    def __init__(self, parts: Parts, *, page: str = "chat", mode: Mode = "chat") -> None:
+        """Lay it out in the Blocks that is open: the conversations that began in a mode."""
+        self._parts, self._mode = parts, mode
         self.search = gr.Textbox(
             value="",
             label=texts.SEARCH,
             show_label=False,
             placeholder=texts.SEARCH_EXAMPLE,
             container=False,
-            elem_id="chat-search",
+            elem_id=f"{page}-search",
             max_length=1000,
         )
-        self.list = html(elem_id="chat-history", clicks=True)
+        self.list = html(elem_id=f"{page}-history", clicks=True)
 
     def outputs(self) -> list[Any]:
         """What `newest` writes."""
@@ -48,7 +48,7 @@ class History:
         """One page of the list; what is searched for may be the beginning of a word."""
         wanted = f"{search.strip()}*" if search.strip() else None
         log = self._parts.store.turns
-        found = log.conversations(who.name, mode="chat", limit=PAGE + 1, search=wanted, before=before)
+        found = log.conversations(who.name, mode=self._mode, limit=PAGE + 1, search=wanted, before=before)
         if not found:
             return chat_views.no_history(searched=wanted is not None)
         more, paged = len(found) > PAGE, before is not None

@@ -77,6 +77,16 @@
     button.textContent = button.dataset.copied;
   });
 
+  // -- a list to choose from: its button says how many are ticked --
+  document.addEventListener("change", (event) => {
+    const list = event.target.closest && event.target.closest("[data-ticked]");
+    const save = list && list.parentElement.querySelector("[data-many]");
+    if (!save) return;
+    const n = list.querySelectorAll("input:checked").length;
+    save.textContent = (n === 1 ? save.dataset.one : save.dataset.many).replace("{n}", n);
+    save.disabled = n === 0;
+  });
+
   // -- after each change of a page: times in local words, and the place in the list --
   const shape = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
   const local = () => {

@@ -4,9 +4,7 @@ HTML in a text is shown as text. Pictures become links, links say where they lea
 fetched. It does not know pages or records.
 """
 
-import re
 from collections.abc import MutableMapping, Sequence
-from difflib import SequenceMatcher
 from html import escape
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,9 +14,9 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
+from ftchat.edits import changes
+
 _SAFE_SCHEMES = ("http", "https", "mailto")
-_MOST_WORDS = 3000  # beyond this a word difference costs seconds and helps nobody
-_WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 
 
 def plain(text: str) -> str:
@@ -35,7 +33,7 @@ def markdown(text: str) -> str:
 def word_difference(before: str, after: str) -> str:
     """What was taken out and put in, word by word, as <del> and <ins>."""
     parts = []
-    for tag, old, new in _changes(before, after):
+    for tag, old, new in changes(before, after):
         if tag == "equal":
             parts.append(plain(new))
             continue
@@ -48,31 +46,8 @@ def word_difference(before: str, after: str) -> str:
 
 def new_words(before: str, after: str) -> str:
     """The text after a change, with what is new in it marked."""
-    changes = [(tag, plain(new)) for tag, _, new in _changes(before, after) if new]
-    return "".join(new if tag == "equal" else f"<mark>{new}</mark>" for tag, new in changes)
-
-
-def _changes(before: str, after: str) -> list[tuple[str, str, str]]:
-    """(equal or change, old text, new text) in order; changes with only a space between them are one."""
-    old, new = _WORDS.findall(before), _WORDS.findall(after)
-    if max(len(old), len(new)) > _MOST_WORDS:
-        return [("change", before, after)]
-    found: list[tuple[str, str, str]] = []
-    for tag, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        was, now = "".join(old[i:j]), "".join(new[k:m])
-        if tag == "equal" and now.strip():
-            found.append(("equal", was, now))
-        elif found and found[-1][0] == "change":
-            found[-1] = ("change", found[-1][1] + was, found[-1][2] + now)
-        else:
-            found.append(("equal" if tag == "equal" else "change", was, now))
-    return [_spaces_outside(change) for change in found]
-
-
-def _spaces_outside(change: tuple[str, str, str]) -> tuple[str, str, str]:
-    """A change that only consists of spaces is none: a mark on nothing tells nobody anything."""
-    tag, was, now = change
-    return ("equal", was, now) if tag == "change" and not (was + now).strip() else change
+    found = [(tag, plain(new)) for tag, _, new in changes(before, after) if new]
+    return "".join(new if tag == "equal" else f"<mark>{new}</mark>" for tag, new in found)
 
 
 def _safe_link(url: str) -> bool:

@@ -16,6 +16,7 @@ from ftchat.records import Feedback, Person, Status
 from ftchat.ui import review_views, texts, views
 from ftchat.ui.editor import Editor
 from ftchat.ui.elements import AT_ONCE, Updates, focus, html
+from ftchat.ui.similar import Similar
 
 PAGE = 20
 _QUEUE = "queue"
@@ -35,6 +36,7 @@ class ReviewPage:
                 self._filters()
                 self.notice = html(elem_id="review-notice", clicks=True)
                 self.editor = Editor(parts, "queue")
+                self.similar = Similar(parts, "review")
                 self.list = html(elem_id="review-list", clicks=True)
             with gr.Column(scale=1, min_width=220, elem_id="review-side"):
                 self.keys = html(elem_id="review-keys")
@@ -63,7 +65,8 @@ class ReviewPage:
     def wire(self, tab: gr.Tab) -> None:
         """Which event calls what."""
         asked = [self.status, self.kind, self.person, self.search]
-        told = [self.list, self.trail, self.notice, self.editor.box, self.editor.said, self.editor.openers]
+        told = [self.list, self.trail, self.notice, self.similar.box]
+        told += [self.editor.box, self.editor.said, self.editor.openers]
         once = {**AT_ONCE, "trigger_mode": "always_last"}
         changed = [self.status.input, self.kind.input, self.person.input, self.search.submit, self.search.blur]
         gr.on(changed, self.show, asked, told, **once)
@@ -75,7 +78,9 @@ class ReviewPage:
             acted = part.click(self.act, [*asked, self.trail], acts, **AT_ONCE)
             acted.then(None, js=focus("#correction-queue textarea"))
         self.editor.save.click(self.correct, [*asked, *self.editor.given()], acts, **AT_ONCE)
-        self.editor.cancel.click(self.leave, None, self.editor.outputs(), **AT_ONCE)
+        self.editor.cancel.click(self.leave, None, [*self.editor.outputs(), self.similar.box], **AT_ONCE)
+        changed = self.similar.wire(self.list)
+        changed.then(self.again, asked, [*told, self.status], **AT_ONCE)
 
     # -- views --
 
@@ -85,7 +90,10 @@ class ReviewPage:
         if status == _QUEUE:
             store, judging = self._parts.store, self._parts.judging
             turns = [store.turns.get(turn, owner=who.reads) for turn in judging.to_correct(who, limit=PAGE)]
-            return {self.list: review_views.queue(turns, me=who.name), self.trail: ""}
+            return {
+                self.list: review_views.queue(turns, me=who.name, corrects=who.is_at_least("rater")),
+                self.trail: "",
+            }
         found, older = review.listed(
             self._parts.store,
             who,
@@ -178,6 +186,8 @@ class ReviewPage:
                 return self.listed(who, asked, trail=" ".join(trail.split()[:-1]))
             if clicked.act == "take-back":
                 return self._taken_back(self._parts.person(request, "rater"), value) | self._again(who, asked, trail)
+            if clicked.act == "similar":  # which `similar` hears
+                return {self.notice: ""}
             if clicked.act == "correct":
                 return self._opened(self._parts.person(request, "rater"), value)
             who = self._parts.person(request, "reviewer")
@@ -198,7 +208,8 @@ class ReviewPage:
 
     def _opened(self, who: Person, reply: str) -> Updates:
         turn, _ = self._parts.store.turns.turn_of(reply, owner=who.reads)
-        return self.editor.opened(who, reply, label=texts.CORRECTING.format(prompt=turn.prompt))
+        opened = self.editor.opened(who, reply, label=texts.CORRECTING.format(prompt=turn.prompt))
+        return opened | self.similar.none()
 
     def correct(
         self, status: str, kind: str, person: str, search: str, reply: str, text: str, by: str, request: gr.Request
@@ -206,11 +217,11 @@ class ReviewPage:
         """Save what both answers should have been; it leaves the queue."""
         try:
             who = self._parts.person(request, "rater")
-            self.editor.keep(who, reply, text, by)
+            after = self.leave() | self.similar.offered(who, self.editor.keep(who, reply, text, by))
         except FtchatError as err:
             return self.editor.refused(err)
-        return {**self._again(who, (status, kind, person, search), ""), **self.leave(), self.notice: ""}
+        return {**self._again(who, (status, kind, person, search), ""), **after, self.notice: ""}
 
     def leave(self) -> Updates:
         """Leave a correction."""
-        return self.editor.closed(buttons=False)
+        return self.editor.closed(buttons=False) | self.similar.none()

@@ -174,6 +174,8 @@ def _acts(given: Feedback, *, decides: bool, mine: bool) -> str:
         button(status, _WORDS[status], value=given.id, kind="" if status != "pending" else "ghost")
         for status in (_DECISIONS[given.status] if decides else ())
     )
+    if mine and given.kind == "correction":
+        acts += button("similar", texts.SIMILAR, value=given.id, kind="ghost")
     if mine:
         acts += button("take-back", texts.UNGIVE, value=given.id, kind="ghost", confirm=texts.CONFIRM_UNGIVE)
     return f'<footer class="acts">{acts}</footer>' if acts else ""
@@ -186,16 +188,16 @@ def decided(status: Status, ids: Sequence[str], *, changed: int) -> str:
     return f'<p class="notice" role="status">{words} {back}</p>'
 
 
-def queue(turns: Sequence[Turn], *, me: str) -> str:
-    """Comparisons of which both answers are bad, to be corrected by who asked."""
+def queue(turns: Sequence[Turn], *, me: str, corrects: bool) -> str:
+    """Comparisons of which both answers are bad, to be corrected by whoever `corrects`: who asked, or a reviewer."""
     if not turns:
         return empty(*texts.REVIEW_EMPTY["queue"])
-    return f'<ol class="items">{"".join(_waiting(turn, mine=turn.owner == me) for turn in turns)}</ol>'
+    return f'<ol class="items">{"".join(_waiting(turn, me=me, corrects=corrects) for turn in turns)}</ol>'
 
 
-def _waiting(turn: Turn, *, mine: bool) -> str:
-    cells = "".join(_correctable(reply, mine=mine) for reply in turn.replies)
-    whose = "" if mine else f'<p class="label">{plain(texts.QUEUE_OTHERS.format(who=turn.owner))}</p>'
+def _waiting(turn: Turn, *, me: str, corrects: bool) -> str:
+    cells = "".join(_correctable(reply, corrects=corrects) for reply in turn.replies)
+    whose = "" if turn.owner == me else f'<p class="label">{plain(texts.QUEUE_OTHERS.format(who=turn.owner))}</p>'
     return (
         f'<li class="item" tabindex="-1" data-id="{plain(turn.id)}"><header><b class="kind">{texts.BOTH_BAD}</b> '
         f'<span class="by">{time_of(turn.created_at)}</span></header><p class="asked" tabindex="0">{plain(turn.prompt)}'
@@ -203,10 +205,10 @@ def _waiting(turn: Turn, *, mine: bool) -> str:
     )
 
 
-def _correctable(reply: Reply, *, mine: bool) -> str:
+def _correctable(reply: Reply, *, corrects: bool) -> str:
     side = _SIDE.get(reply.lane, "")
     words = {"A": texts.CORRECT_A, "B": texts.CORRECT_B}.get(side, texts.CORRECT)
-    act = button("correct", words, value=reply.id) if mine else ""
+    act = button("correct", words, value=reply.id) if corrects else ""
     return (
         f'<div class="cell side-{side.lower()}"><p class="label"><b class="side">{side}</b> {plain(reply.contestant)}'
         f'</p><div class="text" tabindex="0">{plain(reply.text)}</div>{act}</div>'

@@ -63,6 +63,19 @@ SAVE_CORRECTION, CANCEL = "Save correction", "Cancel"
 YOUR_CORRECTION = "Your correction"
 WILL_CHANGE = "What you are changing"
 TAKE_BACK_CORRECTION = "Take back"
+SIMILAR = "Apply to similar answers"
+SIMILAR_FOUND = {
+    True: "1 other answer can be changed in the same way",
+    False: "{n} other answers can be changed in the same way",
+}
+SIMILAR_NEWEST = "The newest {n} are listed."
+SIMILAR_NONE = "None of your other answers has what was changed here."
+SIMILAR_NOT = "This change cannot be carried over."
+SIMILAR_SAVE = {True: "Save {n} correction", False: "Save {n} corrections"}
+SIMILAR_CLOSE = "Not now"
+SIMILAR_SAVED = {True: "{n} more correction saved.", False: "{n} more corrections saved."}
+SIMILAR_UNDO = "Take them back"
+SIMILAR_UNDONE = {True: "{n} correction taken back.", False: "{n} corrections taken back."}
 ASK_AGAIN = "Ask again"
 ASK_AGAIN_HINT = "The same question now, with what you corrected shown to the model."
 ASKED_AGAIN = "Asked again"
@@ -82,6 +95,7 @@ KEYS_LIST = (
     ("/", "write a question"),
 )
 KEYS_SWITCH = "Use single keys"
+COMPARISONS = "Past comparisons"
 SESSION = "Rating session"
 SESSION_HINT = (
     "Paste your questions, one a line. They are answered ahead, with the names hidden, and you only vote and correct, "

@@ -34,7 +34,7 @@ REVIEW_EMPTY = {
     "found": ("Nothing matches", "Take other words, or show more kinds."),
 }
 GIVEN_EMPTY = ("You gave nothing yet", "Votes, thumbs and corrections that you give are listed here.")
-QUEUE_OTHERS = "asked by {who}, who can correct it"
+QUEUE_OTHERS = "asked by {who}"
 REVIEW_KEYS = (("j", "next"), ("k", "previous"), ("a", "approve"), ("r", "reject"), ("u", "undo"), ("/", "search"))
 KEYS = "Keys"
 EXPORT, EXPORT_HINT = "Take it out", "Approved feedback as JSONL. The first three are for training, as TRL reads them."

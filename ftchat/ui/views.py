@@ -83,9 +83,13 @@ def correction(lane: LaneSeen | None) -> str:
     """What was changed in a reply, word by word, and a way back; nothing when nothing was."""
     if lane is None or not lane.corrected:
         return ""
-    back = button("uncorrect", lane.correction, texts.TAKE_BACK_CORRECTION) if lane.correction else ""
+    acts = ""
+    if lane.correction:
+        acts = button("similar", lane.correction, texts.SIMILAR)
+        acts += button("uncorrect", lane.correction, texts.TAKE_BACK_CORRECTION)
     return (
-        f'<div class="correction"><span class="label">{texts.YOUR_CORRECTION}</span>{back}'
+        f'<div class="correction"><p class="head"><span class="label">{texts.YOUR_CORRECTION}</span>'
+        f'<span class="acts">{acts}</span></p>'
         f'<div class="difference">{word_difference(lane.text, lane.corrected)}</div></div>'
     )
 
@@ -114,6 +118,22 @@ _THUMB = (
     '2.5 2.5V9H19c1.1 0 2 1 1.8 2.1l-1.3 7.2A2 2 0 0 1 17.5 20H7" fill="none" stroke="currentColor" '
     'stroke-width="1.8" stroke-linejoin="round"/></svg>'
 )
+
+
+def siblings(turns: Sequence[str], turn: str) -> str:
+    """Which of its versions a turn is, with the way to the one before and the one after; nothing when it is alone."""
+    if len(turns) < 2 or turn not in turns:
+        return ""
+    at = turns.index(turn)
+    before = _arrow(turns[at - 1] if at > 0 else "", "‹", texts.EARLIER_ONE)
+    after = _arrow(turns[at + 1] if at + 1 < len(turns) else "", "›", texts.LATER_ONE)
+    return f'<span class="siblings">{before}{texts.SIBLING.format(n=at + 1, of=len(turns))}{after}</span>'
+
+
+def _arrow(turn: str, sign: str, label: str) -> str:
+    if not turn:
+        return f'<button type="button" class="act" disabled aria-label="{label}">{sign}</button>'
+    return button("sibling", turn, sign, label=label)
 
 
 def chips(reasons: Sequence[str], *, given: Sequence[str], about: str, label: str) -> str:

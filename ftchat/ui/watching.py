@@ -1,4 +1,8 @@
-"""Waiting for the core: for the engine, and for each change of a turn. It does not know what is done with it."""
+"""Waiting for the core: for the engine, and for each change of a turn. It does not know what is done with it.
+
+Gradio carries some hundred updates a second for everybody together, and votes wait behind them. So the first words come
+at once and the rest at a pace that the watchers share: the more there are, the less often each sees more.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -9,7 +13,8 @@ from ftchat.chat import Chat
 from ftchat.records import Person, new_id
 from ftchat.seen import TurnSeen
 
-EVERY_S = 0.09  # Gradio carries 350-400 updates a second for everybody together: never one per token
+EVERY_S = 0.09  # between two looks, while few watch
+MOST_PER_S = 200  # updates for all who watch a page
 SETTLE_S = 0.25  # an early vote ends the lanes a moment before it is written: look once more
 
 
@@ -19,6 +24,10 @@ class Growing(Protocol):
     @property
     def writing(self) -> bool:
         """Whether more is to come."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is something of each part."""
 
 
 G = TypeVar("G", bound=Growing)
@@ -35,6 +44,11 @@ class Scene:
     def writing(self) -> bool:
         """Whether an answer of either is not finished."""
         return self.turn.writing or (self.again is not None and self.again.writing)
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is text of each answer of both."""
+        return self.turn.begun and (self.again is None or self.again.begun)
 
 
 def see(chat: Chat, who: Person, turn: str) -> Scene:
@@ -76,6 +90,11 @@ class Watchers:
         """Whether this watcher is still the newest."""
         return self._newest.get(page) == token
 
+    @property
+    def every_s(self) -> float:
+        """The time between two looks, so that all who watch together do not ask for more than can be sent."""
+        return max(EVERY_S, len(self._taken) / MOST_PER_S)
+
     def done(self, page: str, token: str) -> None:
         """A watcher that was taken has ended."""
         self._taken.discard(token)
@@ -83,13 +102,15 @@ class Watchers:
             del self._newest[page]
 
 
-async def watched(look: Callable[[], G], *, wanted: Callable[[], bool]) -> AsyncIterator[G]:
+async def watched(
+    look: Callable[[], G], *, wanted: Callable[[], bool], every_s: Callable[[], float] = lambda: EVERY_S
+) -> AsyncIterator[G]:
     """What `look` sees, each time it changed, until every lane has ended or nobody wants it any more."""
     seen, settled = look(), False
     yield seen
     while not settled:
         settled = not seen.writing
-        await asyncio.sleep(SETTLE_S if settled else EVERY_S)
+        await asyncio.sleep(SETTLE_S if settled else every_s() if seen.begun else EVERY_S)
         if not wanted():
             return
         newer = look()

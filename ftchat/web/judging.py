@@ -1,9 +1,11 @@
 """Votes, thumbs and corrections over HTTP, each with its undo; and redrafts, which propose a correction."""
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
 
+from ftchat import similar
 from ftchat.errors import BadInput
 from ftchat.parts import Parts
 from ftchat.records import Person
@@ -12,11 +14,14 @@ from ftchat.web.repeats import RepeatsOf
 from ftchat.web.shapes.judging import (
     CorrectionIn,
     CorrectionOut,
+    CorrectionsOut,
     RatingIn,
     RatingOut,
     ReasonsIn,
     RedraftIn,
     RedraftOut,
+    SimilarIn,
+    SimilarOut,
     UndoneOut,
     VoteIn,
     VoteOut,
@@ -73,6 +78,20 @@ def correct(body: CorrectionIn, parts: PartsOf, who: Rater, key: Key) -> Any:
 def undo_correction(correction: str, parts: PartsOf, who: Rater, key: Key) -> Any:
     """Take back one's own correction."""
     return _undo(parts, who, correction, "correction")
+
+
+@router.get("/corrections/{correction}/similar", response_model=SimilarOut)
+def like_it(correction: str, parts: PartsOf, who: Rater) -> Any:
+    """What the change of one's own correction would make of other answers. Nothing is saved."""
+    found = similar.preview(parts.store, who, correction)
+    items = [asdict(one) for one in found.shown]
+    return {"correction": correction, "words": found.words, "found": found.found, "items": items}
+
+
+@router.post("/corrections/{correction}/similar", response_model=CorrectionsOut)
+def correct_like_it(correction: str, body: SimilarIn, parts: PartsOf, who: Rater, key: Key) -> Any:
+    """Correct other answers in the same way: all that are named, or none."""
+    return {"corrections": similar.apply(parts.store, parts.judging, who, correction, body.replies, key=key)}
 
 
 @router.post("/redrafts", response_model=RedraftOut)

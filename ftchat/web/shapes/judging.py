@@ -71,6 +71,38 @@ class CorrectionOut(BaseModel):
     correction: str
 
 
+class SimilarAnswer(BaseModel):
+    """Another answer, and what the same change would make of it."""
+
+    reply: str
+    turn: str
+    prompt: str
+    before: str
+    after: str
+
+
+class SimilarOut(BaseModel):
+    """What a correction would change in other answers."""
+
+    correction: str
+    words: str = Field(description="what the change is, or why it cannot be carried over")
+    found: int = Field(description="recent answers that it fits, of which the newest 20 are in items")
+    items: list[SimilarAnswer]
+
+
+class SimilarIn(BaseModel):
+    """Which answers to correct in the same way: at most 20."""
+
+    model_config = shown_as(replies=["r_..."])
+    replies: list[Text]
+
+
+class CorrectionsOut(BaseModel):
+    """The ids of corrections, in the order of the answers."""
+
+    corrections: list[str]
+
+
 class UndoneOut(BaseModel):
     """Feedback that was taken back."""
 

@@ -1,0 +1,53 @@
+"""The versions of a compared turn: a way from one to the next, and both answers anew beside it.
+
+It shows nothing while a turn is written, nor in a rating session, where each question is asked once. Which turn is on
+the page is the page's; whose it is, is asked of the core each time.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from ftchat.errors import FtchatError
+from ftchat.parts import Parts
+from ftchat.records import Person
+from ftchat.ui import texts, views
+from ftchat.ui.elements import AT_ONCE, STREAM, Updates, conversation_of, html
+
+To = Callable[[Person, str, gr.Request], Updates]  # a turn onto the page
+
+
+class Versions:
+    """Its component, and what is done with it."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Lay it out where the page is being built."""
+        self._parts = parts
+        self.box = html(elem_id="compare-versions", clicks=True)
+
+    def wire(self, turn: gr.State, session: gr.BrowserState, *, settled: Any, to: To, told: list[Any]) -> None:
+        """Which event calls what: `settled` is the event after which a turn stands; `to` gives what is `told`."""
+        self._to = to
+        settled.then(self.view, [turn, session], [self.box], **AT_ONCE)
+        self.box.click(self.act, [turn], [*told, self.box], **STREAM)
+
+    def view(self, turn: str, session: str, request: gr.Request) -> str:
+        """Which of its versions a turn is, once it is written."""
+        who = self._parts.person(request)
+        seen = self._parts.chat.seen(who, turn) if turn else None
+        if seen is None or seen.writing or seen.mode != "compare" or conversation_of(session):
+            return ""
+        compared = [one for one in seen.siblings if one == turn or self._parts.chat.seen(who, one).mode == "compare"]
+        again = views.button("regenerate", turn, texts.REGENERATE) if who.is_at_least("rater") else ""
+        return f'<div class="under versions">{views.siblings(compared, turn)}{again}</div>'
+
+    async def act(self, turn: str, request: gr.Request, clicked: gr.EventData) -> Updates:
+        """Another version onto the page, or one more."""
+        try:
+            if str(clicked.act) == "sibling":
+                return self._to(self._parts.person(request), str(clicked.value), request)
+            who = self._parts.person(request, "rater")
+            return self._to(who, await self._parts.chat.regenerate(who, turn), request)
+        except FtchatError as err:
+            return {self.box: views.notice(err.message, kind="bad")}
