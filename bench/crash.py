@@ -24,7 +24,8 @@ from typing import Any
 from bench.machine import calibration, machine, report
 from bench.voting import homes
 from bench.voting.app import App
-from bench.voting.clients import Voters, free_port
+from bench.voting.clients import Voters
+from ftchat.launch import free_port
 from ftchat.store import copies
 
 THREADS = 8

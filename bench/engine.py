@@ -5,11 +5,12 @@
 On a random model of the shape of Qwen2 0.5B (bench.shapes), through real vLLM as the app manages it, with ftchat's
 plugin and without it (`_off`). `adapter_ttft_ratio` is the time to the first token of a 1000-token prompt, adapter
 over base, `adapter_decode_ratio` the time of each further token; base and adapter take turns, and each is the median
-of its turns. `base_purity_mismatches` is of 200 texts, and 20 more another way (bench.lora.purity). `start_ratio` is
-the managed server ready, over vLLM healthy by the same command without ftchat. `health_seconds` and `page_seconds`
-are the app on the practice model, from its command to /healthz and to its page: the slowest of its starts. `--quick`
-measures each thing less often, and not on the practice model: `may_supply` names the figures that are then as good as
-those of a whole run.
+of its turns. `base_purity_mismatches` is of 200 texts by teacher forcing, and 20 more by their next tokens
+(bench.lora.purity); `_off` is of those 20 alone, since vLLM without the plugin ends when it is forced along a text
+beside other traffic. `start_ratio` is the managed server ready, over vLLM healthy by the same command without ftchat.
+`health_seconds` and `page_seconds` are the app on the practice model, from its command to /healthz and to its page:
+the slowest of its starts. `--quick` measures each thing less often, and not on the practice model: `may_supply` names
+the figures that are then as good as those of a whole run.
 """
 
 import argparse

@@ -28,7 +28,8 @@ from typing import Any
 from bench.machine import calibration, machine, report
 from bench.voting import homes
 from bench.voting.app import ROOT, App
-from bench.voting.clients import Voters, free_port
+from bench.voting.clients import Voters
+from ftchat.launch import free_port
 from ftchat.ratings import board
 from ftchat.records import new_id, now
 from ftchat.store import Store

@@ -2,8 +2,8 @@
 
 The download runs in a process of its own, since everything else here is told not to ask a hub, and goes on where an
 earlier one was cut off, which the hub's own client does not do once its process has ended. Which commit a name led to
-is written down and asked no second time. It knows Hugging Face's hub, or what HF_ENDPOINT names; it does not know what
-a model needs (see `base`).
+is written down before its files come, and asked no second time. Of weights that lie there twice, one copy is taken. It
+knows Hugging Face's hub, or what HF_ENDPOINT names; it does not know what a model needs (see `base`).
 
     python -m ftchat.hub org/name revision folder    downloads, and prints a JSON object for each step
 """
@@ -23,12 +23,13 @@ from typing import Any
 
 import httpx
 
-from ftchat.base import sha256
+from ftchat.base import INDEX, sha256
 from ftchat.errors import SetupError
 
 _ID = re.compile(r"([\w-][\w.-]*/[\w.-]+)(?:@([\w./-]+))?")
 _WANTED = ("*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model")
 _RECORD, _MODELS = "hub.json", "models"
+_AS_WELL = "consolidated*.safetensors"  # the same weights, for the model's own program
 _SAY_EVERY_S, _SAY_EVERY = 0.3, 4_000_000  # seconds or bytes, whatever comes first
 _AGAIN_S = (1.0, 3.0, 10.0)
 
@@ -53,8 +54,11 @@ def is_id(model: str) -> bool:
 
 def folder(model: str, state: Path) -> Path | None:
     """Where an earlier start put it; None before that."""
-    found = _recorded(state).get(model, {}).get("folder")
-    return Path(found) if found and Path(found).is_dir() else None
+    matched, commit = _ID.fullmatch(model), _recorded(state).get(model)
+    if matched is None or commit is None:
+        return None
+    found = _lies(state / _MODELS, matched[1], commit)
+    return found if found.is_dir() else None
 
 
 def fetch(model: str, state: Path, *, tell: Callable[[Progress], None]) -> Path:
@@ -62,28 +66,40 @@ def fetch(model: str, state: Path, *, tell: Callable[[Progress], None]) -> Path:
     matched = _ID.fullmatch(model)
     if matched is None:
         raise SetupError(f"{model!r} is no name of a hub's model: write org/name@revision.")
-    known = _recorded(state)
-    revision = known.get(model, {}).get("commit") or matched[2] or "main"
+    revision = _recorded(state).get(model) or matched[2] or "main"
     last: dict[str, Any] = {}
     for last in _downloading(matched[1], revision, state / _MODELS):
+        if "commit" in last:
+            _record(state, model, last["commit"])
         if "total" in last:
             tell(Progress(last["done"], last["total"]))
-    if "folder" not in last:
+    found = folder(model, state)
+    if found is None or "error" in last:
         raise SetupError(last.get("error") or f"The download of {model} ended without a word. Start ftchat again.")
+    return found
+
+
+def _lies(models: Path, repo: str, commit: str) -> Path:
+    """Where the files of a commit are; derived, so that a home may be copied or moved."""
+    return models / repo / commit
+
+
+def _record(state: Path, model: str, commit: str) -> None:
+    """Before its first file: a branch that moves during a download changes nothing."""
     state.mkdir(parents=True, exist_ok=True)
     part = state / f"{_RECORD}.part"
-    kept = {"commit": last["commit"], "folder": last["folder"]}
-    part.write_text(json.dumps({**known, model: kept}, indent=1), encoding="utf-8")
+    kept = {name: {"commit": known} for name, known in {**_recorded(state), model: commit}.items()}
+    part.write_text(json.dumps(kept, indent=1), encoding="utf-8")
     part.rename(state / _RECORD)
-    return Path(last["folder"])
 
 
-def _recorded(state: Path) -> dict[str, Any]:
+def _recorded(state: Path) -> dict[str, str]:
+    """The commit that each name led to."""
     try:
         found = json.loads((state / _RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return {str(model): str(kept["commit"]) for model, kept in found.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _downloading(repo: str, revision: str, into: Path) -> Iterator[dict[str, Any]]:
@@ -110,6 +126,7 @@ def _download(repo: str, revision: str, into: Path) -> dict[str, Any]:
         listed = HfApi().model_info(repo, revision=revision, files_metadata=True)
         names = listed.siblings or ()
         files = [_File(one.rfilename, one.size or 0, one.lfs.sha256 if one.lfs else "") for one in names]
+        _say({"commit": str(listed.sha)})
         return _take(repo, str(listed.sha), [file for file in files if file.wanted], into)
     except Exception as err:  # noqa: BLE001  # of network, disk and several libraries: it is told, and tried again
         return {"error": _why(err, repo, revision)}
@@ -154,17 +171,36 @@ class _File:
 
 def _take(repo: str, commit: str, files: Sequence[_File], into: Path) -> dict[str, Any]:
     """Every file into a folder beside, which gets its name when all are there."""
-    folder, beside = into / repo / commit, into / repo / f"{commit}.part"
-    total = sum(file.size for file in files)
+    folder, beside = _lies(into, repo, commit), into / repo / f"{commit}.part"
     if not folder.is_dir():
         beside.mkdir(parents=True, exist_ok=True)
-        done = 0
+        for index in (file for file in files if file.name == INDEX):
+            for _ in _fetched(repo, commit, index, beside / INDEX):
+                pass  # it is small: what it says is needed for the total
+        files = _once(files, _named(beside / INDEX))
+        total, done = sum(file.size for file in files), 0
         for file in files:
             for there in _fetched(repo, commit, file, beside / file.name):
                 _say({"done": done + there, "total": total})
             done += file.size
         beside.rename(folder)
-    return {"folder": str(folder), "commit": commit, "done": total, "total": total}
+    return {"folder": str(folder)}
+
+
+def _named(index: Path) -> set[str]:
+    """The weight files that an index names; nothing without one, or with one that cannot be read: `base` judges it."""
+    try:
+        return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return set()
+
+
+def _once(files: Sequence[_File], named: set[str]) -> list[_File]:
+    """Without weights that are there in another form as well: what no index names, or was consolidated."""
+    weights = {file.name for file in files if file.name.endswith(".safetensors")}
+    plain = {name for name in weights if not fnmatch(name, _AS_WELL)}
+    taken = named if named and named <= weights else plain or weights
+    return [file for file in files if file.name in taken or file.name not in weights]
 
 
 def _fetched(repo: str, commit: str, file: _File, path: Path) -> Iterator[int]:

@@ -10,13 +10,14 @@ import time
 from collections.abc import Sequence
 
 from ftchat.engine import Engine
-from ftchat.errors import FtchatError
+from ftchat.errors import BadAdapter, FtchatError, NotFound
 from ftchat.service import Service
 
 log = logging.getLogger(__name__)
 LOOK_S = 2.0
 EVERY_S = 10.0
 REFUSED_S = 60.0  # an adapter that an endpoint refused is not offered to it again for so long
+SILENCES = 3  # looks in a row without an answer: a busy endpoint misses one or two
 
 
 def steps(served: frozenset[str], *, desired: Sequence[str], spare: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -33,7 +34,8 @@ class Reconcile:
         self._due: dict[int, float] = {}  # per endpoint that is there, when to compare it again
         self._refused: dict[tuple[int, str], tuple[float, str]] = {}  # until when, and why
         self._troubles: dict[int, list[str]] = {}
-        self._absent: set[int] = set()
+        self._silences: dict[int, int] = {}  # looks in a row that were not answered
+        self._absent: dict[int, str] = {}  # with a sentence
         self._brought: set[int] = set()  # endpoints that are there and were brought to the desired set
 
     @property
@@ -44,7 +46,7 @@ class Reconcile:
     @property
     def trouble(self) -> str:
         """Who is not there, what is not loaded where it should be, and why."""
-        absent = [f"Nothing answers at {self._engine.urls[index]}." for index in sorted(self._absent)]
+        absent = [self._absent[index] for index in sorted(self._absent)]
         told = [told for index in sorted(self._troubles) for told in self._troubles[index]]
         return " ".join(dict.fromkeys([*absent, *told]))
 
@@ -61,19 +63,26 @@ class Reconcile:
         """See who is there, and bring those that came back, or that were not compared for a while."""
         now = time.monotonic()
         for index, health in enumerate(await self._engine.health()):
+            self._silences[index] = self._silences.get(index, 0) + 1 if health == "silent" else 0
             if health == "dead":
-                self._forget(index)
+                self._forget(index, f"Nothing answers at {self._engine.urls[index]}.")
             elif health == "live":
-                self._absent.discard(index)
+                self._absent.pop(index, None)
                 self._due.setdefault(index, now)
+            elif self._silences[index] >= SILENCES:
+                self._forget(
+                    index,
+                    f"{self._engine.urls[index]} gives no answer. Check that this is the engine's address, that no "
+                    "firewall lies between, and whether that engine hangs: then start it again.",
+                )
         due = [index for index, at in self._due.items() if at <= now]
         if due:
             served = await self._engine.models()
             await asyncio.gather(*(self._bring(index, served[index]) for index in due))
 
-    def _forget(self, index: int) -> None:
+    def _forget(self, index: int, sentence: str) -> None:
         """An endpoint that is gone: when it is back it has no adapters, and may take what it refused."""
-        self._absent.add(index)
+        self._absent[index] = sentence
         self._due.pop(index, None)
         self._troubles.pop(index, None)
         self._brought.discard(index)
@@ -85,23 +94,28 @@ class Reconcile:
         missing, spare = steps(served, desired=self._service.desired(), spare=self._service.spare(served))
         outcomes = [await self._load(name, index) for name in missing]
         for name in spare:
+            if not self._service.spare([name]):
+                continue  # somebody chose it meanwhile
             try:
                 await self._service.unload(name, only=index)
             except FtchatError as err:
                 log.info("%s stays loaded: %s", name, err.message)
         self._troubles[index] = [outcome for outcome in outcomes if outcome]
         self._brought.add(index)
-        self._due[index] = time.monotonic() + EVERY_S
+        settled = all((index, name) in self._refused for name, out in zip(missing, outcomes, strict=True) if out)
+        self._due[index] = time.monotonic() + (EVERY_S if settled else 0.0)
 
     async def _load(self, name: str, index: int) -> str:
         """Nothing when it is loaded, else what is wrong."""
         until, why = self._refused.get((index, name), (0.0, ""))
         if until > time.monotonic():
             return why
+        self._refused.pop((index, name), None)
         try:
             await self._service.load(name, only=index)
         except FtchatError as err:
             why = f"{name} is not loaded. {err.message}"
-            self._refused[index, name] = time.monotonic() + REFUSED_S, why
+            if isinstance(err, BadAdapter | NotFound):  # else the endpoint went away, or was late: the next look asks
+                self._refused[index, name] = time.monotonic() + REFUSED_S, why
             return why
         return ""

@@ -49,11 +49,11 @@ from ftchat.webhook import Webhook
 class App:
     """Everything that runs in this process, made in order and ended in reverse."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Take the home, open what is in it, and wire the parts. Nothing is started yet."""
+    def __init__(self, settings: Settings, lease: Lease | None = None) -> None:
+        """Take the home unless its lease is given, open what is in it, and wire the parts. Nothing is started yet."""
         self.settings = settings
         folder = settings.home / "data"
-        self.lease = Lease(folder / "lease")
+        self.lease = lease or Lease(folder / "lease")
         Server.reap(folder / "engine")
         self.base = open_base(
             _model(settings),
@@ -241,9 +241,10 @@ def serve(settings: Settings) -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     listening = _listen(settings)
+    lease = Lease(settings.home / "data" / "lease")  # a second start must not download into the same files
     if hub.is_id(settings.model):
         _fetch(settings, listening)
-    app = App(dataclasses.replace(settings, port=listening.getsockname()[1]))
+    app = App(dataclasses.replace(settings, port=listening.getsockname()[1]), lease)
     fastapi = web.build(app.parts, lifespan=app.running)
     ui.mount(fastapi, app.parts)
     config = uvicorn.Config(fastapi, log_level="warning", timeout_graceful_shutdown=3, proxy_headers=False)

@@ -6,8 +6,8 @@ adapter was made or examined.
 
 import asyncio
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class Service:
         self._registry, self._base, self._settings = registry, base, settings
         self._at_hand: set[str] = set()  # adapters that this engine was given since it started
         self._chosen: dict[str, None] = {}  # adapters that were asked for by name, newest last
+        self._arriving: list[str] = []  # adapters that are loaded and tried before anybody may use them
         self._leaving: set[str] = set()  # adapters that are being deleted: nobody may load them any more
 
     def champion(self) -> str:
@@ -76,10 +77,11 @@ class Service:
         found = self._store.training.adapter(adapter)
         if found.base != self._base.fingerprint:
             raise Conflict(f"{adapter} was made for another base model.")
-        await self.load(adapter)
-        if found.state == "broken":
-            await self.probe(adapter)
-        self.promote(adapter, by=user, why="chosen by hand")
+        with self._arrives(adapter):
+            await self.load(adapter)
+            if found.state == "broken":
+                await self.probe(adapter)
+            self.promote(adapter, by=user, why="chosen by hand")
 
     async def rollback(self, user: str, *, key: str | None = None) -> str:
         """Put the champion before this one back into service; returns its name."""
@@ -89,7 +91,8 @@ class Service:
         for earlier in self._earlier():
             try:
                 if earlier != BASE:
-                    await self.load(earlier)
+                    with self._arrives(earlier):
+                        await self.load(earlier)
             except (BadAdapter, NotFound):
                 continue  # damaged or refused: the one before it
             with self._store.writing():
@@ -123,8 +126,17 @@ class Service:
 
     def spare(self, names: Iterable[str]) -> list[str]:
         """Those of the engine's names that are ours and that nobody needs: they may be unloaded."""
-        needed = {*self.desired(), *self._chosen}
+        needed = {*self.desired(), *self._chosen, *self._arriving}
         return sorted(name for name in names if name not in needed and self._ours(name))
+
+    @contextmanager
+    def _arrives(self, name: str) -> Iterator[None]:
+        """Needed until the end of `with`, whatever its state says: nobody unloads it between its load and its use."""
+        self._arriving.append(name)
+        try:
+            yield
+        finally:
+            self._arriving.remove(name)
 
     def _ours(self, name: str) -> bool:
         return name.rpartition("-v")[0] == self._settings.name and NAME.fullmatch(name) is not None
@@ -225,17 +237,18 @@ class Service:
         if not await self._engine.ready():
             raise EngineNotReady("The engine is not ready, and an adapter is tried before it is taken in. Wait for it.")
         name, number = await asyncio.to_thread(self._publish, source)
-        try:
-            await self._engine.load(name, self._registry.path(name))
-            await self.probe(name)
-        except FtchatError:
-            await self._engine.unload(name)  # while an engine may hold it, its files stay
-            await asyncio.to_thread(self._registry.remove, name)
-            raise
-        with self._store.writing():
-            self._store.training.add_adapter(name, number=number, base=self._base.fingerprint, run=None)
-            self._store.training.set_state(name, "candidate", reasons=[f"Imported by {user}; it was not examined."])
-        self._at_hand.add(name)
+        with self._arrives(name):
+            try:
+                await self._engine.load(name, self._registry.path(name))
+                await self.probe(name)
+            except FtchatError:
+                await self._engine.unload(name)  # while an engine may hold it, its files stay
+                await asyncio.to_thread(self._registry.remove, name)
+                raise
+            with self._store.writing():
+                self._store.training.add_adapter(name, number=number, base=self._base.fingerprint, run=None)
+                self._store.training.set_state(name, "candidate", reasons=[f"Imported by {user}; it was not examined."])
+            self._at_hand.add(name)
         return name
 
     def _publish(self, source: Path) -> tuple[str, int]:

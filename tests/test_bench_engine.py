@@ -46,10 +46,11 @@ def test_scores_are_as_far_apart_as_their_furthest_token(one, other, found):
     assert purity.apart(one, other) == found
 
 
-@pytest.mark.parametrize(("beside", "mismatches"), [(0.011, 0), (0.5, 3)])
-async def test_purity_counts_the_texts_that_base_scores_otherwise_beside_adapters(beside, mismatches, monkeypatch):
-    """A base that is 0.01 off the second time, as batches make it, and more for some texts once adapters write."""
-    monkeypatch.setattr(purity, "SETTLE_S", 0.05)
+async def found(*, beside: float, adapter: float) -> dict[str, Any]:
+    """Of a base 0.01 off the second time, as batches make it, and `beside` off for three texts once adapters write.
+
+    `adapter` is what an adapter thinks of every text.
+    """
     served: Any = SimpleNamespace(engine=SimpleNamespace(), adapters=("shop-v1", "shop-v2"))
     writing: list[str] = []
 
@@ -62,17 +63,29 @@ async def test_purity_counts_the_texts_that_base_scores_otherwise_beside_adapter
 
     async def way(_: Any, model: str, ids: Any) -> dict[str, float]:
         if model != "base":
-            return {"4": -9.0}
+            return {"4": adapter}
         times = asked[tuple(ids)] = asked.get(tuple(ids), 0) + 1
         assert (writing[-1] == "base") == (times < 3)
         wrong = times == 3 and list(asked).index(tuple(ids)) < 3
         return {"4": -1.0 - (beside if wrong else 0.01 if times == 2 else 0.0)}
 
-    found = await purity.purity(served, way, texts=10, vocabulary=range(300, 400), seed=1)
-    assert found == {
+    return await purity.purity(served, way, texts=10, vocabulary=range(300, 400), seed=1)
+
+
+@pytest.mark.parametrize(("beside", "mismatches"), [(0.011, 0), (0.5, 3)])
+async def test_purity_counts_the_texts_that_base_scores_otherwise_beside_adapters(beside, mismatches, monkeypatch):
+    monkeypatch.setattr(purity, "SETTLE_S", 0.05)
+    assert await found(beside=beside, adapter=-9.0) == {
         "mismatches": mismatches,
         "of": 10,
         "tolerance": 0.02,
         "furthest": beside,
         "an_adapter_is_apart_by": 8.0,
     }
+
+
+@pytest.mark.parametrize("adapter", [-1.0, -1.02], ids=["the same", "as far as rounding"])
+async def test_beside_adapters_without_effect_nothing_was_measured(adapter, monkeypatch):
+    monkeypatch.setattr(purity, "SETTLE_S", 0.05)
+    with pytest.raises(RuntimeError, match=r"shop-v2 scores a text as base does, within 0\.02"):
+        await found(beside=0.011, adapter=adapter)

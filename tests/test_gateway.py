@@ -87,11 +87,12 @@ async def test_a_reader_that_goes_ends_the_answer_and_what_there_was_is_kept(
         async for line in response.aiter_lines():
             if "word2" in line:
                 break
-    left = time.monotonic()
+        left = time.monotonic()
     while not room.vllm.closed and time.monotonic() < left + 5:
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.001)
+    took_s = time.monotonic() - left
     assert room.vllm.closed == 1
-    assert time.monotonic() - left < 1  # 2 ms; a busy machine may take longer
+    assert took_s <= 0.1  # 2 ms alone, 50 on a machine with more to do than cores
     await room.done(turn)
     kept = room.store.turns.get(turn).replies[0]
     assert kept.finish == "cut"

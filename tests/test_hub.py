@@ -6,13 +6,13 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
-from running import Running, wait_for
+from running import ROOT, Running, wait_for
 
 from ftchat import hub, starter
 from ftchat.base import open_base
@@ -197,15 +197,77 @@ def test_a_name_without_a_revision_stays_at_the_commit_that_it_led_to(there: Hub
     assert fetch(MODEL, tmp_path / "another home", tell=unheard).name == "b" * 40
 
 
-def test_a_download_that_was_ended_goes_on_where_it_stopped(there: Hub, tmp_path: Path) -> None:
-    there.stop_at = 5_000_000
+def test_a_home_that_was_copied_uses_its_own_files_and_asks_no_hub(there: Hub, tmp_path: Path) -> None:
+    found = fetch(MODEL, tmp_path / "old" / "data", tell=unheard)
+    shutil.copytree(tmp_path / "old", tmp_path / "new")
+    copied = folder(MODEL, tmp_path / "new" / "data")
+    assert copied == tmp_path / "new" / found.relative_to(tmp_path / "old")
+    shutil.rmtree(tmp_path / "old")
+    assert folder(MODEL, tmp_path / "new" / "data") == copied
+
+
+def test_a_record_of_an_earlier_version_is_read(there: Hub, tmp_path: Path) -> None:
+    found = fetch(f"{MODEL}@v1", tmp_path, tell=unheard)
+    old = {f"{MODEL}@v1": {"commit": COMMIT, "folder": str(tmp_path / "elsewhere")}}
+    (tmp_path / "hub.json").write_text(json.dumps(old))
+    assert folder(f"{MODEL}@v1", tmp_path) == found
+
+
+def cut(model: str, state: Path, *, at: int = 4_000_000) -> None:
+    """A download that is ended on its way, as with Ctrl+C."""
 
     def leave(progress: Progress) -> None:
-        if progress.done >= 4_000_000:
+        if progress.done >= at:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fetch(MODEL, tmp_path, tell=leave)
+        fetch(model, state, tell=leave)
+
+
+def test_a_download_that_was_cut_goes_on_at_its_commit_though_the_branch_moved(there: Hub, tmp_path: Path) -> None:
+    there.stop_at = 5_000_000
+    cut(MODEL, tmp_path)
+    assert folder(MODEL, tmp_path) is None
+    there.stop_at, there.commit = None, "b" * 40
+    assert fetch(MODEL, tmp_path, tell=unheard).name == COMMIT
+    assert [kept.name for kept in (tmp_path / "models" / MODEL).iterdir()] == [COMMIT]
+    assert len(there.ranges) == 1
+
+
+def index_of(*shards: str) -> bytes:
+    """As a model in shards says which tensor lies in which."""
+    return json.dumps({"weight_map": {f"layer{number}": shard for number, shard in enumerate(shards)}}).encode()
+
+
+SHARDS = {f"model-0000{number}-of-00002.safetensors": b"x" * 10 for number in (1, 2)}
+CONSOLIDATED = {"consolidated.safetensors": b"the same weights", "consolidated-00001.safetensors": b"again"}
+
+
+@pytest.mark.parametrize(
+    ("files", "taken"),
+    [
+        (
+            {"model.safetensors.index.json": index_of(*SHARDS), **SHARDS, **CONSOLIDATED, "extra.safetensors": b"e"},
+            SHARDS,
+        ),
+        ({"model.safetensors": b"w", **CONSOLIDATED}, {"model.safetensors"}),
+        ({"model.safetensors.index.json": index_of("gone.safetensors"), **SHARDS}, SHARDS),
+        ({"model.safetensors.index.json": b"[]", **SHARDS}, SHARDS),
+        (CONSOLIDATED, CONSOLIDATED),
+    ],
+    ids=["index", "one file", "an index of files that are not there", "no index", "nothing else"],
+)
+def test_weights_are_taken_once(there: Hub, tmp_path: Path, files: dict[str, bytes], taken: Iterable[str]) -> None:
+    there.files = {"config.json": b"{}", **files}
+    seen: list[Progress] = []
+    found = fetch(MODEL, tmp_path, tell=seen.append)
+    assert {file.name for file in found.glob("*.safetensors")} == set(taken)
+    assert seen[-1].total == sum(file.stat().st_size for file in found.iterdir())
+
+
+def test_a_download_that_was_ended_goes_on_where_it_stopped(there: Hub, tmp_path: Path) -> None:
+    there.stop_at = 5_000_000
+    cut(MODEL, tmp_path)
     assert folder(MODEL, tmp_path) is None
     there.stop_at = None
     found = fetch(MODEL, tmp_path, tell=unheard)
@@ -293,6 +355,7 @@ def test_the_app_says_how_far_the_model_is_and_then_is_there(there: Hub, tmp_pat
         assert (status, "The model is on its way" in page, "0.00 of 0.01 GB" in page) == (503, True, True)
         status, told = asked(app, "/v1/models", "application/json")
         assert (status, json.loads(told)["error"]["type"]) == (503, "EngineNotReady")
+        second_start_is_refused(app)
         there.stop_at = None
         there.ended.set()
         app.until_ready()
@@ -301,6 +364,14 @@ def test_the_app_says_how_far_the_model_is_and_then_is_there(there: Hub, tmp_pat
         app.stop()
         engine.kill()
         engine.wait()
+
+
+def second_start_is_refused(app: Running) -> None:
+    """A second start on the home is refused while the first still downloads, and adds nothing to its files."""
+    line = [sys.executable, str(ROOT / "app.py"), "--open", "--home", str(app.home), "--port", "0", *app.flags]
+    second = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    assert (second.returncode, second.stdout) == (3, "")
+    assert f"The home {app.home} is in use by ftchat with process id" in second.stderr
 
 
 def asked(app: Running, path: str, kind: str) -> tuple[int, str]:

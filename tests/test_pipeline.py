@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,6 +151,59 @@ async def test_stopping_keeps_the_best_so_far(room: Room) -> None:
         await room.pipeline.stop("ann", run.id)
 
 
+async def test_the_engine_may_stand_aside_while_a_run_trains_and_the_run_says_so(room: Room) -> None:
+    room.vllm.logprobs["shop-v1"] = -0.9
+    await corrected(room, 1)
+    trained = []
+
+    def has_trained() -> bool:
+        run = room.settings.home / "data" / "runs" / (room.pipeline.latest() or "")
+        return (run / "candidate" / "adapter_model.safetensors").is_file()
+
+    @asynccontextmanager
+    async def aside(args: TrainArgs) -> AsyncIterator[str]:
+        assert args.steps == QUICK["steps"]
+        trained.append(has_trained())
+        room.vllm.kill()
+        room.reason = "It stands aside."
+        yield "The engine stands aside."
+        trained.append(has_trained())
+        room.vllm.dead, room.reason = False, ""
+
+    room.pipeline._means = replace(room.pipeline._means, room=aside)
+    run = await room.pipeline.press("ann", args=QUICK)
+    done = await ended(room, run.id)
+    assert (done.stage, done.adapter) == ("done", "shop-v1"), done.reason
+    assert trained == [False, True]
+    assert room.pipeline.seen(run.id).room == "The engine stands aside."
+
+
+async def test_whoever_stops_while_the_engine_steps_aside_starts_no_training(room: Room) -> None:
+    await corrected(room, 1)
+    asked, gone, happened = asyncio.Event(), asyncio.Event(), list[str]()
+
+    @asynccontextmanager
+    async def aside(args: TrainArgs) -> AsyncIterator[str]:
+        asked.set()
+        await gone.wait()
+        try:
+            yield "The engine stands aside."
+        finally:
+            happened.append("it is back")
+
+    room.pipeline._means = replace(room.pipeline._means, room=aside)
+    run = await room.pipeline.press("ann", args=QUICK)
+    async with asyncio.timeout(60):
+        await asked.wait()
+    await room.pipeline.stop("ann", run.id)
+    gone.set()
+    done = await ended(room, run.id)
+    assert (done.stage, done.reason) == ("stopped", "Stopped before the training began.")
+    assert happened == ["it is back"]
+    assert not (room.settings.home / "data" / "runs" / run.id / "job.json").exists()  # nothing was given to a trainer
+    assert trainers() == []
+
+
 async def test_the_end_of_the_app_ends_the_trainer_and_the_run_goes_on_at_the_next_start(room: Room) -> None:
     room.vllm.logprobs["shop-v1"] = -0.9
     await corrected(room, 1)
@@ -285,7 +339,7 @@ async def test_what_people_ask_is_never_replayed_in_training_since_it_may_become
     trained, spared = await questions.replay(room.pipeline._means, [])
     prompts = {"trained": [r.messages[0].content for r in trained], "spared": [r.messages[0].content for r in spared]}
     assert set(prompts["trained"]) <= set(anchors.PROMPTS)
-    assert (len(trained), len(spared)) == (32, 16)
+    assert (len(trained), len(spared)) == (39, 16)  # all of them
     assert not set(prompts["trained"]) & set(prompts["spared"])
 
 

@@ -19,6 +19,7 @@ BESIDE = {
     "app.py": "starts ftchat: a few lines",
     "adapters/": "the adapters taught here, one folder each",
     "bench/": "measurements, each printing JSON",
+    "docs/": "the pictures above, taken from the running app by `make pictures`",
     "tests/": "one test file per module, plus layers, README, and the loop in a browser",
 }
 

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from test_registry import candidate
 
 from ftchat import reconcile
 from ftchat.engine import Endpoint, Engine, Request
-from ftchat.errors import AnswerCut, EngineError, FtchatError
+from ftchat.errors import AnswerCut, BadAdapter, EngineNotReady, EngineTimeout, FtchatError
 from ftchat.launch import free_port
 from ftchat.reconcile import Reconcile, steps
 from ftchat.records import Params
@@ -216,6 +218,23 @@ async def test_what_nobody_needs_is_unloaded_and_what_is_not_ours_is_left(pair: 
     assert await pair.serving() == [["shop-v1", "shop-voice", "someone-elses-v1"]] * 2
 
 
+async def test_what_someone_chooses_while_others_are_loaded_is_not_unloaded(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.adapters(1)
+    pair.adapters(2, state="retired")
+    await pair.service.load("shop-v2")
+    load = pair.engine.load
+
+    async def slow(name: str, path: Path, *, only: int | None = None) -> None:
+        await pair.service.summon("shop-v2")
+        await load(name, path, only=only)
+
+    monkeypatch.setattr(pair.engine, "load", slow)
+    await pair.reconcile.look()
+    assert await pair.serving() == [["shop-v1", "shop-v2"]] * 2
+
+
 async def test_what_someone_chose_stays_until_newer_choices_push_it_out(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,7 +268,7 @@ async def test_what_one_endpoint_refuses_is_told_not_asked_again_at_once_and_sta
     async def refusing(name: str, path: Path, *, only: int | None = None) -> None:
         asked.append(only)
         if only == 1:
-            raise EngineError("It does not see that folder.")
+            raise BadAdapter("It does not see that folder.")
         await load(name, path, only=only)
 
     monkeypatch.setattr(pair.engine, "load", refusing)
@@ -263,6 +282,73 @@ async def test_what_one_endpoint_refuses_is_told_not_asked_again_at_once_and_sta
     monkeypatch.setattr(pair.engine, "load", load)
     await pair.reconcile.look()
     assert (pair.reconcile.trouble, await pair.serving()) == ("", [["shop-v1"]] * 2)
+
+
+@pytest.mark.parametrize("why", [EngineNotReady("It went away."), EngineTimeout("It said nothing.")], ids=type)
+async def test_an_endpoint_that_could_not_load_just_then_is_asked_again_at_the_next_look(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, why: FtchatError
+) -> None:
+    pair.adapters(1)
+    load = pair.engine.load
+
+    async def failing(name: str, path: Path, *, only: int | None = None) -> None:
+        if only == 1:
+            raise why
+        await load(name, path, only=only)
+
+    monkeypatch.setattr(pair.engine, "load", failing)
+    await pair.reconcile.look()
+    assert pair.reconcile.trouble == f"shop-v1 is not loaded. {why.message}"
+    monkeypatch.setattr(pair.engine, "load", load)
+    await pair.reconcile.look()
+    assert (pair.reconcile.trouble, await pair.serving()) == ("", [["shop-v1"]] * 2)
+
+
+def silent(port: int) -> str:
+    """What is said of an endpoint that gives no answer."""
+    return (
+        f"http://127.0.0.1:{port} gives no answer. Check that this is the engine's address, that no firewall lies "
+        "between, and whether that engine hangs: then start it again."
+    )
+
+
+async def test_an_endpoint_that_hangs_is_absent_after_three_looks_until_it_answers_again(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ftchat.engine.endpoint._QUICK", httpx.Timeout(0.2))
+    await pair.reconcile.look()
+    stages = []
+    for flags in pair.flags:
+        (flags / "silent").touch()
+    for _ in range(3):
+        await pair.reconcile.look()
+        stages.append((pair.reconcile.stage, pair.reconcile.trouble))
+    assert stages == [("ready", ""), ("ready", ""), ("starting", " ".join(map(silent, pair.ports)))]
+    for flags in pair.flags:
+        (flags / "silent").unlink()
+    monkeypatch.setattr("ftchat.engine.endpoint._QUICK", httpx.Timeout(5.0))
+    await pair.reconcile.look()
+    assert (pair.reconcile.stage, pair.reconcile.trouble) == ("ready", "")
+
+
+async def test_an_address_that_takes_no_connection_is_named_with_what_to_check(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ftchat.engine.endpoint._QUICK", httpx.Timeout(0.2))
+    with ExitStack() as open_:
+        full = open_.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        port = full.getsockname()[1]
+        for _ in range(4):  # its queue is full: what is sent there is dropped, as behind a firewall
+            one = open_.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+        engine = Engine([Endpoint(f"http://127.0.0.1:{port}")])
+        found = Reconcile(engine, room.service)
+        for _ in range(3):
+            assert found.trouble == ""
+            await found.look()
+        assert (found.stage, found.trouble) == ("starting", silent(port))
+        await engine.close()
 
 
 async def test_without_any_endpoint_it_waits(pair: Pair) -> None:

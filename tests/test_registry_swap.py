@@ -19,6 +19,7 @@ from test_service import adapters
 from ftchat import web
 from ftchat.base import Base
 from ftchat.errors import BadAdapter, Conflict, EngineNotReady, NotFound
+from ftchat.reconcile import Reconcile
 from ftchat.service import Service, distance
 
 URL = "http://127.0.0.1:7860"
@@ -116,6 +117,45 @@ async def test_without_an_engine_nothing_comes_in(room: Room, tmp_path: Path, mo
     with pytest.raises(EngineNotReady, match="is tried before it is taken in"):
         await room.service.receive("ann", good(tmp_path).folder)
     assert left(room) == []
+
+
+def look_before_each_probe(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The endpoints are compared with what is desired just when an adapter is loaded and not yet tried."""
+    probe = room.service.probe
+
+    async def late(name: str) -> None:
+        await Reconcile(room.engine, room.service).look()
+        await probe(name)
+
+    monkeypatch.setattr(room.service, "probe", late)
+
+
+async def test_an_adapter_that_is_being_taken_in_is_not_unloaded_meanwhile(
+    room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_before_each_probe(room, monkeypatch)
+    assert await room.service.receive("ann", good(tmp_path).folder) == "shop-v1"
+    assert "shop-v1" in room.vllm.answers
+    assert left(room) == ["shop-v1"]
+
+
+async def test_a_broken_adapter_that_gets_another_chance_is_not_unloaded_meanwhile(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapters(room, 1)
+    room.store.training.set_state("shop-v1", "broken")
+    look_before_each_probe(room, monkeypatch)
+    await room.service.use("ann", "shop-v1")
+    assert (room.service.champion(), "shop-v1" in room.vllm.answers) == ("shop-v1", True)
+
+
+async def test_a_chance_that_was_not_taken_is_no_reason_to_stay_loaded(room: Room) -> None:
+    adapters(room, 1)
+    room.store.training.set_state("shop-v1", "broken")
+    del room.vllm.logprobs["shop-v1"]
+    with pytest.raises(BadAdapter, match="It has no effect"):
+        await room.service.use("ann", "shop-v1")
+    assert room.service.spare(["shop-v1"]) == ["shop-v1"]
 
 
 # -- what is served is what was trained --

@@ -5,7 +5,8 @@ are scored, and those of the likeliest next tokens after it. vLLM without ftchat
 first ends it as soon as anything else runs beside.
 
 Each text is scored beside base's own traffic twice: how far these two are apart is what the make-up of a batch alone
-does to the rounding. Twice the worst of that is the tolerance for the third time, beside adapters.
+does to the rounding. Twice the worst of that is the tolerance for the third time, beside adapters. An adapter that is
+not further from base than that would show nothing, and is an error.
 """
 
 import asyncio
@@ -57,12 +58,16 @@ async def purity(served: Served, way: Way, *, texts: int, vocabulary: range, see
     adapted = await _all(served, way, served.adapters[-1], asked[:8])
     rounding = max(apart(one, other) for one, other in zip(first, second, strict=True))
     found = [apart(one, other) for one, other in zip(first, beside, strict=True)]
+    effect = min(apart(one, other) for one, other in zip(first, adapted, strict=False))
+    if effect <= 2 * rounding:
+        told = f"{served.adapters[-1]} scores a text as base does, within {2 * rounding:.4f}"
+        raise RuntimeError(f"{told}: beside adapters without effect every base is pure.")
     return {
         "mismatches": sum(one > 2 * rounding for one in found),
         "of": texts,
         "tolerance": round(2 * rounding, 4),
         "furthest": round(max(found), 4),
-        "an_adapter_is_apart_by": round(min(apart(one, other) for one, other in zip(first, adapted, strict=False)), 4),
+        "an_adapter_is_apart_by": round(effect, 4),
     }
 
 

@@ -16,11 +16,10 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.voting.clients import free_port
 from ftchat import child, sizing
 from ftchat.config import Settings
 from ftchat.engine import Endpoint, Engine
-from ftchat.launch import command, environment, flavour
+from ftchat.launch import command, environment, flavour, free_port
 from ftchat.server import Server
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -118,12 +118,6 @@ class Voters:
                 self.ledger.wrong.append(f"{turn}: {vote} became {again}")
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 class _AtOnce(http.client.HTTPConnection):
     """Without waiting for a full packet: requests here are small."""
 

@@ -187,8 +187,7 @@ class Course:
     async def _train(self, frozen: Frozen) -> None:
         """Train, or go on training."""
         await self._note(stage="train")
-        if self.stopping:
-            raise Stopped("Stopped before the training began.")
+        self._not_stopped()
         begins, fresh = await asyncio.to_thread(start.chosen, self._means, self._run, frozen.rows)
         job = Job(
             base=self._means.base.path,
@@ -203,9 +202,14 @@ class Course:
         )
         assert self._trainee is not None
         async with self._means.room(job.args) as words:
+            self._not_stopped()  # making room may have taken a minute
             if words:
                 progress.note_room(self._folder, words)
             await self._trainee.run(job, lambda progress, eta_s: self._note(progress=progress, eta_s=eta_s))
+
+    def _not_stopped(self) -> None:
+        if self.stopping:
+            raise Stopped("Stopped before the training began.")
 
     # -- exam --
 
