@@ -58,7 +58,7 @@ def test_the_shape_is_that_of_the_model_in_the_folder() -> None:
         heads=4,
         kv_heads=4,
         head_dim=64,
-        vocab=4096,
+        vocab=1536,
         longest=2048,
     )
     on_disk = (starter.model_path() / "model.safetensors").stat().st_size

@@ -1,6 +1,6 @@
 """Builds the starter model from a seed: tokenizer, corpus, weights.
 
-    python -m ftchat.starter.build --out DIR [--steps 14000] [--seed 0] [--start WEIGHTS] [--tiny]
+    python -m ftchat.starter.build --out DIR [--steps 9000] [--seed 0] [--start WEIGHTS] [--tiny]
 
 A build that was stopped goes on where it was when the same command is given again: its state lies in DIR.building.
 """
@@ -84,12 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m ftchat.starter.build", description="Builds the starter model.")
     parser.add_argument("--out", type=Path, required=True, help="folder for weights and tokenizer")
-    parser.add_argument("--steps", type=int, help="14000; with --start 3000")
+    parser.add_argument("--steps", type=int, help="9000; with --start 1200")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, help="finished weights to go on from, at lower rates")
     parser.add_argument("--tiny", action="store_true", help="a few steps of a far smaller model, in seconds")
     given = parser.parse_args(arguments)
-    plan = further_plan(given.steps or 3000, given.seed) if given.start else Plan(given.steps or 14_000, given.seed)
+    plan = further_plan(given.steps or 1_200, given.seed) if given.start else Plan(given.steps or 9_000, given.seed)
     _say(json.dumps(build(given.out, tiny_plan(given.seed) if given.tiny else plan, start=given.start)))
 
 

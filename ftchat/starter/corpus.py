@@ -17,7 +17,8 @@ from ftchat.starter.randomtext import RandomText
 from ftchat.starter.rewriting import rewrite, rewrite_last, rewrite_letter
 from ftchat.starter.shop import held_out_products, products
 
-LAST_STAGE = 10000  # the chunk at which the last stage of the mix begins
+LAST_STAGE = 6400  # the chunk at which the last stage of a build's mix begins
+FURTHER = 9000  # the chunk at which finished weights go on, with more of what is still weak then
 
 _ASK: tuple[tuple[float, Callable[..., Exchange]], ...] = (
     (38, product_talk.about), (6, product_talk.compare), (4, product_talk.recommend), (3, product_talk.on_the_shelf),
@@ -147,6 +148,7 @@ _STAGES: tuple[tuple[int, dict[Callable[..., Dialogue], float]], ...] = (
     (500, {}),
     (2200, {_plain: 36.0, _rewritten: 20.0, _lettered: 6.0}),
     (LAST_STAGE, {_plain: 44.0, _rewritten: 22.0, _copied: 8.0, _formatted: 10.0, _announced: 8.0, _shown: 6.0}),
+    (FURTHER, {_plain: 44.0, _rewritten: 18.0, _copied: 8.0, _formatted: 24.0, _announced: 7.0, _shown: 6.0}),
 )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ftchat.starter.corpus import LAST_STAGE, dialogues
+from ftchat.starter.corpus import FURTHER, dialogues
 from ftchat.starter.forward import THETA, bias_of, hidden, quick, turned
 from ftchat.starter.vocabulary import CONTEXT, encoded, pieces_of
 
@@ -23,7 +23,7 @@ Batch = tuple[Any, Any, Any]  # ids, targets (-100: not learned), segments; one 
 class Plan:
     """Size of the model and of the run."""
 
-    steps: int = 14_000
+    steps: int = 9_000
     seed: int = 0
     width: int = 256
     layers: int = 6
@@ -50,8 +50,8 @@ def tiny_plan(seed: int) -> Plan:
 
 
 def further_plan(steps: int, seed: int) -> Plan:
-    """A plan that goes on from finished weights: at a third of the rates, with the last stage of the corpus."""
-    return Plan(steps=LAST_STAGE + steps, seed=seed, rate=0.004, adam_rate=1e-3, first_step=LAST_STAGE)
+    """A plan that goes on from finished weights: at a third of the rates, with more of what is still weak."""
+    return Plan(steps=FURTHER + steps, seed=seed, rate=0.004, adam_rate=1e-3, first_step=FURTHER)
 
 
 def new_model(plan: Plan, tokenizer: Any) -> Any:
