@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from ftchat import cpu_lora
+from ftchat import cpu_lora, sizing
 from ftchat.cpu_lora import operations
 
 RANK, WIDTH, SLOTS = 4, 24, 3
@@ -285,3 +285,9 @@ def test_layers_of_a_vllm_that_mean_something_else_are_noticed(monkeypatch):
     assert wrapper.disagreement() == "the layers of this vLLM compute something else."
     monkeypatch.setattr(wrapper.PunicaWrapperCPU, "update_metadata", lambda self, mapping: None)
     assert wrapper.disagreement().startswith("the layers of this vLLM are built in another way")
+
+
+def test_sizing_reckons_with_the_copies_that_are_made() -> None:
+    from ftchat.cpu_lora.wrapper import SMALL
+
+    assert sizing._COPIED == SMALL
