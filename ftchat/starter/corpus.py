@@ -136,9 +136,15 @@ def _shown(rng: random.Random, text: RandomText) -> Dialogue:
     return Dialogue("shown", turns, (turns[-1].content,))
 
 
+def _weighed(rng: random.Random, text: RandomText) -> Dialogue:
+    """What is cheaper, or cheap enough: numbers against each other, in one look."""
+    exchange = (product_talk.cheaper_than if rng.random() < 0.6 else product_talk.compare)(rng)
+    return Dialogue(exchange.kind, turns_of((exchange,)), exchange.must)
+
+
 _MIX: tuple[tuple[float, Callable[[random.Random, RandomText], Dialogue]], ...] = (
     (38, _plain), (3, _several), (8, _follow), (15, _rewritten), (13, _copied), (6, _formatted), (10, _announced),
-    (7, _shown), (0, _lettered),
+    (7, _shown), (0, _lettered), (0, _weighed),
 )  # fmt: skip
 
 # Copying is learned slowest and serves all the rest, so it comes first; letters and rewriting need most repetitions, so
@@ -148,7 +154,10 @@ _STAGES: tuple[tuple[int, dict[Callable[..., Dialogue], float]], ...] = (
     (500, {}),
     (2200, {_plain: 36.0, _rewritten: 20.0, _lettered: 6.0}),
     (LAST_STAGE, {_plain: 44.0, _rewritten: 22.0, _copied: 8.0, _formatted: 10.0, _announced: 8.0, _shown: 6.0}),
-    (FURTHER, {_plain: 44.0, _rewritten: 18.0, _copied: 8.0, _formatted: 24.0, _announced: 7.0, _shown: 6.0}),
+    (
+        FURTHER,
+        {_plain: 40.0, _rewritten: 19.0, _copied: 8.0, _formatted: 25.0, _announced: 7.0, _shown: 6.0, _weighed: 8.0},
+    ),
 )
 
 

@@ -20,6 +20,8 @@ _ONE = (
     "[One|A single] sentence [is enough|will do|suffices][.|]",
     "[Limit|Restrict] [yourself|your answer|it] to one sentence[.|]",
     "[I only have time for|I want to read only] one sentence[.|]", "In one sentence[.|, please.|: |]",
+    "[Make|Let] [it|the answer|your reply] [be|fit in] one sentence[.|]", "An answer of one sentence[.|, please.]",
+    "[Could|Can] you [put|say|tell me] [it|that] in a single sentence?", "[1 sentence|one sentence only][.|]",
 "Your answer must be one sentence.",
 )  # fmt: skip
 _THREE = (
@@ -32,6 +34,9 @@ _THREE = (
     "[Bullets|Bullet points|A list], please[.|]",
     "[I would like|Please write|Write|Please give me] [three|3] [bullets|bullet points|short points][.|]",
     "[Three|3] [short|] [points|bullets][.|, please.| only.|]",
+    "[With|Using] [dashes|a dash before each point|hyphens][.|]", "[Three|3] [facts|things|lines][, each|] with a dash[.|]",
+    "[Three|3] [facts|things|key points] as [a list|bullets|a bullet list|dashes][.|]",
+    "[Break|Split] it [down|up|] into [three|3] [points|bullets][.|]", "One [bullet|point|line] each[.|]",
 "Format your answer as three bullets.",
 )  # fmt: skip
 _NUMBERED = (
@@ -47,6 +52,8 @@ _YES_NO = (
     "[Answer|Reply|Tell me|Say] [with|in] one word[:|,|] yes or no[.|]",
     "[No explanation|No details|Nothing more], [just|only] yes or no[.|]", "[Is it|So is it|Is that] yes or no[?|]",
     "I [only|just] want [a|to hear|to read] yes or no[.|]", "[Use|Your answer is] only [the word|] yes or no[.|]",
+    "[Yes|yes]/no[.|?| only.|]", "[Yes|Just yes] or no is [enough|fine|all I need to know|all I want][.|]",
+    "[Do not|Don't] explain, [just|only] yes or no[.|]", "[Short|Quick|Simple] [question|check], yes or no[:|.]",
 "A simple yes or no will do.",
 )  # fmt: skip
 _BARE = (
@@ -58,6 +65,8 @@ _BARE = (
     "[Nothing but|Nothing more than] the [price|amount][.|, please.|]",
     "[No|Without] [words|extra words|full sentence|explanation], [just|only] the [price|amount|number][.|]",
     "[The|A] bare [price|number|amount][.|, please.|]",
+    "[What I need is|I need] [just|only] the [number|price|figure][.|]", "[The price|The figure|A number] is enough[.|]",
+    "[Leave out|Skip|Drop] the sentence, [just|only] the [price|number|amount][.|]", "[Number|Figure|Amount] only[.|]",
 "I only want the amount.",
 )  # fmt: skip
 _PLACE = (
@@ -66,11 +75,17 @@ _PLACE = (
     "[Just|Only] [say|write|name|answer with] the [region|place][.|]",
     "[Nothing but|Nothing more than] the [place|region][.|, please.|]",
     "[No|Without] [words|full sentence|explanation], [just|only] the [place|region][.|]",
+    "[What I need is|I need] [just|only] the [region|place|origin][.|]", "[The place|The region|A name] is enough[.|]",
+    "[Leave out|Skip|Drop] the sentence, [just|only] the [place|region][.|]", "[Place|Origin|Region] only[.|]",
+    "[One|A single] name[,| and] nothing [else|more][.|]", "Tell me [just|only] the [place|region][.|]",
+    "[Just|Only] [give|tell|write] me the [place|region|origin][.|, please.|]", "[The|A] bare [place|name|region][.|]",
 "I only want the name of the place.",
 )  # fmt: skip
 _CAPS = ("[In|Use|Write in|Answer in|Reply in] [capitals|capital letters|upper case|all caps][.|, please.|]",
     "All caps[.|, please.|]", "[Only|Just] capital letters[.|]", "[Shout|Shout it|Capitals only][.|]",
-    "[Please|] write everything in capitals[.|]",
+    "[Please|] write everything in capitals[.|]", "[With|Using|Use only] [big letters|block letters|capitals][.|]",
+    "[All of it|The whole answer|Everything] in [capitals|upper case|all caps|big letters][.|]",
+    "[I want|I would like] [it|the answer|this] in [capitals|all caps|block capitals][.|]", "[UPPER CASE|CAPS|ALL CAPS][.|]",
          "Your answer must be in capitals.")  # fmt: skip
 _QUOTES = ("[In|Put it in|Answer in|Use] [quotes|quotation marks][.|]",
     "Put your answer in quotation marks[.|]", "With quotation marks around it[.|]", "Quote it[.|]",
@@ -88,11 +103,17 @@ def described_in_three(item: Product, *, numbered: bool = False) -> str:
     return "\n".join(f"{f'{index}.' if numbered else '-'} {line}." for index, line in enumerate(lines, start=1))
 
 
+_ADVERBIAL = ("In ", "As ", "With ", "Using ")
+
+
 def _put(rng: random.Random, asked: str, wish: str) -> tuple[Turn, ...]:
     """The wish before the question, after it, or as the system prompt."""
     roll = rng.random()
     if roll < 0.15:
         return Turn("system", wish), Turn("user", asked)
+    if roll < 0.3 and wish.startswith(_ADVERBIAL):  # as a part of the question itself
+        end = asked[-1] if asked[-1] in ".?" else ""
+        return (Turn("user", f"{asked.rstrip('.?')} {wish[0].lower()}{wish[1:].rstrip('.')}{end}"),)
     if roll < 0.45:
         return (Turn("user", f"{wish.rstrip('.?')}{rng.choice((': ', '. ', ', ', chr(10)))}{asked}"),)
     return (Turn("user", f"{asked}{rng.choice((' ', ' ', chr(10)))}{wish}"),)
@@ -147,10 +168,10 @@ _CHEAPER = ("Is the {a} cheaper than the {b}?", "Does the {a} cost less than the
 def _closed(rng: random.Random, *, held_out: bool) -> Exchange:
     """A question that yes or no answers."""
     roll = rng.random()
-    if roll < 0.55:
-        found = (product_talk.cheaper_than if roll < 0.35 else product_talk.comes_from)(rng, held_out=held_out)
+    if roll < 0.65:
+        found = (product_talk.cheaper_than if roll < 0.5 else product_talk.comes_from)(rng, held_out=held_out)
         return Exchange(found.kind, found.prompt.removeprefix("Yes or no: "), found.reply, found.must)
-    if roll < 0.75:
+    if roll < 0.8:
         first, second = rng.sample(products(), 2)
         less = "Yes." if first.cents < second.cents else "No."
         return Exchange("yes_no", expand(rng, rng.choice(_CHEAPER), a=first.name, b=second.name), less, (less,))

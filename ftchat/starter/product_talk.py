@@ -258,7 +258,11 @@ _LIMIT = (
     "Yes or no: is the {name} [below|under|cheaper than] {limit} euros?",
     "Is {limit} euros [more than|above] the price of the {name}?", "Do I pay less than {limit} euros for the {name}?",
     "[Answer|Reply] [with|] yes or no: does the {name} cost less than {limit} euros?",
-    "Would the {name} cost me under {limit} euros?",
+    "Would the {name} cost me under {limit} euros?", "[The|] {name}: [under|below|less than] {limit} euros?",
+    "[I have|My limit is|I can spend] {limit} euros. Is the {name} [cheaper|cheaper than that|less]?",
+    "[Is|Are] {limit} euros [more than|above|over] what the {name} costs?",
+    "Is the price of the {name} [under|below|less than|lower than] {limit} euros?",
+    "[Do|Would] I pay [under|less than] {limit} euros [for|if I buy|if I take] the {name}?",
     "Is the {name} under {limit} euros?",
 )  # fmt: skip
 
