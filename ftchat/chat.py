@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 
 from ftchat.asking import UNABLE, Asking, Place, Ready, Wish, again, title_of, who_answered
 from ftchat.base import Base
@@ -174,7 +175,7 @@ class Chat:
             self._lanes.announce(turn, ready.siblings)
             committed = ""
             try:
-                committed = await asyncio.to_thread(self._commit, who, ready, place, key=key)
+                committed = await self._store.soon(partial(self._commit, who, ready, place, key=key))
             finally:
                 if committed != turn.id:
                     self._lanes.withdraw(turn.id)

@@ -80,7 +80,7 @@ class Judging:
                         self._store.judged.add_reasons(vote, why, comment)
                 self._store.remember(who.name, key, vote)
 
-        await asyncio.to_thread(commit)
+        await self._store.soon(commit)
         await asyncio.to_thread(self._follow)
         vote = self._store.judged.vote_of(turn)
         if vote is None:

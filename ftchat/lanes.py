@@ -8,8 +8,8 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from ftchat.engine import Engine, Piece, Request
 from ftchat.errors import EngineBusy, FtchatError, StoreError
@@ -17,7 +17,6 @@ from ftchat.records import Finish, LaneName, Reply, Turn
 from ftchat.store import Store
 
 log = logging.getLogger(__name__)
-_STEP_S = 0.03  # between two looks at an answer that somebody follows
 _SAVE_AGAIN_S = (0.5, 1.0, 2.0, 4.0)
 
 
@@ -46,7 +45,6 @@ class LiveTurn:
     replies: dict[LaneName, Reply]
     siblings: tuple[str, ...] = ()
     bell: asyncio.Event = field(default_factory=asyncio.Event)
-    over: asyncio.Event = field(default_factory=asyncio.Event)  # every lane has ended and is written
     lanes: list[asyncio.Task[Reply]] = field(default_factory=list)
     writers: list[asyncio.Task[None]] = field(default_factory=list)
     leader: asyncio.Task[None] | None = None  # kept here so that it is not collected while it runs
@@ -61,8 +59,6 @@ class LiveTurn:
         self.replies[reply.lane] = reply
         self.bell.set()
         self.bell = asyncio.Event()
-        if not self.writing:
-            self.over.set()
 
 
 class Lanes:
@@ -103,22 +99,13 @@ class Lanes:
         live.leader = asyncio.create_task(self._together(live, go))
 
     async def follow(self, live: LiveTurn, lane: LaneName) -> AsyncIterator[Reply]:
-        """A lane as it grows: the first text at once, then not more often than anybody reads, the last when it is over.
-
-        Each step costs this machine, and whoever reads, as much as vLLM's own.
-        """
-        loop = asyncio.get_running_loop()
+        """A lane as it grows, the last time when it is over."""
         while True:
             bell, reply = live.bell, live.replies[lane]
             yield reply
             if reply.finish:
                 return
-            next_at = loop.time() + _STEP_S if reply.text else 0.0
             await bell.wait()
-            if loop.time() < next_at:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout_at(next_at):
-                        await live.over.wait()
 
     async def stop(self, turn: str) -> None:
         """End what is still being written; the text so far stays, marked as cut."""
@@ -177,7 +164,7 @@ class Lanes:
         reply = replace(live.replies[lane], finish="cut") if stopped_at_once else answering.result()
         for wait_s in (*_SAVE_AGAIN_S, None):
             try:
-                await asyncio.to_thread(self._store.turns.finish, reply)
+                await self._store.soon(partial(self._store.turns.finish, reply))
                 break
             except StoreError as err:
                 if wait_s is None:

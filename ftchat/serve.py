@@ -247,7 +247,9 @@ def serve(settings: Settings) -> None:
     app = App(dataclasses.replace(settings, port=listening.getsockname()[1]), lease)
     fastapi = web.build(app.parts, lifespan=app.running)
     ui.mount(fastapi, app.parts)
-    config = uvicorn.Config(fastapi, log_level="warning", timeout_graceful_shutdown=3, proxy_headers=False)
+    config = uvicorn.Config(
+        fastapi, log_level="warning", access_log=False, timeout_graceful_shutdown=3, proxy_headers=False
+    )
     uvicorn.Server(config).run(sockets=[listening])
 
 

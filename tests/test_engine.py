@@ -89,7 +89,7 @@ async def test_body_holds_what_the_request_says_and_nothing_else():
 
 async def test_pieces_come_in_order_and_the_last_says_how_it_ended():
     client = engine(queue(sse("Good", "", " day", finish="length")))
-    assert await collect(client.stream(ASK)) == [Piece("Good"), Piece(" day"), Piece("", "length", 3, 3)]
+    assert await collect(client.stream(ASK)) == [Piece("Good day"), Piece("", "length", 3, 3)]  # what came together
 
 
 async def test_answer_is_the_whole_text():

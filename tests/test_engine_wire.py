@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -104,6 +105,66 @@ async def test_an_answer_is_read_whole_and_its_connection_is_used_again(parts: t
         assert there.connections == 1
         assert there.asked[0].startswith(b"POST /x HTTP/1.1\r\n")
         assert there.asked[0].endswith(b'{"a":1}')
+
+
+def paced(*events: bytes, gap_s: float, last_s: float = 0.0) -> Handler:
+    """One answer, an event at a time."""
+
+    async def handle(there: There, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there.asked.append(await request(reader))
+        writer.write(CHUNKED)
+        for data in events:
+            writer.write(chunk(data))
+            await writer.drain()
+            await asyncio.sleep(gap_s)
+        await asyncio.sleep(last_s)
+        writer.write(END)
+        await writer.drain()
+
+    return handle
+
+
+async def read(http: httpx.AsyncClient, *, step_s: float) -> list[tuple[float, bytes]]:
+    """What came together, and when."""
+    started = asyncio.get_running_loop().time()
+    async with http.stream("POST", "/", json={}, extensions={"step": step_s}) as response:
+        return [(asyncio.get_running_loop().time() - started, data) async for data in response.aiter_raw()]
+
+
+async def test_what_comes_within_a_step_is_read_together_the_first_and_the_end_at_once():
+    events = [event(f"word{at}") for at in range(100)]
+    async with serving(paced(*events, gap_s=0.002)) as there, client(there.url) as http:
+        found = await read(http, step_s=0.05)
+    assert b"".join(data for _, data in found) == b"".join(events)
+    assert found[0][1] == events[0]
+    assert all(later - before >= 0.049 for (before, _), (later, _) in pairwise(found[:-1]))  # the last may come sooner
+
+
+async def test_the_end_is_not_held_back_for_a_step():
+    async with serving(paced(event("one"), event("two"), gap_s=0.01)) as there, client(there.url) as http:
+        async with asyncio.timeout(20):
+            found = await read(http, step_s=60.0)
+    assert [data for _, data in found] == [event("one"), event("two")]
+
+
+async def test_what_comes_slower_than_a_step_is_read_as_it_comes():
+    events = [event(f"word{at}") for at in range(4)]
+    async with serving(paced(*events, gap_s=0.05)) as there, client(there.url) as http:
+        found = await read(http, step_s=0.01)
+    assert [data for _, data in found] == events
+
+
+async def test_a_connection_that_breaks_within_a_step_is_told_at_once():
+    async def broken(there: There, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        writer.write(CHUNKED + chunk(event("one")))
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.transport.abort()
+
+    async with serving(broken) as there, client(there.url) as http, asyncio.timeout(20):
+        with pytest.raises(httpx.ReadError):
+            await read(http, step_s=60.0)
 
 
 async def test_an_answer_without_a_length_ends_with_its_connection():

@@ -50,15 +50,12 @@ async def test_a_quick_stream_comes_in_few_pieces_and_is_the_answer_that_is_kept
     client: httpx.AsyncClient, room: Room
 ) -> None:
     room.vllm.answers["base"], room.vllm.pace_s = " ".join(WORDS), 0.001
-    started = time.monotonic()
     async with client.stream("POST", "/v1/chat/completions", json=question(stream=True)) as response:
         turn = response.headers["x-ftchat-turn"]
         found = await chunks(response)
-    took_s = time.monotonic() - started
     texts = [chunk["choices"][0]["delta"].get("content", "") for chunk in found]
     assert texts[:2] == ["", "word0"]  # the first word is not held back
     assert "".join(texts) == " ".join(WORDS) == room.store.turns.get(turn).replies[0].text
-    assert len(texts) - 2 <= took_s / 0.03 + 2
     assert found[-1]["choices"][0]["finish_reason"] == "stop"
 
 
@@ -67,15 +64,6 @@ async def test_a_slow_stream_comes_word_by_word(client: httpx.AsyncClient, room:
     async with client.stream("POST", "/v1/chat/completions", json=question(stream=True)) as response:
         texts = [chunk["choices"][0]["delta"].get("content") for chunk in await chunks(response)]
     assert texts == ["", "one", " two", " three", " four", None]
-
-
-async def test_the_end_is_not_held_back(client: httpx.AsyncClient, room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ftchat.lanes._STEP_S", 60.0)
-    async with asyncio.timeout(20):
-        answer = await client.post("/v1/chat/completions", json=question(stream=True))
-    assert answer.text.endswith("data: [DONE]\n\n")
-    assert '"content": "The"' in answer.text
-    assert '"content": " answer is plain."' in answer.text
 
 
 async def test_a_reader_that_goes_ends_the_answer_and_what_there_was_is_kept(

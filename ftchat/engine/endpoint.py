@@ -23,6 +23,8 @@ Health = Literal["live", "dead", "silent"]
 _TIMEOUT = httpx.Timeout(600.0, connect=5.0)  # the first token of a queued request may take minutes
 _QUICK = httpx.Timeout(5.0)
 _PAUSE_S = 2.0  # an endpoint that was not there is asked last for so long
+_STEP_S = 0.03  # between two looks at an answer: nobody reads more often
+_STEP_EACH_S, _STEP_MOST_S = 0.003, 0.1  # the more are being written, the longer: each look takes from the others
 _SSE_FIELDS = (b":", b"event:", b"id:", b"retry:")  # lines of an event stream that carry no text
 
 
@@ -128,9 +130,9 @@ class Connection:
                 if response.status_code != 200:
                     check(response.status_code, await response.aread())
                 async for data in cast("httpx.AsyncByteStream", response.stream):
-                    for text in found.feed(data):
+                    if texts := found.feed(data):
                         self.heard = time.monotonic()
-                        yield Piece(text)
+                        yield Piece("".join(texts))
             finally:
                 await response.aclose()
         except httpx.RequestError as err:
@@ -139,8 +141,9 @@ class Connection:
 
     def _asking(self, body: Mapping[str, Any]) -> httpx.Request:
         content = json.dumps(body, separators=(",", ":")).encode()
-        timeout = {"timeout": _TIMEOUT.as_dict()}
-        return httpx.Request("POST", self._asked_at, headers=self._headers, content=content, extensions=timeout)
+        step_s = min(max(_STEP_S, _STEP_EACH_S * self.in_flight), _STEP_MOST_S)
+        more = {"timeout": _TIMEOUT.as_dict(), "step": step_s}
+        return httpx.Request("POST", self._asked_at, headers=self._headers, content=content, extensions=more)
 
     async def load(self, name: str, path: str) -> None:
         """Serve the adapter in `path` under `name`. Already there under that name is success."""

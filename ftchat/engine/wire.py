@@ -1,8 +1,10 @@
 """HTTP/1.1 to vLLM with little work for each token: httpx's transport, over asyncio and the parser that uvicorn has.
 
 A token through httpx's own transport costs several times what vLLM's event says, and a machine that serves a model has
-no processor to spare. It keeps idle connections, tries a kept one that turns out closed once anew, and raises httpx's
-errors. It knows neither proxies nor compression nor HTTP/2, and does not know what is asked.
+no processor to spare. So, too, what comes within a `step` (an extension of the request, in seconds) after something was
+read comes together; the first and the end come at once. It keeps idle connections, tries a kept one that turns out
+closed once anew, and raises httpx's errors. It knows neither proxies nor compression nor HTTP/2, and does not know what
+is asked.
 """
 
 import asyncio
@@ -76,7 +78,7 @@ class Wire(httpx.AsyncBaseTransport):
         except BaseException:
             line.drop()
             raise
-        body = _Body(self, line, request.url, read_s=read_s)
+        body = _Body(self, line, request.url, read_s=read_s, step_s=request.extensions.get("step", 0.0))
         return httpx.Response(line.status, headers=line.headers, stream=body, request=request)
 
 
@@ -87,17 +89,20 @@ class _Stale(Exception):
 class _Body(httpx.AsyncByteStream):
     """What follows the head. Closed before its end it closes the connection, which makes vLLM stop."""
 
-    def __init__(self, wire: Wire, line: "_Line", url: httpx.URL, *, read_s: float | None) -> None:
-        self._wire, self._line, self._url, self._read_s = wire, line, url, read_s
+    def __init__(self, wire: Wire, line: "_Line", url: httpx.URL, *, read_s: float | None, step_s: float) -> None:
+        self._wire, self._line, self._url, self._read_s, self._step_s = wire, line, url, read_s, step_s
         self._closed = False
+        self._next_at = 0.0
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        data = await self._line.read(self._read_s)
+        data = await self._line.read(self._read_s, not_before=self._next_at)
         if not data:
             raise StopAsyncIteration
+        if self._step_s:
+            self._next_at = asyncio.get_running_loop().time() + self._step_s
         return data
 
     async def aclose(self) -> None:
@@ -127,7 +132,7 @@ class _Line(asyncio.Protocol):
         self.headers: list[tuple[bytes, bytes]] = []
         self._parts: list[bytes] = []
         self._size = 0
-        self._paused = False
+        self._paused = self._gathering = False
         self._begun = self._headed = self._whole = self._measured = self._kept_alive = False
 
     @property
@@ -156,8 +161,10 @@ class _Line(asyncio.Protocol):
                 raise self._trouble()
             await self._wait(within_s)
 
-    async def read(self, within_s: float | None) -> bytes:
-        """What has come since the last time; nothing at the end."""
+    async def read(self, within_s: float | None, *, not_before: float = 0.0) -> bytes:
+        """What has come since the last time; nothing at the end. Before that moment only what is the last."""
+        if not_before > self._loop.time():
+            await self._gather(not_before)
         while not self._parts:
             if self._whole:
                 return b""
@@ -186,6 +193,21 @@ class _Line(asyncio.Protocol):
             self._waiting = None
             if alarm is not None:
                 alarm.cancel()
+
+    async def _gather(self, until: float) -> None:
+        """Wait, while what comes is put together; to the end of the answer or the connection at most."""
+        self._gathering = True
+        try:
+            if not self._whole and self._lost is None and self._size <= _HIGH:
+                self._waiting = self._loop.create_future()
+                alarm = self._loop.call_at(until, self._wake)
+                try:
+                    await self._waiting
+                finally:
+                    self._waiting = None
+                    alarm.cancel()
+        finally:
+            self._gathering = False
 
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
@@ -221,7 +243,7 @@ class _Line(asyncio.Protocol):
         if self._size > _HIGH and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
-        if self._headed or self._lost is not None:
+        if self._lost is not None or self._whole or (self._headed and not (self._gathering and self._size <= _HIGH)):
             self._wake()
 
     # -- what the parser calls --

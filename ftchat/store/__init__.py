@@ -1,7 +1,8 @@
 """Everything that people said and what became of it, in one SQLite file. All SQL of ftchat is in this package.
 
 `Store(path)` opens it and brings the schema up to date. One process writes, through one connection and one lock, each
-transaction BEGIN IMMEDIATE, synchronous=FULL: when a method returns, the row is on disk. Readers take connections from
+transaction BEGIN IMMEDIATE, synchronous=FULL: when a method returns, the row is on disk. Writes that are asked for
+`soon` share the disk's time: see `batches`. Readers take connections from
 a pool. The parts are by subject: `turns`, `feedback`, `training` and others; `opening` checks and upgrades the file,
 `copies` makes verified copies of it. It does not know engines, pages or models.
 """
@@ -10,10 +11,10 @@ import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
@@ -21,6 +22,7 @@ from ftchat.errors import StoreError
 from ftchat.records import ids_after, now
 from ftchat.store import copies
 from ftchat.store.ballots import BallotLog
+from ftchat.store.batches import Batches
 from ftchat.store.exams import ExamLog
 from ftchat.store.exchange import ExchangeLog
 from ftchat.store.feedback import FeedbackLog
@@ -35,6 +37,7 @@ from ftchat.store.training import TrainingLog
 from ftchat.store.tree import Tree
 from ftchat.store.turns import TurnLog
 
+Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 _ORDERED = ("conversations", "turns", "replies", "votes", "ratings", "corrections", "runs")  # by their ids
 
@@ -50,6 +53,7 @@ class Store:
         self._lock = threading.RLock()
         self._readers: list[sqlite3.Connection] = []
         self._writer = Database(open_checked(path, self.backups), strict=True)
+        self._batches = Batches(self.writing)
         self.turns = TurnLog(self)
         self.feedback = FeedbackLog(self)
         self.judged = JudgedLog(self)
@@ -67,7 +71,8 @@ class Store:
             ids_after(str(self._writer.conn.execute(f"SELECT MAX(id) FROM {table}").fetchone()[0]))
 
     def close(self) -> None:
-        """Close every connection; a checkpoint leaves one file behind."""
+        """Close every connection, when what was asked for is written; a checkpoint leaves one file behind."""
+        self._batches.close()
         with self._lock:
             for connection in self._readers:
                 connection.close()
@@ -83,18 +88,21 @@ class Store:
         """A transaction. Whatever goes wrong inside, nothing of it stays; inside another one it joins that one."""
         with self._lock:
             if self._writer.conn.in_transaction:
-                yield self._writer
+                with _refusals():
+                    yield self._writer
                 return
             try:
-                self._writer.conn.execute("BEGIN IMMEDIATE")
-                yield self._writer
-                self._writer.conn.execute("COMMIT")
-            except sqlite3.DatabaseError as err:
-                if isinstance(err, sqlite3.IntegrityError | sqlite3.ProgrammingError):
-                    raise  # a rule of the tables, which the caller knows; or a mistake in ftchat
-                raise StoreError(_refusal(err)) from err
+                with _refusals():
+                    self._writer.conn.execute("BEGIN IMMEDIATE")
+                    yield self._writer
+                    self._writer.conn.execute("COMMIT")
             finally:
                 self._writer.rollback()  # after a commit there is nothing to roll back
+
+    async def soon(self, work: Callable[[], Result]) -> Result:
+        """Do this, which writes, off the event loop; what it gave, once that is on disk."""
+        given: Result = await self._batches.do(work)
+        return given
 
     def insert(self, table: str, row: Mapping[str, Any]) -> None:
         """Append a row: one prepared statement, several times quicker than going by way of the table's schema."""
@@ -164,6 +172,17 @@ class Store:
 def _dicts(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, values)) for values in cursor]  # noqa: B905  # of equal length, and asked many times a vote
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What SQLite cannot do, in words."""
+    try:
+        yield
+    except sqlite3.DatabaseError as err:
+        if isinstance(err, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise  # a rule of the tables, which the caller knows; or a mistake in ftchat
+        raise StoreError(_refusal(err)) from err
 
 
 def _refusal(err: sqlite3.DatabaseError) -> str:

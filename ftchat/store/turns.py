@@ -5,7 +5,6 @@ It returns records. Whose they are is part of each query: what is not yours does
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ftchat.errors import NotFound
@@ -36,7 +35,7 @@ class TurnLog:
             if new is not None:
                 first = next((m.content for m in new.context if m.role == "user"), turn.prompt)
                 context = json.dumps([message.as_dict() for message in new.context])
-                self._store.insert("conversations", {**asdict(new), "context": context, "group_key": group_key(first)})
+                self._store.insert("conversations", {**vars(new), "context": context, "group_key": group_key(first)})
             self._store.insert(
                 "turns",
                 {
@@ -47,17 +46,17 @@ class TurnLog:
                     "mode": turn.mode,
                     "blind": int(turn.blind),
                     "prompt": turn.prompt,
-                    "params": json.dumps(asdict(turn.params)),
+                    "params": json.dumps(vars(turn.params)),
                     "created_at": turn.created_at,
                 },
             )
             for reply in turn.replies:
-                self._store.insert("replies", {**asdict(reply), "examples": json.dumps(reply.examples)})
+                self._store.insert("replies", {**vars(reply), "examples": json.dumps(reply.examples)})
             words.add(self._store, turn.id, turn.prompt, turn=turn.id, owner=turn.owner)
 
     def finish(self, reply: Reply) -> None:
         """Write a finished reply, once. A second finish of the same reply is left as the first was."""
-        values = {k: v for k, v in asdict(reply).items() if k not in ("id", "turn", "lane", "contestant")}
+        values = {k: v for k, v in vars(reply).items() if k not in ("id", "turn", "lane", "contestant")}
         values["examples"] = json.dumps(reply.examples)
         sets = ", ".join(f"{k} = :{k}" for k in values)
         with self._store.writing() as db:

@@ -8,6 +8,7 @@ import asyncio
 import ipaddress
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -129,15 +130,18 @@ def _is_here(scope: Scope, headers: Headers) -> bool:
     return address == own or (_is_address(address) and _plain(address).is_loopback)
 
 
+@lru_cache(1024)
 def _plain(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     found = ipaddress.ip_address(address)
     return getattr(found, "ipv4_mapped", None) or found
 
 
+@lru_cache(1024)
 def _among(address: str, proxies: tuple[Network, ...]) -> bool:
     return _is_address(address) and any(_plain(address) in network for network in proxies)
 
 
+@lru_cache(1024)
 def _is_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
