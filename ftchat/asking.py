@@ -1,6 +1,7 @@
 """A question made ready: where in its conversation it goes, who answers, and what each lane asks the engine.
 
-It reads the database and counts tokens, so it is called off the event loop. It writes nothing and starts nothing.
+It reads the database and counts tokens, so it is called off the event loop, but for what takes less than a thread's
+wake (`is_light`). It writes nothing and starts nothing.
 """
 
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from ftchat.records import (
 from ftchat.store import Store
 
 UNABLE = "One of the two cannot answer any more. Vote on the turn before, or begin a new conversation."
+_SHORT = 1_000  # characters
 _WRITING = "The answer before this one is still being written. Wait for it, or stop it."
 
 
@@ -107,6 +109,13 @@ class Asking:
         live = self._lanes.get(turn.id)
         if live is not None and live.writing:
             raise Conflict(_WRITING)
+
+    def is_light(self, wish: Wish, place: Place) -> bool:
+        """Whether it is ready in less than half a millisecond: a short first question, to one who is shown no more."""
+        if not place.is_new or place.conversation.context or wish.mode != "chat":
+            return False
+        short = len(wish.prompt) + len(place.conversation.system) < _SHORT
+        return short and FEW_SHOT not in (*wish.contestants, self._contestants.champion())
 
     def ready(self, wish: Wish, place: Place) -> Ready:
         """The turn and its requests."""

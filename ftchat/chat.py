@@ -167,7 +167,8 @@ class Chat:
         """Commit the rows, then begin the lanes."""
         if self.waiting:
             raise EngineNotReady(self.waiting)
-        ready = await asyncio.to_thread(self._asking.ready, wish, place)
+        light = self._asking.is_light(wish, place)
+        ready = self._asking.ready(wish, place) if light else await asyncio.to_thread(self._asking.ready, wish, place)
         await self._summon_all(ready)
 
         async def commit_and_begin() -> str:

@@ -65,6 +65,8 @@ class Contestants:
     def resolve(self, name: str) -> str:
         """The contestant behind a name that someone chose: the alias becomes who is in service."""
         contestant = self.champion() if name == CHAMPION else name
+        if contestant in (BASE, FEW_SHOT):
+            return contestant
         known = (*self.names(), FEW_SHOT)
         if contestant in known:
             return contestant

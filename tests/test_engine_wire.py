@@ -1,6 +1,7 @@
 """The transport under the client, against servers that write bytes: answers, kept connections, each way to fail."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -145,6 +146,20 @@ async def test_the_end_is_not_held_back_for_a_step():
         async with asyncio.timeout(20):
             found = await read(http, step_s=60.0)
     assert [data for _, data in found] == [event("one"), event("two")]
+
+
+@pytest.mark.parametrize(("gap_s", "together"), [(0.002, range(4, 16)), (0.05, None)])
+async def test_as_many_tokens_as_come_within_a_step_are_asked_for_in_one_event(gap_s: float, together: range | None):
+    words = [event(f"word{at}") for at in range(10)]
+    last = b'data: {"choices": [], "usage": {"prompt_tokens": 2, "completion_tokens": 10}}\n\ndata: [DONE]\n\n'
+    async with serving(paced(*words, event("", '"stop"') + last, gap_s=gap_s)) as there:
+        engine = Engine([Endpoint(there.url)])
+        for _ in range(2):
+            assert await engine.answer(ASK) == ("".join(f"word{at}" for at in range(10)), "stop")
+        await engine.close()
+    first, second = (json.loads(asked.split(b"\r\n\r\n", 1)[1]) for asked in there.asked)
+    assert "stream_interval" not in first
+    assert second.get("stream_interval") in together if together else "stream_interval" not in second
 
 
 async def test_what_comes_slower_than_a_step_is_read_as_it_comes():

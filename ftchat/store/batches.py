@@ -7,6 +7,7 @@ others; a commit that fails is told to everyone in it. It knows transactions, no
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -16,6 +17,10 @@ from typing import Any
 from sqlite_utils import Database
 
 _MOST = 64  # steps in one transaction: who waits for the first waits for the last
+
+
+_BUSY_S = 0.02  # since the last commit: more will be asked for at once,
+_GATHER_S = 0.003  # so that a short wait saves many
 
 
 @dataclass(eq=False)
@@ -67,7 +72,10 @@ class Batches:
             thread.join()
 
     def _run(self) -> None:
+        ended = 0.0
         while (first := self._asked.get()) is not None:
+            if time.monotonic() - ended < _BUSY_S:
+                time.sleep(_GATHER_S)
             steps = [first]
             last = False
             while not last and len(steps) < _MOST:
@@ -81,6 +89,7 @@ class Batches:
                     steps.append(step)
             self._commit(steps)
             _tell(steps)
+            ended = time.monotonic()
             if last:
                 return
 

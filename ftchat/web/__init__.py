@@ -39,7 +39,7 @@ from ftchat.web.repeats import Repeats
 __all__ = ["arriving", "build"]
 
 _ROUTES = (
-    *(health, description, turns, judging, sessions, feedback, dataset, pins, runs, models, leaderboard, openai),
+    *(openai, health, description, turns, judging, sessions, feedback, dataset, pins, runs, models, leaderboard),
     *(schedule, lineage, accounts, login),
 )
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

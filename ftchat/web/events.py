@@ -10,6 +10,12 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 
+class Last(str):
+    """The text after which none comes: it goes out with the end of the response."""
+
+    __slots__ = ()
+
+
 class Events(StreamingResponse):
     """The texts of a generator, which is closed in any case."""
 
@@ -35,6 +41,16 @@ class Events(StreamingResponse):
         finally:
             listening.cancel()
             await self._events.aclose()
+
+    async def stream_response(self, send: Send) -> None:
+        """The head, and each text as it comes."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        ended = False
+        async for text in self._events:
+            ended = isinstance(text, Last)
+            await send({"type": "http.response.body", "body": text.encode(), "more_body": not ended})
+        if not ended:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _listen(self, receive: Receive, sending: "asyncio.Task[object]") -> None:
         while (await receive())["type"] != "http.disconnect":

@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict
 from ftchat.chat import Chat
 from ftchat.engine import Piece
 from ftchat.errors import BadInput, EngineError, FtchatError, UnknownModel
-from ftchat.records import FEW_SHOT, Message, Params, Person, new_id
+from ftchat.records import BASE, CHAMPION, FEW_SHOT, Message, Params, Person, new_id
 from ftchat.web.common import Key, PartsOf, Rater, Viewer
-from ftchat.web.events import Events
+from ftchat.web.events import Events, Last
 from ftchat.web.shapes import EVENTS, Text, shown_as
 from ftchat.web.shapes.turns import ParamsIn
 from ftchat.web.turns import params_of
@@ -184,6 +184,8 @@ async def complete(
 
 def _known(chat: Chat, model: str) -> None:
     """OpenAI's clients expect 404 for a model that there is not."""
+    if model in (CHAMPION, BASE, FEW_SHOT):
+        return
     names = dict.fromkeys([*chat.contestants(), FEW_SHOT])
     if model not in names:
         raise UnknownModel(f"There is no model called {model!r}. There are: {', '.join(names)}.")
@@ -296,10 +298,10 @@ async def _chunks(
                 yield begin + chunk({"content": piece})
                 begin = ""
     except FtchatError as err:
-        yield begin + _event({"error": {"type": err.type, "message": err.message}})
+        yield Last(begin + _event({"error": {"type": err.type, "message": err.message}}))
         return
     counted = _event({**head, "choices": [], "usage": answering.usage}) if usage else ""
-    yield begin + chunk({}, answering.finish) + counted + "data: [DONE]\n\n"
+    yield Last(begin + chunk({}, answering.finish) + counted + "data: [DONE]\n\n")
 
 
 def _event(value: dict[str, Any]) -> str:
