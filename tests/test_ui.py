@@ -1,5 +1,8 @@
 """The pages as a whole, without a browser: what is laid out, and what of it is reachable."""
 
+import importlib
+import inspect
+import sys
 from collections import Counter
 from types import SimpleNamespace
 from typing import cast
@@ -80,3 +83,21 @@ def test_what_is_sent_many_times_a_second_is_nothing_but_text(blocks: gr.Blocks)
 def test_a_browser_that_remembers_nothing_begins_anew(stored: object) -> None:
     assert conversation_of(stored) is None
     assert conversation_of("c_1") == "c_1"
+
+
+def test_what_a_component_takes_is_worked_out_once_and_is_what_it_takes(blocks: gr.Blocks) -> None:
+    kinds = {type(block) for block in blocks.blocks.values()}
+    assert {gr.HTML, gr.Textbox, gr.Button} <= {base for kind in kinds for base in kind.__mro__}
+    for kind in kinds:
+        constructor = kind.__init__
+        assert inspect.signature(constructor) is inspect.signature(constructor), kind
+        code = inspect.unwrap(constructor, stop=lambda function: not hasattr(function, "__wrapped__")).__code__
+        taken = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        named = [p.name for p in inspect.signature(constructor).parameters.values() if p.kind is not p.VAR_KEYWORD]
+        assert tuple(named) == taken, kind
+
+
+def test_matplotlib_is_not_looked_for_at_each_event(blocks: gr.Blocks) -> None:
+    with pytest.raises(ImportError):
+        importlib.import_module("matplotlib")
+    assert sys.modules["matplotlib"] is None

@@ -13,7 +13,7 @@ from starlette.routing import Mount
 
 from ftchat.parts import Parts
 from ftchat.records import Person
-from ftchat.ui import texts, theme, views
+from ftchat.ui import once, texts, theme, views
 from ftchat.ui.chat import ChatPage
 from ftchat.ui.compare import ComparePage
 from ftchat.ui.doors import Doors, tab
@@ -77,6 +77,7 @@ def build(parts: Parts) -> gr.Blocks:
         pages.settings.wire(each["settings"])
         _wire_together(parts, blocks, strip=strip, pages=pages, doors=Doors(parts, tabs, each))
         _wire_duels(parts, pages, tabs)
+    once.remember(blocks)
     blocks.max_threads = MOST_EVENTS  # before queue(): mounting has no parameter for it
     blocks.queue(default_concurrency_limit=None, api_open=False, status_update_rate=_TELL_WAITING_S)
     return blocks
