@@ -350,6 +350,20 @@ def test_a_build_can_start_from_finished_weights(tiny: Path, tmp_path: Path) -> 
     assert (out / "model.safetensors").read_bytes() != (tiny / "model.safetensors").read_bytes()
 
 
+def test_a_further_run_keeps_a_part_of_what_was_there() -> None:
+    import torch
+
+    from ftchat.starter.build import _keep_of
+    from ftchat.starter.train import KEPT
+
+    model = torch.nn.Linear(3, 2)
+    trained = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    before = {name: torch.full_like(weight, 5.0) for name, weight in trained.items()}
+    _keep_of(model, before)
+    for name, weight in model.named_parameters():
+        assert torch.allclose(weight, (1 - KEPT) * trained[name] + KEPT * 5.0)
+
+
 def test_a_build_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     from dataclasses import replace
 

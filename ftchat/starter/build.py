@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ftchat.starter.train import Plan, fit, further_plan, new_model, tiny_plan
+from ftchat.starter.train import KEPT, Plan, fit, further_plan, new_model, tiny_plan
 from ftchat.starter.vocabulary import train_tokenizer
 
 
@@ -67,6 +67,15 @@ def _started(plan: Plan, work: Path, start: Path | None) -> tuple[Any, Any]:
     return tokenizer, AutoModelForCausalLM.from_pretrained(start, local_files_only=True, dtype=torch.float32)
 
 
+def _keep_of(model: Any, before: Any) -> None:
+    """Go back a part of the way to where a further run began, which evens out what only its last steps did."""
+    import torch
+
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.lerp_(before[name].to(weight.device), KEPT)
+
+
 def build(out: Path, plan: Plan, *, start: Path | None = None) -> dict[str, int]:
     """Makes the model in `out`; returns its parameters, steps and tokens."""
     work = out.with_name(f"{out.name}.building")
@@ -74,7 +83,10 @@ def build(out: Path, plan: Plan, *, start: Path | None = None) -> dict[str, int]
     tokenizer, model = _started(plan, work, start)
     parameters = sum(weight.numel() for weight in model.parameters())
     _say(f"{parameters:,} parameters, {len(tokenizer):,} tokens in the vocabulary")
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()} if start else {}
     steps, tokens = fit(model, tokenizer, plan=plan, checkpoint=work / "checkpoint.pt", say=_say)
+    if before:
+        _keep_of(model, before)
     _publish(model, tokenizer, work=work, out=out)
     shutil.rmtree(work)
     return {"parameters": parameters, "steps": steps, "tokens": tokens}
@@ -84,12 +96,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m ftchat.starter.build", description="Builds the starter model.")
     parser.add_argument("--out", type=Path, required=True, help="folder for weights and tokenizer")
-    parser.add_argument("--steps", type=int, help="9000; with --start 1200")
+    parser.add_argument("--steps", type=int, help="9000; with --start 1900")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, help="finished weights to go on from, at lower rates")
     parser.add_argument("--tiny", action="store_true", help="a few steps of a far smaller model, in seconds")
     given = parser.parse_args(arguments)
-    plan = further_plan(given.steps or 1_200, given.seed) if given.start else Plan(given.steps or 9_000, given.seed)
+    plan = further_plan(given.steps or 1_900, given.seed) if given.start else Plan(given.steps or 9_000, given.seed)
     _say(json.dumps(build(given.out, tiny_plan(given.seed) if given.tiny else plan, start=given.start)))
 
 
