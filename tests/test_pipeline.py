@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -353,3 +354,20 @@ async def test_what_people_ask_helps_the_exam_to_see_what_was_forgotten(room: Ro
     assert own == {prompt for prompt in asked if dataset.kept_for_exam(prompt)}
     assert own
     assert not {replay.messages[0].content for replay in trained} & set(asked)
+
+
+async def test_many_who_ask_at_once_what_a_press_would_use_wait_for_the_first(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, before = [], dataset.card
+
+    def slowly(*given: object, **named: object) -> object:
+        made.append(given)
+        time.sleep(0.05)
+        return before(*given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(dataset, "card", slowly)
+    await corrected(room, 1)
+    cards = await asyncio.gather(*(asyncio.to_thread(room.pipeline.card) for _ in range(20)))
+    assert len(made) == 1
+    assert all(card is cards[0] for card in cards)

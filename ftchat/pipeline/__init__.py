@@ -14,6 +14,7 @@ it is. The trainer is a child process; this package reads its metrics and never 
 """
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
@@ -82,6 +83,7 @@ class Pipeline:
         self._task: asyncio.Task[None] | None = None
         self._course: Course | None = None
         self._card: tuple[object, Card] | None = None
+        self._making_card = threading.Lock()
 
     # -- what people press --
 
@@ -144,13 +146,14 @@ class Pipeline:
         return trial.settle(self._means)
 
     def card(self) -> Card:
-        """What a press would use now. Made anew only when feedback or the last run changed."""
-        now = (self._store.feedback.newest(), self._last_run())
-        if self._card is None or self._card[0] != now:
-            trained = self._store.training.trained_on(now[1]) if now[1] else set()
-            made = dataset.card(self._store, trained=trained, exam_groups=self._settings.exam_groups)
-            self._card = (now, made)
-        return self._card[1]
+        """What a press would use now. Made anew only when feedback or the last run changed, by the first who asks."""
+        with self._making_card:
+            now = (self._store.feedback.newest(), self._last_run())
+            if self._card is None or self._card[0] != now:
+                trained = self._store.training.trained_on(now[1]) if now[1] else set()
+                made = dataset.card(self._store, trained=trained, exam_groups=self._settings.exam_groups)
+                self._card = (now, made)
+            return self._card[1]
 
     def _last_run(self) -> str | None:
         """The newest run that ended with an adapter."""
