@@ -20,6 +20,7 @@ from ftchat.store.sessions import Item, Session
 log = logging.getLogger(__name__)
 MOST = 500  # questions of one session
 LONGEST_LIST = 4_000_000  # characters that may be pasted at once
+_SKIPPED = "Skipped by the rater."
 _AGAIN_S = (2.0, 10.0)  # waits before a question that neither side could answer is asked again
 
 
@@ -79,9 +80,18 @@ class Sessions:
         self._store.sessions.get(session, owner=who.name)
         for item in self._store.sessions.items(session, limit=MOST):
             if item.turn == turn:
-                self._store.sessions.skip(session, item.position, "Skipped by the rater.")
+                self._store.sessions.skip(session, item.position, _SKIPPED)
                 return
         raise Conflict("This question is not waiting in this session.")
+
+    def skip_next(self, who: Person, session: str) -> None:
+        """Leave out the next question of one's session that could not be asked or answered; no other one."""
+        self._store.sessions.get(session, owner=who.name)
+        for item in self._store.sessions.items(session, limit=1):
+            seen = self._chat.seen(who, item.turn) if item.turn else None
+            if seen is None or not (seen.votable or seen.writing):
+                self._store.sessions.skip(session, item.position, _SKIPPED)
+                self._trouble.pop(session, None)
 
     def left_out(self, who: Person, session: str) -> list[Item]:
         """The questions of one's session that were skipped, with why."""

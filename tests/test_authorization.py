@@ -347,7 +347,8 @@ PAGES: dict[str, Page] = {
     "Comparisons.open": Page("viewer", ["", "-"], clicked={"act": "open", "value": "{conversation}"}),
     "Editor.closed": Page("viewer"),
     "Editor.differ": Page("rater", ["{reply}", "Better."]),
-    "Editor.redraft": Page("rater", ["{reply}", "shorter", ""]),
+    "Editor.redraft": Page("rater", ["{reply}", "o_1", "shorter", ""]),
+    "Editor.drafted": Page("viewer"),
     "ChatPage.follow": Page("viewer", ["{turn}", None], first="ChatPage.begin"),
     "ChatPage.ask": Page("rater", [None, _QUESTION, "{turn}", "", *_HOW]),
     "PromptRow.keep": Page("viewer"),
@@ -527,7 +528,7 @@ async def test_a_user_who_is_shut_out_is_out_of_the_open_page_too(room: Room, pa
 async def waiting(room: Room, pages: Pages, page: Browser) -> AsyncIterator[str]:
     """An event that runs: a question that waits for the engine."""
     room.reason = "loading"
-    asks, said = pages.functions("ChatPage.ask"), [None, SECRET, None, "", *_HOW]
+    asks, said = pages.functions("ChatPage.ask"), [None, SECRET, "-", "", *_HOW]
     await page.call(asks[0], said)
     held = next(one for one in asks if any(kind == "change" for _, kind in pages.blocks.fns[one].targets))
     body = {"session_hash": page.session, "fn_index": held, "data": said, "trigger_id": 0}

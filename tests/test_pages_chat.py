@@ -6,6 +6,7 @@ Screenshots are written to `shots/`, which is not committed.
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -57,8 +58,14 @@ def _talk(room: Room, prompt: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def url(room: Room) -> Iterator[str]:
-    with served(room) as address:
+def apps() -> list[Any]:
+    """The app, once it is served."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def url(room: Room, apps: list[Any]) -> Iterator[str]:
+    with served(room, around=lambda app: apps.append(app) or app) as address:
         yield address
 
 
@@ -205,6 +212,38 @@ def test_of_2000_conversations_a_page_is_listed_and_any_is_found(page: Page) -> 
     expect(page.locator("#chat-live .asked")).to_have_text("question 77 about plum77")
     page.locator("#chat-search :is(input, textarea)").fill("nothing like it")
     expect(page.locator("#chat-history .empty")).to_have_text("No conversation has these words.")
+
+
+def test_a_rewriting_that_comes_when_another_answer_is_open_stays_out_of_it(room: Room, page: Page) -> None:
+    ask(page, "What does the gouda cost?")
+    ask(page, "And the brie?")
+    said, room.vllm.answers["base"], room.vllm.pace_s = room.vllm.answers["base"], "It is EUR 12, now.", 0.2
+    page.locator("#chat-past [data-act=fix]").click()
+    expect(page.locator("#instruction-chat textarea")).to_be_focused()
+    page.keyboard.type("in euros")
+    page.keyboard.press("Enter")
+    expect(page.locator("#said-chat")).to_have_text("The model is rewriting…")
+    page.locator("#chat-live [data-act=correct]").click()
+    expect(page.locator("#correction-chat")).to_contain_text("And the brie?")
+    expect(page.locator("#said-chat")).to_contain_text("has been left out")
+    expect(page.locator("#correction-chat textarea")).to_have_value(said)
+    room.vllm.answers["base"], room.vllm.pace_s = said, 0.0
+
+
+def test_a_page_that_the_app_forgot_says_so_and_keeps_what_was_written(room: Room, page: Page, apps: list[Any]) -> None:
+    ask(page, "What does it cost?")
+    before = _newest(room)
+    apps[0].routes[-1].app._app.state_holder.session_data.clear()  # as after a restart
+    page.locator(BOX).fill("And the honey?")
+    page.locator(BOX).press("Enter")
+    expect(page.locator("#chat-notice")).to_contain_text("ftchat was restarted since this page was opened")
+    expect(page.locator(BOX)).to_have_value("And the honey?")
+    assert asked(page) == ["What does it cost?"]
+    assert _newest(room) == before
+    page.reload()
+    page.get_by_role("tab", name="Chat").click()
+    ask(page, "And the honey?")
+    assert asked(page) == ["What does it cost?", "And the honey?"]
 
 
 @pytest.mark.parametrize(

@@ -242,6 +242,30 @@ def test_a_question_waits_for_the_engine_and_is_sent_by_itself_unless_it_is_held
     assert len(turns) == 1  # the one that was held back was never asked
 
 
+def test_a_suggestion_begins_anew_whatever_stood_there(room: Room, page: Page) -> None:
+    ask(page, QUESTION)
+    page.keyboard.press("1")
+    expect(page.locator("#vote-comment textarea")).to_be_visible()
+    page.locator("#vote-comment textarea").fill("Of the first one.")
+    chip = page.locator("#compare-offers .chip").first
+    suggested = chip.inner_text()
+    chip.click()
+    answered(page, suggested)
+    expect(page.locator("#after-vote")).to_be_hidden()
+    expect(page.locator("#compare-earlier summary")).to_have_count(0)
+    page.locator("#vote-left").click()
+    expect(page.locator("#vote-comment textarea")).to_have_value("")
+
+    room.reason = "The engine is starting."
+    suggested = chip.inner_text()
+    chip.click()
+    page.locator("#compare-hold").click()
+    expect(page.locator(BOX)).to_have_value(suggested)
+    expect(page.locator("#vote-left")).to_be_disabled()
+    expect(page.locator("#pane-left .asked")).to_have_count(0)
+    expect(page.locator("#after-vote")).to_be_hidden()
+
+
 def test_a_pane_stays_where_one_reads_while_it_grows(room: Room, page: Page) -> None:
     for name in ("base", "quagga-v1", "zanzibar-v7"):
         room.vllm.answers[name] = "\n\n".join(f"line {n}" for n in range(60)) + " and" * 60

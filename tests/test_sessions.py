@@ -148,6 +148,18 @@ async def test_what_nobody_could_answer_is_asked_again_and_then_left_to_the_pers
     assert (await shown(room, session)).prompt == "b"
 
 
+async def test_the_next_question_is_left_out_only_when_there_is_nothing_to_judge(room: Room) -> None:
+    room.reason = "The engine is starting."
+    session = await room.sessions.create(ANN, ["a", "b"])
+    with pytest.raises(NotFound):
+        room.sessions.skip_next(BOB, session)
+    room.sessions.skip_next(ANN, session)
+    room.reason = ""
+    assert (await shown(room, session)).prompt == "b"
+    room.sessions.skip_next(ANN, session)
+    assert [item.prompt for item in room.sessions.left_out(ANN, session)] == ["a"]
+
+
 async def test_a_question_too_long_for_the_model_is_left_out_with_the_reason(room: Room) -> None:
     session = await room.sessions.create(ANN, ["word " * 1900, "b"])
     await settled(room)

@@ -14,7 +14,7 @@ from ftchat.records import Person
 from ftchat.seen import TurnSeen
 from ftchat.ui import compare_views, texts, views
 from ftchat.ui.editor import Editor
-from ftchat.ui.elements import AT_ONCE, Updates, focus, html, visible
+from ftchat.ui.elements import AT_ONCE, Updates, focus, html, there, visible
 from ftchat.ui.similar import Similar
 from ftchat.ui.watching import Scene, see
 
@@ -30,7 +30,7 @@ class AfterVote:
         """Lay it out in the Blocks that is open."""
         self._parts = parts
         self.told, self.editors = dict[str, gr.HTML](), dict[str, Editor]()
-        self.gone = gr.State("")  # the turn before the one on the page: the panel is put away when it changes
+        self.gone = gr.State("")  # the turn that followed another: the panel of that one is put away when it changes
         with gr.Column(elem_id="after-vote", visible=False) as self.box:
             with gr.Row(elem_id="after-head"):
                 self.judged = html(elem_id="judged")
@@ -72,13 +72,9 @@ class AfterVote:
         return [self.box, self.comment, *closing, self.similar.box]
 
     def left(self) -> Updates:
-        """Another turn was asked: nothing of the one before stays."""
-        return {**visible(self.box, shown=False), self.comment: "", **self.closed()}
-
-    def closed(self) -> Updates:
-        """Both editors put away, with what they led to."""
+        """Another turn comes, or none: nothing of the one before stays."""
         closed = {part: update for editor in self.editors.values() for part, update in editor.closed().items()}
-        return closed | self.similar.none()
+        return {**visible(self.box, shown=False), self.comment: "", **closed, **self.similar.none()}
 
     def view(self, scene: Scene | None) -> Updates:
         """The panel for a turn; it is there when the names are known."""
@@ -132,7 +128,7 @@ class AfterVote:
     def _done(self, turn: str, request: gr.Request, deed: Deed) -> Updates:
         """Do it, and show how the turn stands then; what was refused is said in its sentence."""
         try:
-            who = self._parts.person(request, "rater")
+            who, turn = self._parts.person(request, "rater"), there(turn)
             deed(who)
             return {**self._show(see(self._parts.chat, who, turn)), self._notice: ""}
         except FtchatError as err:
@@ -170,7 +166,7 @@ class AfterVote:
         """Keep what was written about the vote; nothing is written when it is the same."""
         try:
             who = self._parts.person(request, "rater")
-            vote = self._parts.chat.seen(who, turn).vote
+            vote = self._parts.chat.seen(who, there(turn)).vote
             if vote is not None and comment.strip() != vote.comment:
                 reasons = {side: list(given) for side, given in vote.reasons.items()}
                 self._parts.judging.explain(who, vote.id, reasons=reasons, comment=comment)
@@ -183,7 +179,7 @@ class AfterVote:
             """The reply, or what it was corrected to, in a text field."""
             try:
                 who = self._parts.person(request, "rater")
-                return self.editors[side].opened(who, _reply(self._parts.chat.seen(who, turn), side))
+                return self.editors[side].opened(who, _reply(self._parts.chat.seen(who, there(turn)), side))
             except FtchatError as err:
                 return {self._notice: views.notice(err.message, kind="bad")}
 
@@ -194,7 +190,7 @@ class AfterVote:
             """Save a correction and show what it changed."""
             editor = self.editors[side]
             try:
-                who = self._parts.person(request, "rater")
+                who, turn = self._parts.person(request, "rater"), there(turn)
                 kept = editor.keep(who, reply or _reply(self._parts.chat.seen(who, turn), side), text, by)
                 after = editor.closed() | self.similar.offered(who, kept)
                 return {**self._show(see(self._parts.chat, who, turn)), **after, self._notice: ""}

@@ -29,6 +29,7 @@ from ftchat.ui.elements import (
     place,
     remembered,
     then_skip,
+    there,
     visible,
 )
 from ftchat.ui.exchanges import Exchanges, focus_acted
@@ -139,7 +140,7 @@ class ChatPage:
                 self._watchers.done(page_of(request), watch)
 
     async def _followed(self, turn: str, who: Person, wanted: Callable[[], bool]) -> AsyncIterator[Any]:
-        if not turn:
+        if not conversation_of(turn):
             return
         chat = self._parts.chat
         async for seen in watched(lambda: chat.seen(who, turn), wanted=wanted, every_s=lambda: self._watchers.every_s):
@@ -148,7 +149,7 @@ class ChatPage:
     async def end(self, turn: str, request: gr.Request) -> str:
         """Stop the answer that is being written."""
         try:
-            await self._parts.chat.stop(self._parts.person(request, "rater"), turn)
+            await self._parts.chat.stop(self._parts.person(request, "rater"), there(turn))
         except FtchatError as err:
             return views.notice(err.message, kind="bad")
         return ""
@@ -159,7 +160,7 @@ class ChatPage:
         """A path on the page, ready for the next question."""
         conversation = self._parts.chat.seen(who, leaf).conversation if leaf else None
         updates = {**self.said.view(who, leaf), **self.said.put_away(), **self.history.newest(who, conversation)}
-        updates |= {self.conversation: conversation or NOWHERE, self.turn: leaf, self.notice: ""}
+        updates |= {self.conversation: conversation or NOWHERE, self.turn: leaf or NOWHERE, self.notice: ""}
         return updates | {self.offers: "" if leaf else self.offered(who)}
 
     def _to(self, who: Person, leaf: str, request: gr.Request) -> Updates:
@@ -173,7 +174,7 @@ class ChatPage:
 
     def offer(self, clicked: gr.EventData) -> tuple[str, str]:
         """A suggested question, as if it had been typed into a new conversation."""
-        return str(clicked.value), ""
+        return str(clicked.value), NOWHERE
 
     def offered(self, who: Person) -> str:
         """A few questions that the practice model can answer; none for a model that nobody knows."""
@@ -219,7 +220,7 @@ class ChatPage:
         """A button in the conversation."""
         act, value, said = str(clicked.act), str(clicked.value), self.said
         try:
-            who = self._parts.person(request, "rater")
+            who, leaf = self._parts.person(request, "rater"), there(leaf)
             if act in ("correct", "fix"):
                 return said.correcting(who, value)
             if act == "edit":
@@ -234,9 +235,10 @@ class ChatPage:
         except FtchatError as err:
             return {self.notice: views.notice(err.message, kind="bad")}
 
-    def again(self, leaf: str, request: gr.Request) -> Updates:
+    def again(self, leaf: str, request: gr.Request) -> Any:
         """The conversation, after answers of it may have been corrected elsewhere."""
-        return self.said.view(self._parts.person(request), leaf)
+        who = self._parts.person(request)
+        return self.said.view(who, leaf) if conversation_of(leaf) else gr.skip()
 
     async def reword(
         self,
@@ -252,14 +254,14 @@ class ChatPage:
         try:
             who = self._parts.person(request, "rater")
             params = self.how.params(temperature, top_p, most)
-            return self._to(who, await self.said.reworded(who, turn, prompt, answerer, params), request)
+            return self._to(who, await self.said.reworded(who, there(turn), prompt, answerer, params), request)
         except FtchatError as err:
             return {self.notice: views.notice(err.message, kind="bad")}
 
     def correct(self, leaf: str, reply: str, text: str, by: str, request: gr.Request) -> Updates:
         """Save a correction and show what it changed."""
         try:
-            who = self._parts.person(request, "rater")
+            who, leaf = self._parts.person(request, "rater"), there(leaf)
             kept = self.said.editor.keep(who, reply, text, by)
             after = self.said.put_away() | self.said.similar.offered(who, kept)
             return {**self.said.view(who, leaf), **after, self.notice: ""}

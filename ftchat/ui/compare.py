@@ -31,6 +31,7 @@ from ftchat.ui.elements import (
     place,
     remembered,
     then_skip,
+    there,
     visible,
 )
 from ftchat.ui.prompt_row import PromptRow
@@ -91,10 +92,9 @@ class ComparePage:
         asked = [self.turn, self.conversation, *self.chosen.values(), self.blind]
         told = [self.turn, self.watch, self.conversation, self.versions.box, self.after.gone]
         self.row.wire(self.ask, asked=asked, told=told, watch=self.watch, watchers=self._watchers)
-        offer = self.offers.click(self.offer, None, [self.prompt, self.turn, self.conversation, self.offers], **AT_ONCE)
-        offer.then(**self.row.sending)
         states = [self.turn, self.watch, self.conversation, self.earlier, self.versions.box]
         self.begun = [*self._shown(), *states, self.prompt, *self.after.editing(), *self._around()]
+        self.offers.click(self.offer, None, self.begun, **STREAM).then(**self.row.sending)
         self.choosing = [self.choose, *self.chosen.values(), self.blind]
         self.choose.expand(self.choices, None, list(self.chosen.values()), **AT_ONCE)
         blocks.load(self.resume, [self.conversation, self.session.id], [*self.begun, self.banner], **STREAM)
@@ -113,7 +113,8 @@ class ComparePage:
         self.new.click(self.begin, None, outputs, **STREAM)
         self.after.next.click(self.onward, [session.id], outputs, **STREAM)
         session.start.click(self.start, [session.list], outputs, **STREAM)
-        session.skip.click(self.skip, [session.id, self.turn], outputs, **STREAM)
+        skip = {**STREAM, "trigger_mode": "multiple"}  # while the question before is waited for, too
+        session.skip.click(self.skip, [session.id, self.turn], outputs, **skip)
         session.leave.click(self.begin, None, outputs, **STREAM)
         session.end.click(self.end, [session.id], outputs, **STREAM)
         session.unfinished.click(self.go_on, None, outputs, **STREAM)
@@ -158,7 +159,7 @@ class ComparePage:
         turn = await chat.ask(who, prompt, mode="compare", contestants=names, blind=blind, **where)
         box = gr.update(value="", placeholder=texts.ASK_FOLLOW_UP)
         updates = {self.turn: turn, self.conversation: chat.seen(who, turn).conversation, self.prompt: box}
-        updates |= {self.versions.box: "", self.after.gone: shown}
+        updates |= {self.versions.box: "", self.after.gone: turn if shown else ""}
         return updates | {self.watch: self._watchers.renew(page_of(request))}
 
     def _wanted(self, request: gr.Request, watch: str) -> Callable[[], bool]:
@@ -175,7 +176,7 @@ class ComparePage:
                 self._watchers.done(page_of(request), watch)
 
     async def _followed(self, turn: str, who: Person, wanted: Callable[[], bool]) -> AsyncIterator[Any]:
-        if not turn:
+        if not conversation_of(turn):
             return
         looks = watched(lambda: see(self._parts.chat, who, turn), wanted=wanted, every_s=lambda: self._watchers.every_s)
         earlier = self._before(who, turn)
@@ -184,7 +185,7 @@ class ComparePage:
 
     def settle(self, turn: str, request: gr.Request) -> Any:
         """When all is written: the panel of a turn whose names are known."""
-        scene = see(self._parts.chat, self._parts.person(request), turn) if turn else None
+        scene = see(self._parts.chat, self._parts.person(request), turn) if conversation_of(turn) else None
         return self.after.view(scene) if scene and compare_views.revealed(scene.turn) else gr.skip()
 
     def _before(self, who: Person, turn: str) -> str:
@@ -196,7 +197,7 @@ class ComparePage:
         """Save who was better; names are shown after the commit."""
         winner: Any = clicked.act
         try:
-            who = self._parts.person(request, "rater")
+            who, turn = self._parts.person(request, "rater"), there(turn)
             given = self._parts.chat.seen(who, turn).vote
             if given is None or given.winner != winner:  # else a second click of the same button
                 await self._parts.judging.vote(who, turn, winner)
@@ -208,7 +209,7 @@ class ComparePage:
     async def ask_again(self, turn: str, request: gr.Request) -> Updates:
         """The same question, with what was just corrected; its answer is followed beside the two."""
         try:
-            await self._parts.chat.ask_again(self._parts.person(request, "rater"), turn)
+            await self._parts.chat.ask_again(self._parts.person(request, "rater"), there(turn))
         except FtchatError as err:
             return {self.notice: views.notice(err.message, kind="bad")}
         return {self.watch: self._watchers.renew(page_of(request)), self.notice: ""}
@@ -218,14 +219,16 @@ class ComparePage:
     def begin(self, request: gr.Request) -> Updates:
         """A new conversation: empty panes, other suggestions."""
         watch = self._watchers.renew(page_of(request))
-        updates = {**self.view(None), **self.after.closed(), self.earlier: "", self.turn: "", self.watch: watch}
+        updates = {**self.view(None), **self.after.left(), self.earlier: "", self.turn: NOWHERE, self.watch: watch}
         updates |= {**self.row.free(placeholder=texts.ASK_BOTH), self.conversation: NOWHERE}  # what was written stays
         updates |= {**self.session.none(), self.offers: self.offered(), self.versions.box: ""}
         return updates | visible(self.row.line, self.below, shown=True)
 
-    def offer(self, clicked: gr.EventData) -> tuple[str, str, str, str]:
+    def offer(self, clicked: gr.EventData, request: gr.Request) -> Updates:
         """A suggested question, as if it had been typed into a new conversation; and others to go on with."""
-        return str(clicked.value), "", NOWHERE, self.offered(but=str(clicked.value))
+        question = str(clicked.value)
+        box = gr.update(value=question, interactive=True, placeholder=texts.ASK_BOTH)
+        return {**self.begin(request), self.prompt: box, self.offers: self.offered(but=question)}
 
     def offered(self, *, but: str = "") -> str:
         """A few questions that the practice model can answer; none for a model that nobody knows."""
@@ -261,11 +264,11 @@ class ComparePage:
             where = conversation_of(conversation)
             turns = self._parts.chat.path(who, where) if where else []
         except FtchatError:  # another home, or somebody else's: begin anew
-            yield {**updates, self.conversation: NOWHERE, self.turn: ""}
+            yield {**updates, self.conversation: NOWHERE, self.turn: NOWHERE}
             return
         box = gr.update(placeholder=texts.ASK_FOLLOW_UP if turns else texts.ASK_BOTH)
         turn, watch = self._compared(who, turns), self._watchers.renew(page_of(request))
-        yield {**updates, **self._there(who, turn), self.turn: turn, self.prompt: box, self.watch: watch}
+        yield {**updates, **self._there(who, turn), self.turn: turn or NOWHERE, self.prompt: box, self.watch: watch}
 
     def _there(self, who: Person, turn: str) -> Updates:
         """A turn that was judged, or not, before it came onto this page."""
@@ -324,8 +327,10 @@ class ComparePage:
     async def skip(self, session: str, turn: str, request: gr.Request) -> AsyncIterator[Updates]:
         """Leave this question out; after a vote there is nothing to leave out, and it goes on."""
         try:
-            who = self._parts.person(request, "rater")
-            if turn and not self._parts.chat.seen(who, turn).vote:
+            who, turn = self._parts.person(request, "rater"), there(turn)
+            if not turn:
+                self._parts.sessions.skip_next(who, session)
+            elif not self._parts.chat.seen(who, turn).vote:
                 self._parts.sessions.skip(who, session, turn)
         except FtchatError as err:
             yield {self.notice: views.notice(err.message, kind="bad")}
@@ -359,12 +364,13 @@ class ComparePage:
 
     def _at(self, found: Next, watch: str) -> Updates:
         """A session at a question that can be judged, or at one that is still to be answered."""
-        updates = {**self.session.shown(found), **self.after.closed(), self.versions.box: "", self.notice: ""}
+        updates = {**self.session.shown(found), **self.after.left(), self.versions.box: "", self.notice: ""}
         updates |= visible(self.row.line, self.below, shown=False)
         if found.turn is not None and to_judge(found.turn):  # shown by whoever follows it: two would cross on the way
             return {**updates, self.turn: found.turn.turn, self.watch: watch}
         panes = {pane: compare_views.coming(found.prompt, side) for side, pane in self.panes.items()}
-        return {**updates, **self.view(None), **panes, self.turn: "", self.notice: views.notice(found.waiting)}
+        why = views.notice(found.waiting or texts.SESSION_UNANSWERED)
+        return {**self.view(None), **updates, **panes, self.turn: NOWHERE, self.notice: why}
 
 
 def contestants(left: str, right: str) -> tuple[str, str] | None:

@@ -10,9 +10,9 @@ import gradio as gr
 
 from ftchat.errors import FtchatError
 from ftchat.parts import Parts
-from ftchat.records import Person
+from ftchat.records import Person, new_id
 from ftchat.ui import texts, views
-from ftchat.ui.elements import AT_ONCE, STREAM, Updates, html, then_skip, visible
+from ftchat.ui.elements import AT_ONCE, STREAM, Updates, html, then_skip, there, visible
 
 
 class Editor:
@@ -23,6 +23,8 @@ class Editor:
         self._parts = parts
         self.side = side
         self.reply = gr.State("")
+        self.opening = gr.State("")  # another one each time that it is opened
+        self.draft = gr.State({})  # what the model wrote, until it is in the field or left out
         self.by = gr.State("")  # the instruction by which the model wrote what is in the field
         with gr.Column(elem_id=f"fix-{side}", min_width=280):
             self.fixed = html(elem_id=f"fixed-{side}", clicks=True)
@@ -66,15 +68,16 @@ class Editor:
         self.text.change(  # not input: that misses what is pasted
             self.differ, [self.reply, self.text], [self.change], **differ
         )
-        asked = [self.reply, self.instruction, self.text]
-        written = [self.text, self.by, self.said, self.change, self.rewrite]
-        told = [self.rewrite.click, self.instruction.submit]
-        gr.on(told, self.redraft, asked, written, concurrency_id=f"redraft-{self.side}", **STREAM)
+        asked, told = [self.reply, self.opening, self.instruction, self.text], [self.draft, self.said, self.rewrite]
+        clicked, apart = [self.rewrite.click, self.instruction.submit], f"redraft-{self.side}"
+        written = gr.on(clicked, self.redraft, asked, told, concurrency_id=apart, **STREAM)
+        into = [self.text, self.by, self.change, *told]
+        written.then(self.drafted, [self.opening, self.text, self.draft], into, **AT_ONCE)
 
     def outputs(self) -> list[Any]:
         """What opening and closing write."""
         fields = [self.text, self.instruction, self.by, self.said, self.change, self.rewrite]
-        return [self.reply, self.box, self.openers, *fields]
+        return [self.reply, self.opening, self.box, self.openers, *fields]
 
     def closing(self) -> list[Any]:
         """What closing writes."""
@@ -91,7 +94,8 @@ class Editor:
         change = views.changing(original.text, corrected) if corrected else ""
         field = gr.update(value=corrected or original.text.strip(), label=label)
         shown = visible(self.box, shown=True) | (visible(self.openers, shown=False) if alone else {})
-        return {**shown, **self._emptied(), self.reply: reply, self.text: field, self.change: change}
+        shown |= {self.reply: reply, self.opening: new_id("o"), self.text: field, self.change: change}
+        return {**shown, **self._emptied()}
 
     def closed(self, *, buttons: bool = True) -> Updates:
         """The buttons again, where there are any."""
@@ -102,7 +106,7 @@ class Editor:
 
     def keep(self, who: Person, reply: str, text: str, by: str) -> str:
         """Save the correction; its id."""
-        return self._parts.judging.correct(who, reply, text, instruction=by)
+        return self._parts.judging.correct(who, there(reply), text, instruction=by)
 
     def refused(self, err: FtchatError) -> Updates:
         """Why it was not saved, where the person is looking."""
@@ -114,21 +118,35 @@ class Editor:
         """What the text changes, while it is written."""
         try:
             who = self._parts.person(request, "rater")
-            return views.changing(self._parts.judging.correctable(who, reply).text, text)
+            return views.changing(self._parts.judging.correctable(who, there(reply)).text, text)
         except FtchatError as err:
             return views.notice(err.message, kind="bad")
 
     @then_skip
-    async def redraft(self, reply: str, instruction: str, text: str, request: gr.Request) -> AsyncIterator[Updates]:
-        """The text rewritten by the model, as a proposal in the field."""
+    async def redraft(
+        self, reply: str, opening: str, instruction: str, text: str, request: gr.Request
+    ) -> AsyncIterator[Updates]:
+        """The text rewritten by the model, as a proposal that `drafted` puts into the field."""
         try:
             who = self._parts.person(request, "rater")
-            original = self._parts.judging.correctable(who, reply).text.strip()
-            yield {self.said: views.notice(texts.REWRITING), self.rewrite: gr.update(interactive=False)}
+            original = self._parts.judging.correctable(who, there(reply)).text.strip()
+            begun = {self.said: views.notice(texts.REWRITING), self.rewrite: gr.update(interactive=False)}
+            yield {**begun, self.draft: {}}
             changed = "" if text.strip() == original else text
             proposed = await self._parts.redrafts.propose(who, reply, instruction, text=changed)
-            written = {self.text: proposed, self.by: instruction, self.change: views.changing(original, proposed)}
-            said = views.notice(texts.REWRITTEN, kind="done")
-            yield {**written, self.said: said, self.rewrite: gr.update(interactive=True)}
+            change = views.changing(original, proposed)
+            yield {self.draft: {"of": [opening, text], "text": proposed, "by": instruction, "change": change}}
         except FtchatError as err:
             yield {**self.refused(err), self.rewrite: gr.update(interactive=True)}
+
+    def drafted(self, opening: str, text: str, draft: dict[str, Any]) -> Any:
+        """What the model wrote, into the field that it was asked for and that nobody changed meanwhile."""
+        if not draft:
+            return gr.skip()
+        updates: Updates = {self.draft: {}, self.rewrite: gr.update(interactive=True)}
+        if draft["of"] != [opening, text]:
+            elsewhere = draft["of"][0] != opening
+            left_out = texts.REWRITTEN_ELSEWHERE if elsewhere else texts.REWRITTEN_LATE
+            return {**updates, self.said: views.notice(left_out)}
+        written = {self.text: draft["text"], self.by: draft["by"], self.change: draft["change"]}
+        return {**updates, **written, self.said: views.notice(texts.REWRITTEN, kind="done")}

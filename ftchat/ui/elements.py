@@ -7,6 +7,7 @@ from typing import Any, ParamSpec, cast
 
 import gradio as gr
 
+from ftchat.errors import Conflict
 from ftchat.ui import texts
 
 P = ParamSpec("P")
@@ -34,7 +35,9 @@ _CLICKED = """element.addEventListener('click', (event) => {
 });"""
 
 
-NOWHERE = "-"  # no conversation: gradio's BrowserState does not store what is empty
+# No conversation, no turn. Gradio's BrowserState does not store what is empty; and a page whose turn is empty is one
+# that the app forgot, by a restart or after an hour asleep: each says what it shows as soon as it is opened.
+NOWHERE = "-"
 
 
 def remembered(storage_key: str) -> gr.BrowserState:
@@ -52,8 +55,15 @@ def place(*states: gr.BrowserState) -> None:
 
 
 def conversation_of(stored: Any) -> str | None:
-    """The conversation that a browser remembers, if it does."""
+    """The conversation that a browser remembers, or the turn that a page does, if there is one."""
     return stored if isinstance(stored, str) and stored not in ("", NOWHERE) else None
+
+
+def there(turn: str) -> str:
+    """The turn that stands on a page, "" where none does; a page that the app forgot is refused."""
+    if not turn:
+        raise Conflict(texts.PAGE_FORGOTTEN)
+    return "" if turn == NOWHERE else turn
 
 
 def html(value: str = "", *, elem_id: str, clicks: bool = False) -> gr.HTML:

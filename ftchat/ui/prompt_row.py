@@ -12,7 +12,7 @@ import gradio as gr
 from ftchat.errors import FtchatError
 from ftchat.parts import Parts
 from ftchat.ui import texts, views
-from ftchat.ui.elements import AS_IT_IS, STREAM, Updates, html, page_of, prompt_box
+from ftchat.ui.elements import AS_IT_IS, STREAM, Updates, html, page_of, prompt_box, there
 from ftchat.ui.watching import Watchers, until_ready
 
 Ask = Callable[..., Awaitable[Updates]]  # takes the request, the prompt, and what else a page asks with
@@ -37,7 +37,8 @@ class PromptRow:
                 self.send = gr.Button(texts.SEND, variant="primary", elem_id=f"{page}-send", scale=0)
 
     def wire(self, ask: Ask, *, asked: Sequence[Any], told: Sequence[Any], watch: gr.State, watchers: Watchers) -> None:
-        """Which event calls what. `ask` is the page's, and calls `sent`; `told` is what it writes, `watch` too."""
+        """Which event calls what. `ask` is the page's, and calls `sent`; `asked` begins with the turn that stands on
+        the page; `told` is what it writes, `watch` too."""
         self._watch, self._watchers = watch, watchers
         self.sending: dict[str, Any] = {  # for events of the page that send what is in the box
             **STREAM,
@@ -59,17 +60,19 @@ class PromptRow:
         """To be written in."""
         return {self.notice: "", self.prompt: gr.update(interactive=True, **prompt)}
 
-    async def sent(self, ask: Ask, request: gr.Request, held: str, prompt: str, *rest: Any) -> Any:
-        """Ask. While the engine is not ready keep the question; this is then called again, for what is `held`."""
+    async def sent(self, ask: Ask, request: gr.Request, held: str, prompt: str, turn: str, *rest: Any) -> Any:
+        """Ask after a turn. While the engine is not ready keep the question; this is then called again, for what is
+        `held`."""
         page = page_of(request)
         late = self._watchers.take(page, held)  # once for each question that waits
         try:
+            shown = there(turn)
             if not late and prompt.strip() and self._parts.chat.waiting:
                 self._parts.person(request, "rater")
                 return self._hold(page)
             if late and not await self._ready(page, held):
                 return gr.skip()
-            said = {self.notice: "", **await ask(request, prompt, *rest)}
+            said = {self.notice: "", **await ask(request, prompt, shown, *rest)}
         except FtchatError as err:
             said = {self.notice: views.notice(err.message, kind="bad")}
             said |= {self._watch: self._watchers.renew(page)} if late else {}

@@ -57,6 +57,10 @@ INSTRUCTION_EXAMPLE = "shorter, and name the price in euros"
 INSTRUCTION_HINT = "The model rewrites the text above. You look it over, change what you like, and save."
 REWRITE, REWRITING = "Rewrite", "The model is rewriting…"
 REWRITTEN = "Rewritten. Look it over, change what you like, and save."
+REWRITTEN_LATE = (
+    "You changed the text while it was being rewritten, so it is as you left it. Rewrite takes it from there."
+)
+REWRITTEN_ELSEWHERE = "What was being rewritten before you opened this answer has been left out."
 CORRECTION = "What it should have said"
 CORRECTION_KEYS = "Ctrl+Enter saves, Escape leaves it."
 SAVE_CORRECTION, CANCEL = "Save correction", "Cancel"
@@ -108,6 +112,7 @@ SESSION_FAR = "{done} of {total} judged"
 SESSION_READY = {0: "none answered ahead", 1: "1 answered ahead"}
 SESSION_READY_MANY = "{n} answered ahead"
 SESSION_OPEN = "Not finished yet"
+SESSION_UNANSWERED = "Neither model could answer this question. It is asked again a few times; Skip leaves it out."
 SESSION_NEXT = "Next question: “{prompt}”"
 SESSION_DONE = "Session done: {voted} judged, {skipped} left out."
 SESSION_ENDED = "Session ended: {voted} of {total} judged. What you gave is kept."
@@ -121,6 +126,10 @@ BLIND = "Hide who is who until I vote"
 CHOOSE_BOTH = "Choose both, or leave both to ftchat."
 PRACTICE = "This is ftchat's small practice model: a made-up food shop, little else. To teach a real one, start with "
 PRACTICE_COMMAND = "FTCHAT_MODEL=/path/to/model make run"
+PAGE_FORGOTTEN = (
+    "ftchat was restarted since this page was opened, or the page slept for long: nothing was saved or asked. "
+    "Copy what you wrote, and reload the page."
+)
 QUESTION_WAITS = "Your question stays here and is sent by itself as soon as it can be answered."
 WAITING_EMPTY = "{why} You can write your question already."
 

@@ -13,7 +13,7 @@ from ftchat.errors import FtchatError
 from ftchat.parts import Parts
 from ftchat.records import Person
 from ftchat.ui import texts, views
-from ftchat.ui.elements import AT_ONCE, STREAM, Updates, conversation_of, html
+from ftchat.ui.elements import AT_ONCE, STREAM, Updates, conversation_of, html, there
 
 To = Callable[[Person, str, gr.Request], Updates]  # a turn onto the page
 
@@ -35,7 +35,7 @@ class Versions:
     def view(self, turn: str, session: str, request: gr.Request) -> str:
         """Which of its versions a turn is, once it is written."""
         who = self._parts.person(request)
-        seen = self._parts.chat.seen(who, turn) if turn else None
+        seen = self._parts.chat.seen(who, turn) if conversation_of(turn) else None
         if seen is None or seen.writing or seen.mode != "compare" or conversation_of(session):
             return ""
         compared = [one for one in seen.siblings if one == turn or self._parts.chat.seen(who, one).mode == "compare"]
@@ -48,6 +48,6 @@ class Versions:
             if str(clicked.act) == "sibling":
                 return self._to(self._parts.person(request), str(clicked.value), request)
             who = self._parts.person(request, "rater")
-            return self._to(who, await self._parts.chat.regenerate(who, turn), request)
+            return self._to(who, await self._parts.chat.regenerate(who, there(turn)), request)
         except FtchatError as err:
             return {self.box: views.notice(err.message, kind="bad")}

@@ -1,0 +1,241 @@
+"""Compare and Chat as a browser calls them, without one: what begins a turn puts the one before away, what cannot be
+asked can be skipped, a rewriting that comes late changes nothing, and a page that the app forgot stores nothing."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import gradio as gr
+import pytest
+from room import ANN, Room
+
+from ftchat.errors import Conflict
+from ftchat.ui import texts
+from ftchat.ui.chat import ChatPage
+from ftchat.ui.compare import ComparePage
+from ftchat.ui.elements import NOWHERE, Updates
+
+ME = replace(ANN, name="admin")  # who is at this machine
+HERE = cast(gr.Request, SimpleNamespace(session_hash="page"))
+FORGOTTEN = "ftchat was restarted since this page was opened"
+HOW = ("", "champion", 0.7, 0.95, 64)
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    made = Room(tmp_path)
+    made.adapter()
+    yield made
+    await made.close()
+
+
+def laid_out(page: Any, room: Room) -> Any:
+    with gr.Blocks() as blocks:
+        made = page(room.parts)
+        made.wire(blocks)
+    return made
+
+
+@pytest.fixture
+def compare(room: Room) -> ComparePage:
+    return cast(ComparePage, laid_out(ComparePage, room))
+
+
+@pytest.fixture
+def chat(room: Room) -> ChatPage:
+    return cast(ChatPage, laid_out(ChatPage, room))
+
+
+def click(act: str, value: str = "") -> gr.EventData:
+    return cast(gr.EventData, SimpleNamespace(act=act, value=value))
+
+
+async def first(views: AsyncIterator[Any]) -> Any:
+    """The first view of a stream that goes on for as long as somebody waits."""
+    async with aclosing(cast(AsyncGenerator[Any, None], views)) as stream:
+        return await anext(stream)
+
+
+async def last(views: AsyncIterator[Any]) -> Any:
+    """The last view of a stream, but for the skip that ends it."""
+    seen = [view async for view in views]
+    return seen[-2]
+
+
+async def asked(compare: ComparePage, room: Room, prompt: str, shown: str = NOWHERE) -> Updates:
+    updates = await compare.ask(HERE, "", prompt, shown, NOWHERE, "", "", True)
+    await room.done(updates[compare.turn], ME)
+    return cast(Updates, updates)
+
+
+def stored(room: Room) -> list[Any]:
+    """How much there is of what people write."""
+    tables = ("conversations", "turns", "votes", "ratings", "corrections", "voids")
+    return [room.store.rows(f"SELECT COUNT(*) AS n FROM {table}")[0]["n"] for table in tables]
+
+
+# -- the turn before is put away --
+
+
+async def test_a_suggestion_puts_the_comparison_before_away_with_its_panel(room: Room, compare: ComparePage) -> None:
+    turn = (await asked(compare, room, "What does the gouda cost?"))[compare.turn]
+    voted = await compare.vote(turn, click("left"), HERE)
+    assert voted[compare.after.box]["visible"]
+    offered = compare.offer(click("offer", "What does the brie cost?"), HERE)
+    assert offered[compare.prompt]["value"] == "What does the brie cost?"
+    assert (offered[compare.turn], offered[compare.conversation]) == (NOWHERE, NOWHERE)
+    assert offered[compare.votes].count("disabled") == 4
+    assert "What does the gouda cost?" not in str([offered[pane] for pane in compare.panes.values()])
+    assert (offered[compare.after.box]["visible"], offered[compare.after.comment]) == (False, "")
+    assert set(offered) <= set(compare.begun)
+
+
+async def test_each_follow_up_puts_the_panel_before_away_also_after_the_same_turn_again(
+    room: Room, compare: ComparePage
+) -> None:
+    first = await asked(compare, room, "What does the gouda cost?")
+    ups = [await asked(compare, room, prompt, first[compare.turn]) for prompt in ("And the brie?", "And the tea?")]
+    gone = [updates[compare.after.gone] for updates in (first, *ups)]
+    assert len(set(gone)) == 3  # gradio tells of a state only when it has changed
+    assert compare.after.left()[compare.after.box]["visible"] is False
+
+
+async def test_the_next_question_of_a_session_comes_without_the_panel_and_the_comment_of_the_one_before(
+    room: Room, compare: ComparePage
+) -> None:
+    shown = await last(compare.start("One?\nTwo?", HERE))
+    await room.done(shown[compare.turn], ME)
+    await compare.vote(shown[compare.turn], click("left"), HERE)
+    following = await last(compare.onward(shown[compare.session.id], HERE))
+    assert following[compare.turn] not in (NOWHERE, shown[compare.turn])
+    assert (following[compare.after.box]["visible"], following[compare.after.comment]) == (False, "")
+
+
+# -- what cannot be asked --
+
+
+async def test_a_question_of_a_session_that_nobody_can_ask_is_skipped(
+    room: Room, compare: ComparePage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(model: str) -> None:
+        raise Conflict(f"{model} cannot be loaded.")
+
+    monkeypatch.setattr(room.chat, "_summon", refuse)
+    session = await room.sessions.create(ME, ["One?", "Two?"])
+    waiting = await first(compare.go_on(HERE, click("go-on", session)))
+    assert (waiting[compare.turn], "One?" in waiting[compare.panes["left"]]) == (NOWHERE, True)
+    following = await first(compare.skip(session, waiting[compare.turn], HERE))
+    assert (following[compare.turn], "Two?" in following[compare.panes["left"]]) == (NOWHERE, True)
+    assert [item.prompt for item in room.sessions.left_out(ME, session)] == ["One?"]
+
+
+async def test_a_question_that_nobody_could_answer_says_so_and_is_skipped(
+    room: Room, compare: ComparePage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ftchat.sessions._AGAIN_S", ())
+    room.vllm.fails |= {"base", "shop-v1"}
+    session = await room.sessions.create(ME, ["One?", "Two?"])
+    while (turn := (await room.sessions.next(ME, session)).turn) is None or turn.writing:
+        await room.sessions._fillers[session]
+    waiting = await first(compare.go_on(HERE, click("go-on", session)))
+    assert waiting[compare.turn] == NOWHERE
+    assert texts.SESSION_UNANSWERED in waiting[compare.notice]
+    await first(compare.skip(session, waiting[compare.turn], HERE))
+    assert [item.prompt for item in room.sessions.left_out(ME, session)] == ["One?"]
+
+
+# -- a rewriting that comes late --
+
+
+async def redrafted(chat: ChatPage, opened: Updates) -> dict[str, Any]:
+    editor = chat.said.editor
+    reply, opening, text = opened[editor.reply], opened[editor.opening], opened[editor.text]["value"]
+    drafted = await last(editor.redraft(reply, opening, "in euros", text, HERE))
+    return cast(dict[str, Any], drafted[editor.draft])
+
+
+async def answered(chat: ChatPage, room: Room, prompt: str, leaf: str = NOWHERE) -> str:
+    turn: str = (await chat.ask(HERE, "", prompt, leaf, *HOW))[chat.turn]
+    await room.done(turn, ME)
+    return turn
+
+
+async def test_a_rewriting_goes_into_the_field_that_it_was_asked_for_as_long_as_nobody_wrote_there(
+    room: Room, chat: ChatPage
+) -> None:
+    editor = chat.said.editor
+    turn = await answered(chat, room, "What does it cost?")
+    other = await answered(chat, room, "And the brie?", turn)
+    one, two = (room.store.turns.get(each).replies[0].id for each in (turn, other))
+    room.vllm.answers["base"] = "It is EUR 12, now."
+    first = chat.said.correcting(ME, one)
+    draft, text = await redrafted(chat, first), first[editor.text]["value"]
+    written = editor.drafted(first[editor.opening], text, draft)
+    assert (written[editor.text], written[editor.by]) == ("It is EUR 12, now.", "in euros")
+    assert written[editor.draft] == {}
+
+    typed = editor.drafted(first[editor.opening], f"{text} Thank you!", draft)
+    again, second = chat.said.correcting(ME, one), chat.said.correcting(ME, two)
+    late = [editor.drafted(opened[editor.opening], text, draft) for opened in (again, second)]
+    assert [editor.text in updates for updates in (typed, *late)] == [False] * 3
+    assert texts.REWRITTEN_LATE in typed[editor.said]
+    assert [texts.REWRITTEN_ELSEWHERE in updates[editor.said] for updates in late] == [True, True]
+
+
+# -- a page that the app forgot --
+
+
+async def test_an_opened_page_says_what_stands_on_it_also_when_nothing_does(
+    compare: ComparePage, chat: ChatPage
+) -> None:
+    assert chat.resume(NOWHERE, HERE)[chat.turn] == NOWHERE
+    for conversation in (NOWHERE, "c_of_another_home"):
+        assert (await last(compare.resume(conversation, NOWHERE, HERE)))[compare.turn] == NOWHERE
+
+
+async def test_what_is_clicked_on_a_forgotten_chat_is_refused_and_nothing_is_stored(room: Room, chat: ChatPage) -> None:
+    turn = await answered(chat, room, "What does it cost?")
+    reply, before = room.store.turns.get(turn).replies[0].id, stored(room)
+    room.reason = "The engine is starting."  # nor is anything kept for later
+    said = [await chat.ask(HERE, "", "And the brie?", "", *HOW)]
+    room.reason = ""
+    said += [await chat.ask(HERE, "", "And the brie?", "", *HOW)]
+    for act, value in (("up", reply), ("regenerate", turn), ("correct", reply), ("reason", f"{reply}|wrong fact")):
+        said.append(await chat.act("", *HOW[1:], HERE, click(act, value)))
+    said.append(await chat.reword("", "And the brie?", *HOW[1:], HERE))
+    assert [set(updates) for updates in said] == [{chat.notice}] * len(said)
+    assert all(FORGOTTEN in updates[chat.notice] for updates in said)
+    assert FORGOTTEN in chat.correct("", reply, "It costs EUR 12.", "", HERE)[chat.said.editor.said]
+    assert FORGOTTEN in await chat.end("", HERE)
+    assert "value" not in chat.again("", HERE)  # the conversation stays in sight
+    assert stored(room) == before
+
+
+async def test_what_is_clicked_on_a_forgotten_comparison_is_refused_and_nothing_is_stored(
+    room: Room, compare: ComparePage
+) -> None:
+    updates = await asked(compare, room, "What does it cost?")
+    turn, conversation = updates[compare.turn], updates[compare.conversation]
+    await compare.vote(turn, click("left"), HERE)
+    room.reason = "The engine is starting."  # nor is anything kept for later
+    session = await room.sessions.create(ME, ["One?"])
+    reply, before, after = room.store.turns.get(turn).replies[0].id, stored(room), compare.after
+    clicks: list[Callable[[], Any]] = [
+        lambda: compare.ask(HERE, "", "And the brie?", "", conversation, "", "", True),
+        lambda: compare.vote("", click("left"), HERE),
+        lambda: compare.ask_again("", HERE),
+        lambda: after.say("", HERE, click("up", reply)),
+    ]
+    said = [await each() for each in clicks]
+    said += [after.take_back("", HERE), after._opening("left")("", HERE)]
+    said.append(await last(compare.skip(session, "", HERE)))
+    assert [set(updates) for updates in said] == [{compare.notice}] * len(said)
+    assert all(FORGOTTEN in updates[compare.notice] for updates in said)
+    assert FORGOTTEN in after._saving("left")("", reply, "EUR 12.", "", HERE)[after.editors["left"].said]
+    assert FORGOTTEN in await after.remark("", "Because.", HERE)
+    assert FORGOTTEN in (await compare.versions.act("", HERE, click("regenerate", turn)))[compare.versions.box]
+    assert stored(room) == before
+    assert room.sessions.left_out(ME, session) == []
