@@ -197,9 +197,9 @@ class Judging:
         _with_ends(turn)
         return found
 
-    def to_correct(self, who: Person, *, limit: int = 100) -> list[str]:
-        """The correction queue: turns voted both_bad and not yet corrected, oldest first; a reviewer sees all."""
-        return self._store.judged.to_correct(who.reads, limit=limit)
+    def to_correct(self, who: Person, *, before: str | None = None, limit: int = 100) -> list[str]:
+        """The correction queue: turns voted both_bad and not yet corrected, newest first; a reviewer sees all."""
+        return self._store.judged.to_correct(who.reads, before=before, limit=limit)
 
     def _approve(self, feedback: str, who: Person) -> None:
         if self._settings.approve_own and who.is_at_least("reviewer"):

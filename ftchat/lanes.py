@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 _SAVE_AGAIN_S = (0.5, 1.0, 2.0, 4.0)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Tally:
     """What one contestant has answered since this app started."""
 
@@ -29,12 +29,14 @@ class Tally:
     tokens: int = 0
     ttft_ms: float = 0.0
 
-    def add(self, reply: Reply) -> None:
-        """Count a reply that has ended."""
-        self.replies += 1
-        self.errors += reply.finish == "error"
-        self.tokens += reply.completion_tokens
-        self.ttft_ms += reply.ttft_ms or 0.0
+    def plus(self, replies: Sequence[Reply]) -> "Tally":
+        """With these, which have ended. All at once: whoever reads meanwhile sees none of them or all."""
+        return Tally(
+            replies=self.replies + len(replies),
+            errors=self.errors + sum(reply.finish == "error" for reply in replies),
+            tokens=self.tokens + sum(reply.completion_tokens for reply in replies),
+            ttft_ms=self.ttft_ms + sum(reply.ttft_ms or 0.0 for reply in replies),
+        )
 
 
 @dataclass
@@ -47,6 +49,7 @@ class LiveTurn:
     bell: asyncio.Event = field(default_factory=asyncio.Event)
     lanes: list[asyncio.Task[Reply]] = field(default_factory=list)
     writers: list[asyncio.Task[None]] = field(default_factory=list)
+    ended: list[Reply] = field(default_factory=list)  # as they were written
     leader: asyncio.Task[None] | None = None  # kept here so that it is not collected while it runs
 
     @property
@@ -177,9 +180,20 @@ class Lanes:
                 broke = f"Something in ftchat broke ({type(err).__name__})."
                 reply = replace(reply, finish="error", error=f"This answer could not be saved. {broke}")
                 break
-        who = "blind" if live.turn.blind else reply.contestant  # a count by name would tell who was who
-        self.tallies.setdefault(who, Tally()).add(reply)
+        self._count(live, reply)
         live.grow(reply)
+
+    def _count(self, live: LiveTurn, reply: Reply) -> None:
+        """Add the lanes of a turn when the last has ended: read in between, each would have its own count and time."""
+        live.ended.append(reply)
+        if len(live.ended) < len(live.replies):
+            return
+        by_name = dict[str, list[Reply]]()
+        for one in live.ended:
+            who = "blind" if live.turn.blind else one.contestant  # a count by name would tell who was who
+            by_name.setdefault(who, []).append(one)
+        for who, replies in by_name.items():
+            self.tallies[who] = self.tallies.get(who, Tally()).plus(replies)
 
 
 def _grown(reply: Reply, piece: Piece, *, ms: float) -> Reply:

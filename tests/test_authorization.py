@@ -22,6 +22,7 @@ from ftchat import ui, web
 from ftchat.errors import NotFound
 from ftchat.records import STANDINGS, Person, Standing
 from ftchat.ui.doorway import Bindings, Doorway
+from ftchat.ui.upkeep import Upkeep
 
 # gradio 6.31 (queueing.py, its analytics) asks pandas 3 for what that deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
@@ -621,7 +622,7 @@ def doorway(room: Room) -> Doorway:
     async def beyond(scope: Any, receive: Any, send: Any) -> None:
         raise AssertionError(f"{scope['method']} {scope['path']} came through")
 
-    return Doorway(beyond, parts=room.parts, event_session=lambda event: None)
+    return Doorway(beyond, parts=room.parts, event_session=lambda event: None, upkeep=Upkeep(gr.Blocks()))
 
 
 UNUSED = [

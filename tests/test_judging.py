@@ -228,13 +228,14 @@ async def test_what_both_got_wrong_waits_to_be_corrected(room: Room) -> None:
     turns = {who: [await compared(room, f"{who.name} {i}", who) for i in range(2)] for who in (ANN, BOB)}
     votes = {turn: await room.judging.vote(who, turn, "both_bad") for who, all_ in turns.items() for turn in all_}
     await room.judging.vote(ANN, await compared(room, "fine"), "tie")
-    assert room.judging.to_correct(BOB) == turns[BOB]
-    assert room.judging.to_correct(EVE) == [*turns[ANN], *turns[BOB]]
+    assert room.judging.to_correct(BOB) == turns[BOB][::-1]
+    assert room.judging.to_correct(EVE) == [*turns[BOB][::-1], *turns[ANN][::-1]]
+    assert room.judging.to_correct(EVE, before=turns[BOB][0]) == turns[ANN][::-1]
     correction = room.judging.correct(ANN, room.chat.seen(ANN, turns[ANN][0]).lanes[1].reply, "better")
     room.judging.undo(BOB, votes[turns[BOB][1]].id)
-    assert room.judging.to_correct(ANN) == [turns[ANN][1], turns[BOB][0]]
+    assert room.judging.to_correct(ANN) == [turns[BOB][0], turns[ANN][1]]
     room.judging.undo(ANN, correction)
-    assert room.judging.to_correct(ANN, limit=1) == [turns[ANN][0]]
+    assert room.judging.to_correct(ANN, limit=1) == [turns[BOB][0]]
 
 
 async def test_there_is_nothing_to_rate_where_there_is_no_text_but_something_to_correct(room: Room) -> None:

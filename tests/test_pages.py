@@ -4,14 +4,14 @@ The engine is scripted. Screenshots are written to `shots/`, which is not commit
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import furnished
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from room import Room
 from running import ROOT
 from served import chromium, served
@@ -123,6 +123,31 @@ def test_review_by_keys_alone(room: Room, page: Page) -> None:
     expect(page.locator("#tabs")).to_contain_text(f"Review · {before - 1}")
 
 
+def test_a_key_that_is_held_decides_once_and_a_switch_turns_the_keys_off(room: Room, page: Page) -> None:
+    go(page, "Review")
+    before, items = waiting(room), page.locator("#review-list .item")
+    page.keyboard.press("j")
+    held = page.locator("#review-list .item.current").get_attribute("data-id") or ""
+    page.keyboard.down("a")
+    expect(page.locator(f"#review-list .item[data-id={held}]")).to_have_count(0)
+    for _ in range(5):
+        page.keyboard.down("a")  # again without up: as the keyboard repeats it
+        page.wait_for_timeout(100)
+    page.keyboard.up("a")
+    assert waiting(room) == before - 1
+    page.keyboard.press("u")
+    expect(page.locator("#review-notice")).to_contain_text("Back to waiting: 1.")
+    page.locator("#review-keys input").uncheck()
+    at = page.locator("#review-list .item.current").get_attribute("data-id")
+    for key in "jar":
+        page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    assert (page.locator("#review-list .item.current").get_attribute("data-id"), waiting(room)) == (at, before)
+    page.locator("#review-keys input").check()
+    assert page.locator("#keys-switch").is_checked()
+    expect(items).not_to_have_count(0)
+
+
 def test_review_finds_turns_pages_and_filters(room: Room, page: Page) -> None:
     go(page, "Review")
     page.locator("#review-status label", has_text="All").click()
@@ -148,7 +173,10 @@ def test_review_finds_turns_pages_and_filters(room: Room, page: Page) -> None:
 
 def test_what_both_got_wrong_is_corrected_here(room: Room, page: Page) -> None:
     go(page, "Review")
+    expect(page.locator("#review-kind")).to_be_visible()
     page.locator("#review-status label", has_text="To correct").click()
+    for name in ("kind", "person", "search"):
+        expect(page.locator(f"#review-{name}")).to_be_hidden()
     mine = page.get_by_role("button", name="Correct A").first
     turn = page.locator("#review-list .item").filter(has=mine).first.get_attribute("data-id") or ""
     mine.click()
@@ -171,6 +199,25 @@ def test_a_file_is_taken_in_and_listed(room: Room, page: Page, tmp_path: Path) -
     (tmp_path / "bad.jsonl").write_text("nonsense", encoding="utf-8")
     page.set_input_files("#review-exchange input[data-import]", tmp_path / "bad.jsonl")
     expect(page.locator("#review-exchange .import-said.bad")).to_contain_text("line 1")
+
+
+def test_a_file_that_could_not_be_sent_and_one_that_a_proxy_answers_may_be_tried_again(
+    page: Page, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.jsonl").write_text("{}\n", encoding="utf-8")
+    go(page, "Review")
+    said, where = page.locator("#review-exchange .import-said"), "**/api/feedback/import"
+    answers: list[Callable[[Route], None]] = [
+        lambda route: route.abort(),
+        lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"),
+    ]
+    for answer in answers:
+        said.evaluate("said => said.textContent = ''")
+        page.route(where, answer)
+        page.set_input_files("#review-exchange input[data-import]", tmp_path / "mine.jsonl")
+        expect(said).to_contain_text("Try again")
+        expect(said).to_have_class("import-said bad")
+        page.unroute(where)
 
 
 def test_what_trained_an_adapter_and_the_way_back(room: Room, page: Page) -> None:
@@ -206,6 +253,21 @@ def test_a_run_is_watched_while_it_learns(room: Room, page: Page) -> None:
     room.store.training.update_run(run, stage="done", progress=1.0, verdict=verdict, reason=verdict.reasons[0])
     expect(page.locator("#verdict")).to_be_visible()
     expect(page.locator("#run-past")).to_contain_text("shop-v3")
+
+
+def test_what_is_copied_is_copied_where_a_browser_has_no_clipboard_and_else_selected(page: Page) -> None:
+    go(page, "Settings")
+    copy, text = page.locator("#settings-model [data-copy]"), "FTCHAT_MODEL=/path/to/model make run"
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true })")
+    page.evaluate("window.got = ''; addEventListener('copy', () => { window.got = String(getSelection()); })")
+    copy.click()
+    expect(copy).to_have_text("Copied")
+    assert page.evaluate("window.got") == text
+    page.evaluate("document.execCommand = () => false")
+    copy.click()
+    expect(copy).to_have_text("Selected: press Ctrl+C")
+    assert page.evaluate("String(getSelection())") == text
+    page.evaluate("delete document.execCommand")
 
 
 def test_settings_make_a_backup_now(room: Room, page: Page) -> None:

@@ -1,12 +1,16 @@
 """Review, Models, Leaderboard and Settings as HTML: what is said first and what is not shown; no text does anything."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import furnished
+import gradio as gr
 import pytest
 from hostile import HOSTILE, Tags
+from room import ANN, Room
 from test_ui_train_views import text_of
 
 from ftchat.backups import Backup
@@ -15,7 +19,7 @@ from ftchat.dataset.card import Became
 from ftchat.exports import Judged, Said
 from ftchat.pipeline.standings import Standing
 from ftchat.ratings import board
-from ftchat.records import Adapter, Ballots, Feedback, Message, Reply, Turn, Verdict
+from ftchat.records import Adapter, Ballots, Feedback, Message, Person, Reply, Turn, Verdict
 from ftchat.records import Params as Sampling
 from ftchat.schedule import State
 from ftchat.similar import Candidate, Preview
@@ -23,7 +27,9 @@ from ftchat.store.exams import Pin
 from ftchat.store.lineage import Ingredient
 from ftchat.store.people import Invitation, Token, User
 from ftchat.ui import leaderboard_views, models_views, review_views, settings_views, similar_views, train_views
+from ftchat.ui.exchanges import Exchanges
 from ftchat.ui.models_views import Made, May
+from ftchat.ui.review import PAGE, ReviewPage
 from ftchat.ui.review_views import Shown
 
 NOW = "2026-03-01T09:30:00+00:00"
@@ -154,6 +160,48 @@ def test_a_vote_shows_both_answers_and_who_won_a_correction_what_it_changed() ->
 def test_an_empty_list_says_what_will_be_there() -> None:
     page = review_views.page(shown(), nothing=("Nothing waits", "It will stand here."))
     assert text_of(page).startswith("Nothing waits It will stand here.")
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    made = Room(tmp_path)
+    yield made
+    made.store.close()
+
+
+def test_the_correction_queue_is_turned_like_the_other_lists(room: Room) -> None:
+    with gr.Blocks():
+        page = ReviewPage(room.parts)
+    for n in range(PAGE + 2):
+        turn = furnished.compared(room, f"Question {n}?", ("base", "few-shot"), owner="bob")
+        room.store.feedback.add_vote(turn, "bob", "both_bad", reasons={}, comment="")
+    asked, shown_of = ("queue", "all", "", ""), re.compile(r"Question \d+\?")
+    first = page.listed(ANN, asked)[page.list]
+    assert shown_of.findall(first) == [f"Question {n}?" for n in range(PAGE + 1, 1, -1)]
+    assert [words for words in ("Newer", "Older") if f">{words}<" in first] == ["Older"]
+    after = re.findall(r'data-act="older" data-value="(\w+)"', first)[0]
+    second = page.listed(ANN, asked, trail=after)
+    assert shown_of.findall(second[page.list]) == ["Question 1?", "Question 0?"]
+    assert [words for words in ("Newer", "Older") if f">{words}<" in second[page.list]] == ["Newer"]
+    assert second[page.trail] == after
+
+
+# -- chat --
+
+
+@pytest.mark.parametrize(("role", "acts"), [("viewer", set()), ("rater", {"up", "down", "reason", "edit", "fix"})])
+def test_who_only_reads_a_conversation_is_offered_nothing(room: Room, role: Any, acts: set[str]) -> None:
+    with gr.Blocks():
+        said = Exchanges(room.parts)
+    turns = [furnished.compared(room, "Is it good?", ("base", "base"), owner="vic")]
+    room.store.feedback.add_vote(turns[0], "vic", "left", reasons={}, comment="")
+    reply = turns[0].replies[0].id
+    room.store.feedback.add_rating(reply, "vic", "up", reasons=[], comment="")
+    room.store.feedback.add_correction(reply, "vic", "It is very good.")
+    found = said.view(Person("vic", role), turns[0].id)
+    offered = set(re.findall(r'data-act="(\w+)"', found[said.past] + found[said.live]))
+    assert offered >= acts if acts else offered == acts
+    assert "very" in found[said.live]
 
 
 # -- models --

@@ -1,5 +1,6 @@
 """The API as a client sees it: what it gives, what it refuses, and that nothing hidden is in it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -228,3 +229,23 @@ async def test_metrics_count_what_was_answered_and_given(client: httpx.AsyncClie
     assert 'ftchat_tokens_total{contestant="base"} 4' in lines
     assert 'ftchat_feedback{kind="rating",status="approved"} 1' in lines
     assert "ftchat_answers_in_flight{} 0" in lines
+
+
+async def test_metrics_count_the_lanes_of_a_turn_together_so_that_no_two_reads_tell_them_apart(
+    client: httpx.AsyncClient, room: Room
+) -> None:
+    room.adapter()
+    room.vllm.paces["base"] = 0.1
+    turn = await room.chat.ask(ALONE, "hello", mode="compare")
+    while all(lane.finish is None for lane in room.chat.seen(ALONE, turn).lanes):
+        await asyncio.sleep(0.01)
+    between = (await client.get("/metrics")).text
+    assert "ftchat_answers_in_flight{} 1" in between
+    assert "contestant=" not in between
+    await room.done(turn, ALONE)
+    lines = (await client.get("/metrics")).text.splitlines()
+    assert [line for line in lines if "contestant=" in line and "ttft" not in line] == [
+        'ftchat_replies_total{contestant="blind"} 2',
+        'ftchat_errors_total{contestant="blind"} 0',
+        'ftchat_tokens_total{contestant="blind"} 7',
+    ]

@@ -105,15 +105,16 @@ class JudgedLog:
         row = self._store.row(sql, {"k": correction})
         return str(row["instruction"]) if row else ""
 
-    def to_correct(self, owner: str | None, *, limit: int = 100) -> list[str]:
-        """Turns voted both_bad of which no reply is corrected yet, oldest first: someone's, or everyone's."""
+    def to_correct(self, owner: str | None, *, before: str | None = None, limit: int = 100) -> list[str]:
+        """Turns voted both_bad of which no reply is corrected yet, newest first: someone's, or everyone's."""
         rows = self._store.rows(
             f"""SELECT v.turn FROM votes v JOIN turns t ON t.id = v.turn
                  WHERE v.winner = 'both_bad' AND (:o IS NULL OR t.owner = :o) AND {_STANDS.format("v")}
+                   AND (:b IS NULL OR v.turn < :b)
                    AND NOT EXISTS (SELECT 1 FROM replies r JOIN corrections k ON k.reply = r.id
                                     WHERE r.turn = v.turn AND {_STANDS.format("k")})
-                 ORDER BY v.turn LIMIT :n""",
-            {"o": owner, "n": limit},
+                 ORDER BY v.turn DESC LIMIT :n""",
+            {"o": owner, "b": before, "n": limit},
         )
         return [row["turn"] for row in rows]
 

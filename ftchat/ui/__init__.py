@@ -25,6 +25,7 @@ from ftchat.ui.review import ReviewPage
 from ftchat.ui.settings import SettingsPage
 from ftchat.ui.strip import Strip
 from ftchat.ui.train import TrainPage
+from ftchat.ui.upkeep import Upkeep
 
 __all__ = ["build", "mount"]
 
@@ -148,7 +149,7 @@ def mount(app: fastapi.FastAPI, parts: Parts) -> None:
         running = blocks._queue.event_ids_to_events.get(event)
         return running.session_hash if running else None
 
-    mounted.app = Doorway(mounted.app, parts=parts, event_session=session_of)
+    mounted.app = Doorway(mounted.app, parts=parts, event_session=session_of, upkeep=Upkeep(blocks))
 
 
 # A page whose login has ended asks for a new one, instead of failing at each click.

@@ -144,7 +144,7 @@ class ChatPage:
             return
         chat = self._parts.chat
         async for seen in watched(lambda: chat.seen(who, turn), wanted=wanted, every_s=lambda: self._watchers.every_s):
-            yield chat_views.exchange(seen)
+            yield chat_views.exchange(seen, acts=who.is_at_least("rater"))
 
     async def end(self, turn: str, request: gr.Request) -> str:
         """Stop the answer that is being written."""

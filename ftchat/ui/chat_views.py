@@ -5,6 +5,7 @@ who is looking.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ftchat.records import BAD_REASONS, GOOD_REASONS, Conversation
 from ftchat.seen import LaneSeen, TurnSeen
@@ -15,14 +16,15 @@ from ftchat.ui.views import answer, button, chips, correction, figures, siblings
 _REASONS = {"up": GOOD_REASONS, "down": BAD_REASONS}
 
 
-def exchange(seen: TurnSeen) -> str:
-    """One turn: the question, the answer, what can be done with both."""
-    parts = [f'<article class="exchange"><div class="asked">{plain(seen.prompt)}</div>', _under_question(seen)]
+def exchange(seen: TurnSeen, *, acts: bool = True) -> str:
+    """One turn: the question, the answer, and with `acts` what can be done with both: who only reads is shown none."""
+    parts = [f'<article class="exchange"><div class="asked">{plain(seen.prompt)}</div>']
+    parts += [_under_question(seen)] if acts else []
     for lane in seen.lanes:
         busy = "true" if lane.finish is None else "false"
-        said = answer(lane) + trimmed(seen) + correction(lane)
+        said = answer(lane) + trimmed(seen) + correction(lane if acts else replace(lane, correction=None))
         parts.append(f'<div class="said" aria-live="polite" aria-busy="{busy}">{said}</div>')
-        parts.append(_under_reply(seen, lane))
+        parts.append(_under_reply(seen, lane) if acts else f'<div class="under">{_who(lane)}{figures(lane)}</div>')
     return "".join(parts) + "</article>"
 
 
@@ -36,13 +38,17 @@ def _under_question(seen: TurnSeen) -> str:
 
 def _under_reply(seen: TurnSeen, lane: LaneSeen) -> str:
     """Who answered, with how many tokens, and the buttons; a reply that is being written has none."""
-    who = f'<span class="who">{plain(lane.contestant)}</span>' if lane.contestant else ""
+    who = _who(lane)
     if lane.finish is None or not lane.contestant:
         return f'<div class="under">{who}</div>'
     acts = "".join(button(act, lane.reply, words) for act, words in (("correct", texts.CORRECT), ("fix", texts.FIX)))
     judge = thumbs(lane) + acts if lane.text.strip() else ""
     again = button("regenerate", seen.turn, texts.REGENERATE)
     return f'<div class="under">{who}{figures(lane)}<span class="acts">{judge}{again}</span></div>{_reasons(lane)}'
+
+
+def _who(lane: LaneSeen) -> str:
+    return f'<span class="who">{plain(lane.contestant)}</span>' if lane.contestant else ""
 
 
 def _reasons(lane: LaneSeen) -> str:
@@ -52,9 +58,9 @@ def _reasons(lane: LaneSeen) -> str:
     return chips(_REASONS[lane.rating], given=lane.reasons, about=lane.reply, label=texts.OPTIONAL)
 
 
-def transcript(turns: Sequence[TurnSeen]) -> str:
+def transcript(turns: Sequence[TurnSeen], *, acts: bool = True) -> str:
     """The turns of a chat that are done."""
-    return "".join(exchange(turn) for turn in turns)
+    return "".join(exchange(turn, acts=acts) for turn in turns)
 
 
 def system(text: str) -> str:

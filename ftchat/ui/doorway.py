@@ -3,13 +3,19 @@
 Gradio itself takes a session_hash from whoever knows it, with another's state and stream behind it. This stands around
 gradio's app as plain ASGI. It reads the hash wherever a call carries one (address, query, body), and lets streams pass
 untouched. What the pages do not use (files, uploads, proxies, deep links, the open API) is not there.
+
+No open page holds a connection: a browser has six to an address, and with six tabs that hold one each nothing would
+answer in any of them. A heartbeat, by which gradio would learn that a page was closed, ends here at once (its script
+asks once, and does not mind the end), and a stream ends when nothing is to come.
 """
 
+import asyncio
 import json
 import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -19,10 +25,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ftchat.errors import BadInput, FtchatError, NotFound, NotLoggedIn
 from ftchat.parts import Parts
+from ftchat.ui.upkeep import Upkeep
 
 _PAGES = {"/", "/config", "/theme.css", "/favicon.ico", "/robots.txt"}
 _FILES = ("/assets/", "/static/", "/svelte/")
 _READ = re.compile(r"/gradio_api/(?:queue/data|heartbeat/([A-Za-z0-9_-]{1,64})|app_id|startup-events|theme\.css)/?")
+_HEARTBEAT, _STREAM = "/gradio_api/heartbeat/", "/gradio_api/queue/data"
 _SENT = re.compile(r"/gradio_api/(?:run/predict|queue/join|cancel|reset)/?")
 _HASH = re.compile(r"[A-Za-z0-9_-]{1,64}")
 Owner = Callable[[str], str | None]  # event id -> the session_hash that it runs for
@@ -31,11 +39,12 @@ Owner = Callable[[str], str | None]  # event id -> the session_hash that it runs
 class Doorway:
     """ASGI around gradio's app."""
 
-    def __init__(self, app: ASGIApp, *, parts: Parts, event_session: Owner) -> None:
+    def __init__(self, app: ASGIApp, *, parts: Parts, event_session: Owner, upkeep: Upkeep) -> None:
         """Nobody has a session yet. `event_session` gives the session that a running event belongs to."""
         self._app = app
         self._parts = parts
         self._event_session = event_session
+        self._upkeep = upkeep
         self._bindings = Bindings()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,7 +63,16 @@ class Doorway:
         except FtchatError as err:
             await _refused(err)(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        if scope["path"].startswith(_HEARTBEAT):
+            self._upkeep.forget(datetime.now())  # noqa: DTZ005 - as gradio notes it
+            await Response("data: ALIVE\n\n", media_type="text/event-stream")(scope, receive, send)
+            return
+        ending = [asyncio.create_task(self._upkeep.end_when_idle(session)) for session in _streamed(scope, hashes)]
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            for task in ending:
+                task.cancel()
 
     async def _carried(self, scope: Scope, receive: Receive) -> tuple[list[str], Receive]:
         """Every session_hash of a call, and its body to be read again; a path that the pages do not use is no path."""
@@ -131,6 +149,11 @@ class Bindings:
         del self._of[login][session]
         if not self._of[login]:
             del self._of[login]
+
+
+def _streamed(scope: Scope, hashes: list[str]) -> list[str]:
+    """The session whose stream is asked for: of several the last one, as gradio takes it."""
+    return hashes[-1:] if scope["path"].startswith(_STREAM) else []
 
 
 def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

@@ -44,14 +44,14 @@ class Exchanges:
         return [self.past, self.live, self.similar.box, *fields]
 
     def view(self, who: Person, leaf: str) -> Updates:
-        """A path: the turns before the last one, and the last one."""
-        chat = self._parts.chat
+        """A path: the turns before the last one, and the last one; with what this person may do to them."""
+        chat, acts = self._parts.chat, who.is_at_least("rater")
         turns = [chat.seen(who, turn) for turn in (chat.path_through(who, leaf) if leaf else [])]
         if not turns:
             return {self.past: "", self.live: chat_views.empty_chat()}
         system = self._parts.store.turns.conversation(turns[-1].conversation, owner=who.reads).system
-        past = chat_views.system(system) + chat_views.transcript(turns[:-1])
-        return {self.past: past, self.live: chat_views.exchange(turns[-1])}
+        past = chat_views.system(system) + chat_views.transcript(turns[:-1], acts=acts)
+        return {self.past: past, self.live: chat_views.exchange(turns[-1], acts=acts)}
 
     def put_away(self) -> Updates:
         """No field is open."""

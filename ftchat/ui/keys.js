@@ -5,7 +5,8 @@
     1: "vote-left", 2: "vote-right", 3: "vote-tie", 4: "vote-both-bad", n: "next-question", u: "undo-vote",
     g: "ask-again", s: "session-skip", a: "correct-left", b: "correct-right", A: "instruct-left", B: "instruct-right",
   };
-  const SWITCH = "ftchat-keys";
+  const SWITCH = "ftchat-keys"; // which pages.js heeds, too
+  const switches = () => document.querySelectorAll("#keys-switch, [data-keys-switch]");
 
   const shown = (element) => element && element.offsetParent !== null && !element.disabled;
   const press = (id) => {
@@ -54,7 +55,9 @@
   });
 
   document.addEventListener("change", (event) => {
-    if (event.target.id === "keys-switch") localStorage.setItem(SWITCH, event.target.checked ? "on" : "off");
+    if (![...switches()].includes(event.target)) return;
+    localStorage.setItem(SWITCH, event.target.checked ? "on" : "off");
+    for (const one of switches()) one.checked = event.target.checked;
   });
 
   // A button in a piece of HTML that was pressed or focused: when the piece is written anew, its successor takes over.
@@ -90,8 +93,8 @@
       const at = kept.get(box.dataset.keep);
       if (at) box.scrollTop = at;
     }
-    const keys = document.getElementById("keys-switch");
-    if (keys && !keys.dataset.kept) {
+    for (const keys of switches()) {
+      if (keys.dataset.kept) continue;
       keys.dataset.kept = "yes";
       keys.checked = localStorage.getItem(SWITCH) !== "off";
     }

@@ -53,7 +53,8 @@ def taking_in() -> str:
     return (
         f'<section class="card"><h2>{texts.IMPORT_ADAPTER}</h2><p class="hint">{texts.IMPORT_ADAPTER_HINT}</p>'
         f'<label class="file">{texts.IMPORT_CHOOSE}<input type="file" accept=".zip" data-import="/api/adapters/import" '
-        f'data-busy="{texts.IMPORT_ADAPTER_BUSY}" data-done="{texts.IMPORT_ADAPTER_DONE}"></label>'
+        f'data-busy="{texts.IMPORT_ADAPTER_BUSY}" data-failed="{plain(texts.IMPORT_ADAPTER_FAILED)}" '
+        f'data-done="{texts.IMPORT_ADAPTER_DONE}"></label>'
         '<p class="import-said" role="status"></p></section>'
     )
 

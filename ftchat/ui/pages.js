@@ -42,8 +42,10 @@
       return !!field;
     },
   };
+  const MOVES = /^[jk]$/i; // a key that is held walks on, and decides once
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || typing(document.activeElement)) return;
+    if ((event.repeat && !MOVES.test(event.key)) || localStorage.getItem("ftchat-keys") === "off") return;
     if (!list() || list().offsetParent === null) return;
     const does = reviewing[event.key.toLowerCase()];
     if (does && does()) event.preventDefault();
@@ -54,27 +56,38 @@
   });
 
   // -- files: sent to the API as they are; it says what it took --
+  const sent = async (field) => {
+    const answer = await fetch(field.dataset.import, { method: "POST", body: field.files[0] });
+    const told = await answer.json();
+    const done = () => field.dataset.done.replace(/\{(\w+)\}/g, (_, name) => told[name]);
+    return { ok: answer.ok, words: answer.ok ? done() : told.error.message };
+  };
   document.addEventListener("change", async (event) => {
     const field = event.target;
     if (!field.matches || !field.matches("input[data-import]") || !field.files.length) return;
     const said = field.closest("section").querySelector(".import-said");
     said.classList.remove("bad");
     said.textContent = field.dataset.busy;
-    const answer = await fetch(field.dataset.import, { method: "POST", body: field.files[0] });
-    const told = await answer.json();
+    // No connection, or what a proxy answers in our stead.
+    const { ok, words } = await sent(field).catch(() => ({ ok: false, words: field.dataset.failed }));
     field.value = "";
-    said.classList.toggle("bad", !answer.ok);
-    said.textContent = answer.ok
-      ? field.dataset.done.replace(/\{(\w+)\}/g, (_, name) => told[name])
-      : told.error.message;
-    if (answer.ok) press(field.closest("section"), "again");
+    said.classList.toggle("bad", !ok);
+    said.textContent = words;
+    if (ok) press(field.closest("section"), "again");
   });
 
+  // -- texts copied: where the browser has no clipboard for us (plain http), by selecting what is beside the button --
+  const copied = (button) => {
+    getSelection().selectAllChildren(button.parentElement.querySelector("code"));
+    return document.execCommand("copy");
+  };
   document.addEventListener("click", async (event) => {
     const button = event.target.closest && event.target.closest("[data-copy]");
     if (!button) return;
-    await navigator.clipboard.writeText(button.dataset.copy);
-    button.textContent = button.dataset.copied;
+    const done = navigator.clipboard
+      ? await navigator.clipboard.writeText(button.dataset.copy).then(() => true, () => copied(button))
+      : copied(button);
+    button.textContent = done ? button.dataset.copied : button.dataset.selected;
   });
 
   // -- a list to choose from: its button says how many are ticked --

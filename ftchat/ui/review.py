@@ -77,7 +77,7 @@ class ReviewPage:
         for part in (self.list, self.notice):
             acted = part.click(self.act, [*asked, self.trail], acts, **AT_ONCE)
             acted.then(None, js=focus("#correction-queue textarea"))
-        self.editor.save.click(self.correct, [*asked, *self.editor.given()], acts, **AT_ONCE)
+        self.editor.save.click(self.correct, [*asked, *self.editor.given(), self.trail], acts, **AT_ONCE)
         self.editor.cancel.click(self.leave, None, [*self.editor.outputs(), self.similar.box], **AT_ONCE)
         changed = self.similar.wire(self.list)
         changed.then(self.again, asked, [*told, self.status], **AT_ONCE)
@@ -88,12 +88,7 @@ class ReviewPage:
         """One page of the list; `trail` is where the pages up to this one begin."""
         status, kind, person, search = asked
         if status == _QUEUE:
-            store, judging = self._parts.store, self._parts.judging
-            turns = [store.turns.get(turn, owner=who.reads) for turn in judging.to_correct(who, limit=PAGE)]
-            return {
-                self.list: review_views.queue(turns, me=who.name, corrects=who.is_at_least("rater")),
-                self.trail: "",
-            }
+            return self._queued(who, trail=trail)
         found, older = review.listed(
             self._parts.store,
             who,
@@ -108,6 +103,16 @@ class ReviewPage:
         nothing = texts.REVIEW_EMPTY["found" if filtered else status] if who.reads is None else texts.GIVEN_EMPTY
         shown = self._shown(who, found, older=older, newer=bool(trail))
         return {self.list: review_views.page(shown, nothing=nothing), self.trail: trail}
+
+    def _queued(self, who: Person, *, trail: str) -> Updates:
+        """One page of what is to be corrected; the filters of the other lists are not shown with it."""
+        store, before = self._parts.store, trail.split()[-1] if trail else None
+        ids = self._parts.judging.to_correct(who, before=before, limit=PAGE + 1)
+        turns = [store.turns.get(turn, owner=who.reads) for turn in ids[:PAGE]]
+        older = turns[-1].id if len(ids) > PAGE else None
+        corrects = who.is_at_least("rater")
+        page = review_views.queue(turns, me=who.name, corrects=corrects, older=older, newer=bool(trail))
+        return {self.list: page, self.trail: trail}
 
     def _shown(self, who: Person, found: Sequence[Feedback], *, older: str | None, newer: bool) -> review_views.Shown:
         items = [(given, judged_from(self._parts.store, given)) for given in found]
@@ -212,7 +217,16 @@ class ReviewPage:
         return opened | self.similar.none()
 
     def correct(
-        self, status: str, kind: str, person: str, search: str, reply: str, text: str, by: str, request: gr.Request
+        self,
+        status: str,
+        kind: str,
+        person: str,
+        search: str,
+        reply: str,
+        text: str,
+        by: str,
+        trail: str,
+        request: gr.Request,
     ) -> Updates:
         """Save what both answers should have been; it leaves the queue."""
         try:
@@ -220,7 +234,7 @@ class ReviewPage:
             after = self.leave() | self.similar.offered(who, self.editor.keep(who, reply, text, by))
         except FtchatError as err:
             return self.editor.refused(err)
-        return {**self._again(who, (status, kind, person, search), ""), **after, self.notice: ""}
+        return {**self._again(who, (status, kind, person, search), trail), **after, self.notice: ""}
 
     def leave(self) -> Updates:
         """Leave a correction."""

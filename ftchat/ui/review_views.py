@@ -40,7 +40,7 @@ class Shown:
 def page(shown: Shown, *, nothing: tuple[str, str]) -> str:
     """A page of feedback, with what turns it."""
     if not shown.items:
-        return empty(*nothing) + _turning(shown)
+        return empty(*nothing) + _turning(shown.older, newer=shown.newer)
     items = "".join(
         item(
             given,
@@ -52,19 +52,26 @@ def page(shown: Shown, *, nothing: tuple[str, str]) -> str:
         )
         for given, judged in shown.items
     )
-    return f'<ol class="items" aria-label="{texts.TAB_REVIEW}">{items}</ol>{_turning(shown)}'
+    turning = _turning(shown.older, newer=shown.newer, every=_every(shown))
+    return f'<ol class="items" aria-label="{texts.TAB_REVIEW}">{items}</ol>{turning}'
 
 
-def _turning(shown: Shown) -> str:
-    """Newer and older, and a decision on all of this page while it waits."""
+def _every(shown: Shown) -> str:
+    """A decision on all of this page while it waits."""
     ids = [given.id for given, _ in shown.items if given.status == "pending"]
-    left = button("newer", texts.NEWER, kind="ghost") if shown.newer else ""
-    right = button("older", texts.OLDER, value=shown.older, kind="ghost") if shown.older else ""
-    every = ""
-    if shown.decides and len(ids) > 1:
-        sure = texts.CONFIRM_PAGE.format(n=len(ids))
-        for status, words in (("approved", texts.APPROVE_PAGE), ("rejected", texts.REJECT_PAGE)):
-            every += button(status, words.format(n=len(ids)), value=" ".join(ids), kind="ghost", confirm=sure)
+    if not shown.decides or len(ids) < 2:
+        return ""
+    sure, value = texts.CONFIRM_PAGE.format(n=len(ids)), " ".join(ids)
+    words = {"approved": texts.APPROVE_PAGE, "rejected": texts.REJECT_PAGE}
+    return "".join(
+        button(act, said.format(n=len(ids)), value=value, kind="ghost", confirm=sure) for act, said in words.items()
+    )
+
+
+def _turning(older: str | None, *, newer: bool, every: str = "") -> str:
+    """Newer and older, and what is done with a whole page."""
+    left = button("newer", texts.NEWER, kind="ghost") if newer else ""
+    right = button("older", texts.OLDER, value=older, kind="ghost") if older else ""
     return f'<nav class="turning" aria-label="{texts.OLDER}">{left}{right}<span class="every">{every}</span></nav>'
 
 
@@ -188,11 +195,12 @@ def decided(status: Status, ids: Sequence[str], *, changed: int) -> str:
     return f'<p class="notice" role="status">{words} {back}</p>'
 
 
-def queue(turns: Sequence[Turn], *, me: str, corrects: bool) -> str:
+def queue(turns: Sequence[Turn], *, me: str, corrects: bool, older: str | None = None, newer: bool = False) -> str:
     """Comparisons of which both answers are bad, to be corrected by whoever `corrects`: who asked, or a reviewer."""
     if not turns:
-        return empty(*texts.REVIEW_EMPTY["queue"])
-    return f'<ol class="items">{"".join(_waiting(turn, me=me, corrects=corrects) for turn in turns)}</ol>'
+        return empty(*texts.REVIEW_EMPTY["queue"]) + _turning(older, newer=newer)
+    waiting = "".join(_waiting(turn, me=me, corrects=corrects) for turn in turns)
+    return f'<ol class="items">{waiting}</ol>{_turning(older, newer=newer)}'
 
 
 def _waiting(turn: Turn, *, me: str, corrects: bool) -> str:
@@ -216,9 +224,10 @@ def _correctable(reply: Reply, *, corrects: bool) -> str:
 
 
 def keys() -> str:
-    """Which keys do what."""
+    """Which keys do what, and the switch that stands on Compare, too."""
     rows = "".join(f"<dt><kbd>{key}</kbd></dt><dd>{does}</dd>" for key, does in texts.REVIEW_KEYS)
-    return f'<section class="card keys"><h2>{texts.KEYS}</h2><dl>{rows}</dl></section>'
+    switch = f'<label><input type="checkbox" data-keys-switch checked> {texts.KEYS_SWITCH}</label>'
+    return f'<section class="card keys"><h2>{texts.KEYS}</h2><dl>{rows}</dl>{switch}</section>'
 
 
 def exchange(*, may_import: bool) -> str:
@@ -231,7 +240,7 @@ def exchange(*, may_import: bool) -> str:
     way_in = (
         f'<h2>{texts.IMPORT}</h2><p class="hint">{texts.IMPORT_HINT}</p><label class="file">{texts.IMPORT_CHOOSE}'
         f'<input type="file" accept=".jsonl,.json,.ndjson,.txt" data-import="/api/feedback/import" '
-        f'data-busy="{texts.IMPORT_BUSY}" '
+        f'data-busy="{texts.IMPORT_BUSY}" data-failed="{plain(texts.IMPORT_FAILED)}" '
         f'data-done="{texts.IMPORT_DONE}"></label><p class="import-said" role="status"></p>'
         '<button type="button" hidden data-act="again"></button>'
         if may_import

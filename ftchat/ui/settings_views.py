@@ -33,7 +33,7 @@ def _copied(text: str) -> str:
     """A text with a button that copies it."""
     return (
         f'<p class="copied"><code>{plain(text)}</code><button type="button" class="do ghost" data-copy="{plain(text)}" '
-        f'data-copied="{texts.COPIED}">{texts.COPY}</button></p>'
+        f'data-copied="{texts.COPIED}" data-selected="{texts.SELECTED}">{texts.COPY}</button></p>'
     )
 
 

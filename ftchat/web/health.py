@@ -40,7 +40,7 @@ def readyz(request: Request, parts: PartsOf) -> JSONResponse:
 
 @router.get("/metrics", response_class=PlainTextResponse)
 def metrics(parts: PartsOf, who: Viewer) -> PlainTextResponse:
-    """What Prometheus reads. Counters begin anew with each start of the app."""
+    """What Prometheus reads. Counters begin anew with each start of the app; a turn's replies count when all ended."""
     in_flight, tallies = parts.chat.figures()
     by_kind = parts.store.feedback.counts()
     ready = parts.pipeline.engine_stage()[0] == "ready"
@@ -56,7 +56,7 @@ def metrics(parts: PartsOf, who: Viewer) -> PlainTextResponse:
 
 
 _TALLIED = {
-    "replies": "replies that have ended",
+    "replies": "replies of turns that have ended",
     "errors": "replies that ended in an error",
     "tokens": "tokens written",
     "ttft_ms": "milliseconds to the first token, summed over replies",

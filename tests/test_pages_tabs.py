@@ -1,0 +1,198 @@
+"""Many tabs of one browser: they share six connections, so that no open page may hold one for itself. And who only
+reads is shown no button that they may not press.
+"""
+
+import asyncio
+import json
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from gradio.queueing import AsyncQueue
+from playwright.sync_api import BrowserContext, Page, expect
+from room import Room
+from served import chromium, served
+
+from ftchat import ui, web
+from ftchat.records import Conversation, Params, Reply, Turn, new_id, now
+from ftchat.ui import upkeep
+from ftchat.ui.doorway import Doorway
+
+expect.set_options(timeout=20_000)
+pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
+TABS = 10
+BOX = "#compare-prompt textarea"
+
+
+class Held:
+    """An ASGI app around another that knows which requests are not answered to their end."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: Counter[str] = Counter()
+
+    def around(self, app: Any) -> Any:
+        async def holding(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] != "http":
+                await app(scope, receive, send)
+                return
+            self._count(scope["path"], 1)
+            try:
+                await app(scope, receive, send)
+            finally:
+                self._count(scope["path"], -1)
+
+        return holding
+
+    def _count(self, path: str, by: int) -> None:
+        with self._lock:
+            self._open[path.rsplit("/", 1)[0]] += by
+
+    def now(self) -> list[str]:
+        with self._lock:
+            return sorted(self._open.elements())
+
+
+def opened(context: BrowserContext, url: str) -> list[Page]:
+    """Ten tabs, opened at once as by a browser that is started again."""
+    pages = [context.new_page() for _ in range(TABS)]
+    for page in pages:
+        page.goto(url, wait_until="commit")
+    for page in pages:
+        expect(page.locator("#compare-offers .chip").first).to_be_visible()
+    return pages
+
+
+def judge(page: Page, prompt: str) -> None:
+    """Ask, read both answers, vote."""
+    page.bring_to_front()
+    page.locator(BOX).fill(prompt)
+    page.locator(BOX).press("Enter")
+    expect(page.locator("#pane-left .asked")).to_have_text(prompt)
+    for side in ("left", "right"):
+        expect(page.locator(f"#pane-{side} [aria-busy=false] .reply")).to_be_visible()
+    expect(page.locator("#vote-left")).to_be_enabled()
+    page.locator("#vote-left").click()
+    expect(page.locator("#vote-saved")).to_contain_text("Saved")
+
+
+@pytest.mark.browser
+def test_the_tenth_tab_of_a_browser_asks_and_votes_and_so_does_an_old_one(tmp_path: Path) -> None:
+    room, held = Room(tmp_path), Held()
+    room.adapter()
+    with served(room, around=held.around) as url, chromium() as browser:
+        context = browser.new_context()
+        tabs = opened(context, url)
+        judge(tabs[-1], "What does the Aged Gouda cost?")
+        judge(tabs[1], "Is the rye bread sliced?")
+        assert room.store.feedback.counts() == {"vote/approved": 2}
+        seen = []
+        while len(seen) < 100 and [] not in seen:  # a tick of the clock may be under way
+            seen.append(held.now())
+            tabs[0].wait_for_timeout(50)
+        assert [] in seen
+        context.close()
+
+
+# -- what gradio keeps for a page --
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    room = Room(tmp_path)
+    app = web.build(room.parts)
+    ui.mount(app, room.parts)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1:7860") as made:
+        yield made
+    await room.close()
+
+
+@pytest.fixture
+def gradio(client: httpx.AsyncClient) -> Any:
+    """Its app, behind the door."""
+    transport: Any = client._transport
+    door = transport.app.routes[-1].app
+    assert isinstance(door, Doorway)
+    return door._app
+
+
+async def test_a_heartbeat_ends_at_once_and_what_nobody_used_for_a_day_is_forgotten(
+    client: httpx.AsyncClient, gradio: Any
+) -> None:
+    states = gradio.state_holder
+    for page, hours in (("today", 1), ("yesterday", 25)):
+        states[page].state_data[1] = "t_1"
+        states.time_last_used[page] = datetime.now() - timedelta(hours=hours)  # noqa: DTZ005 - as gradio notes it
+    answer = await asyncio.wait_for(client.get("/gradio_api/heartbeat/new"), 10)
+    assert (answer.status_code, answer.text) == (200, "data: ALIVE\n\n")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert list(states.session_data) == list(states.time_last_used) == ["today"]
+    assert states["today"].state_data == {1: "t_1"}
+
+
+async def test_a_stream_that_nothing_is_to_come_through_ends_and_another_goes_on(
+    client: httpx.AsyncClient, gradio: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a browser opens one for an event that has ended before it heard of it."""
+    monkeypatch.setattr(upkeep, "_LOOK_EVERY_S", 0.05)
+    queue = gradio.get_blocks()._queue
+    for page, events in (("idle", set[str]()), ("busy", {"e1"})):
+        queue.pending_messages_per_session[page] = AsyncQueue()
+        queue.pending_event_ids_session[page] = events
+    answer = await asyncio.wait_for(client.get("/gradio_api/queue/data?session_hash=idle"), 5)
+    said = [json.loads(line.removeprefix("data: ")) for line in answer.text.split("\n\n") if line]
+    assert [message["msg"] for message in said] == ["process_completed", "close_stream"]
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(client.get("/gradio_api/queue/data?session_hash=busy"), 0.5)
+
+
+# -- who only reads --
+
+
+@pytest.fixture
+def reading(tmp_path: Path) -> Iterator[Room]:
+    """A home of vic, who asked something on Chat and is only a viewer now."""
+    made = Room(tmp_path, alone=False)
+    made.store.people.add("vic", "viewer", password="x")
+    conversation, turn = Conversation(new_id("c"), "vic", "Is it good?", "", now()), new_id("t")
+    reply = Reply(
+        id=new_id("r"), turn=turn, lane="only", contestant="base", model="base", base="b0", text="Yes.", finish="stop"
+    )
+    asked = Turn(
+        id=turn,
+        conversation=conversation.id,
+        owner="vic",
+        mode="chat",
+        prompt="Is it good?",
+        blind=False,
+        parent=None,
+        params=Params(),
+        created_at=now(),
+        replies=(reply,),
+    )
+    made.store.turns.add(asked, new=conversation)
+    made.store.feedback.add_rating(reply.id, "vic", "up", reasons=[], comment="")
+    return made
+
+
+@pytest.mark.browser
+def test_who_only_reads_is_shown_no_button_that_they_may_not_press(reading: Room) -> None:
+    with served(reading) as url, chromium() as browser:
+        context = browser.new_context()
+        login = reading.accounts._new_login("vic")
+        context.add_cookies([{"name": reading.parts.cookie, "value": login, "url": url}])
+        page = context.new_page()
+        page.goto(url)
+        expect(page.locator("#board")).to_be_visible()  # where who may not compare begins
+        page.get_by_role("tab", name="Chat").click()
+        page.locator("#chat-history .conversation").click()
+        expect(page.locator("#chat-live .said")).to_contain_text("Yes.")
+        expect(page.locator("#chat-live .who")).to_have_text("base")
+        page.wait_for_timeout(500)  # the answer is looked at once more
+        assert page.locator("#chat-live :is(button, .chips)").locator("visible=true").all() == []
+        context.close()
