@@ -241,7 +241,7 @@ class TrainArgs:
     rank: int = 0
     learning_rate: float = 0.0
     steps: int = 0
-    replay_share: float = 0.5
+    replay_share: float = 0.9
     batch_tokens: int = 2048
     seed: int = 0
 

@@ -501,17 +501,17 @@ def test_no_question_is_replayed_both_in_training_and_for_the_exam_and_peoples_o
     assert set(trained) == {prompt for prompt in anchors[:12] if not dataset.kept_for_exam(prompt)}
     assert set(spared) <= {prompt for prompt in (*anchors[:12], *own) if dataset.kept_for_exam(prompt)}
     trained, spared = dataset.replayed([], anchors)
-    assert (len(trained), len(spared)) == (64, 16)
+    assert (len(trained), len(spared)) == (128, 16)
 
 
 def test_questions_for_replay_come_by_turns_of_each_kind() -> None:
     prompts = starter.anchor_prompts()
-    assert len(set(prompts)) == len(prompts) == 120
-    of = {d.turns[0].content: d.kind for d in dialogues(7, 0, count=960) if len(d.turns) == 2}
+    assert len(set(prompts)) == len(prompts) == 300
+    of = {d.turns[0].content: d.kind for d in dialogues(7, 0, count=2400) if len(d.turns) == 2}
     kinds = [of[prompt] for prompt in prompts]
     assert len(set(kinds[:24])) == 24
     assert {"storage", "pairing", "taste", "size", "origin", "describe", "small_talk", "support"} < set(kinds[:24])
-    assert max(kinds.count(kind) for kind in kinds) == 6
+    assert max(kinds.count(kind) for kind in kinds) == 14
 
 
 def test_the_nearest_questions_share_most_words_with_what_was_asked() -> None:

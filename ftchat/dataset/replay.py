@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from ftchat.records import Row, group_key
 
 NEAR = 0.4  # share of words in common from which a replay prompt would argue against a correction
-REPLAYED, SPARED = 64, 16  # questions that are replayed in training, and that the exam looks at instead, at most
+REPLAYED, SPARED = 128, 16  # questions that are replayed in training, and that the exam looks at instead, at most
 # Words that say nothing of what is asked, so that two questions are not near only because both begin with "How do I".
 _FUNCTION_WORDS = """
     a an and any are as at be by can could did do does for from get give had has have he how i if in into is it its let

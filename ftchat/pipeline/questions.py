@@ -3,6 +3,7 @@
 It does not know what the answers are used for.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -13,6 +14,7 @@ from ftchat.pipeline.means import GREEDY, Means
 from ftchat.records import BASE, Message, Replay, Row
 from ftchat.training.job import Sample
 
+_AT_ONCE = 8  # prompts that base is asked together
 _SHOWN = 3  # taught and never-taught questions on the Train page, each
 
 
@@ -27,12 +29,16 @@ async def replay(
     asked = means.store.turns.prompts_without_feedback(limit=200)
     trained, spared = dataset.replayed(rows, means.anchors, asked=asked)
     known = log.replay_answers(base)
-    for prompt in (*trained, *spared):
-        if prompt in known or stopping():
-            continue
-        if answer := await means.patiently(partial(_base_says, means, prompt)):
-            known[prompt] = answer
-            log.keep_replay_answer(base, prompt, answer)
+    missing = [prompt for prompt in (*trained, *spared) if prompt not in known]
+    for start in range(0, len(missing), _AT_ONCE):
+        if stopping():
+            break
+        part = missing[start : start + _AT_ONCE]
+        answers = await asyncio.gather(*(means.patiently(partial(_base_says, means, prompt)) for prompt in part))
+        for prompt, answer in zip(part, answers, strict=True):
+            if answer:
+                known[prompt] = answer
+                log.keep_replay_answer(base, prompt, answer)
     said = {prompt: Replay((Message("user", prompt),), answer) for prompt, answer in known.items()}
     return [said[p] for p in trained if p in said], [said[p] for p in spared if p in said]
 

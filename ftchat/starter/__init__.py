@@ -42,7 +42,7 @@ def sample_prompts() -> tuple[str, ...]:
     )
 
 
-def anchor_prompts(count: int = 120) -> tuple[str, ...]:
+def anchor_prompts(count: int = 300) -> tuple[str, ...]:
     """Different prompts whose answers the starter should keep while it is taught something else: by turns one of each
     kind, so that however many are taken, and whichever kinds are left out, none is most of them."""
     from ftchat.starter.corpus import dialogues
