@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from ftchat.parts import Parts
-from ftchat.records import Person
+from ftchat.records import Person, new_id
 from ftchat.ui import texts, views
 from ftchat.ui.elements import AS_IT_IS, AT_ONCE, Updates, html
 
@@ -53,19 +53,25 @@ class Strip:
             who = self._parts.person(request)
             return {component: update for view in (self.view, *others) for component, update in view(who).items()}
 
-        def tick(request: gr.Request) -> str:
-            """A digest of all that goes on by itself: a page that sees another one asks for what changed."""
-            return f'<i hidden data-news="{_digest(list(everything(request).values()))}"></i>'
+        def digests_of(now: Updates) -> dict[str, str]:
+            return {str(component._id): _digest(update) for component, update in now.items()}
+
+        def tick(shown: dict[str, str], request: gr.Request) -> str:
+            """A digest of all that goes on by itself: a page that sees another one asks for what changed. While it was
+            not shown it is another one each time, since a page may miss one."""
+            digests = digests_of(everything(request))
+            again = "" if digests == shown else new_id("n")
+            return f'<i hidden data-news="{_digest(digests)}{again}"></i>'
 
         def fresh(shown: dict[str, str], request: gr.Request) -> Any:
             """Everything that goes on by itself, as far as it changed."""
             now = everything(request)
-            digests = {str(component._id): _digest(update) for component, update in now.items()}
+            digests = digests_of(now)
             changed = {c: u for c, u in now.items() if shown.get(str(c._id)) != digests[str(c._id)]}
             return {**changed, self.shown: digests} if changed else gr.skip()
 
         once = {**AT_ONCE, "trigger_mode": "once"}
-        gr.on([blocks.load, self.clock.tick], tick, None, [self.news], **once, **AS_IT_IS)
+        gr.on([blocks.load, self.clock.tick], tick, [self.shown], [self.news], **once, **AS_IT_IS)
         told = [self.shown, self.state, self.retrain, self.trouble, *outputs]
         self.news.change(fresh, [self.shown], told, **{**AT_ONCE, "trigger_mode": "always_last"})
 
