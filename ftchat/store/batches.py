@@ -17,8 +17,6 @@ from typing import Any
 from sqlite_utils import Database
 
 _MOST = 64  # steps in one transaction: who waits for the first waits for the last
-
-
 _BUSY_S = 0.02  # since the last commit: more will be asked for at once,
 _GATHER_S = 0.003  # so that a short wait saves many
 
