@@ -1,8 +1,9 @@
 """Builds the starter model from a seed: tokenizer, corpus, weights.
 
-    python -m ftchat.starter.build --out DIR [--steps 9000] [--seed 0] [--start WEIGHTS] [--tiny]
+    python -m ftchat.starter.build --out DIR [--seed 0] [--start WEIGHTS] [--tiny]
 
-A build that was stopped goes on where it was when the same command is given again: its state lies in DIR.building.
+Two runs: one from nothing, and one that goes on from it at lower rates; with --start the second alone. A build that was
+stopped goes on where it was when the same command is given again: its state lies in DIR.first and DIR.building.
 """
 
 import argparse
@@ -92,17 +93,33 @@ def build(out: Path, plan: Plan, *, start: Path | None = None) -> dict[str, int]
     return {"parameters": parameters, "steps": steps, "tokens": tokens}
 
 
+def whole(out: Path, seed: int, *, tiny: bool) -> dict[str, int]:
+    """Both runs, one after the other; returns what the second counted, and all steps and tokens."""
+    first = out.with_name(f"{out.name}.first")
+    counts = first / "counts.json"
+    if not counts.exists():
+        made = build(first, tiny_plan(seed) if tiny else Plan(seed=seed))
+        counts.write_text(json.dumps(made), encoding="utf-8")
+    made = json.loads(counts.read_text(encoding="utf-8"))
+    further = build(out, tiny_plan(seed + 1) if tiny else further_plan(seed + 1), start=first)
+    shutil.rmtree(first)
+    return {name: further[name] + (made[name] if name != "parameters" else 0) for name in further}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m ftchat.starter.build", description="Builds the starter model.")
     parser.add_argument("--out", type=Path, required=True, help="folder for weights and tokenizer")
-    parser.add_argument("--steps", type=int, help="9000; with --start 1900")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, help="finished weights to go on from, at lower rates")
     parser.add_argument("--tiny", action="store_true", help="a few steps of a far smaller model, in seconds")
     given = parser.parse_args(arguments)
-    plan = further_plan(given.steps or 1_900, given.seed) if given.start else Plan(given.steps or 9_000, given.seed)
-    _say(json.dumps(build(given.out, tiny_plan(given.seed) if given.tiny else plan, start=given.start)))
+    if given.start:
+        plan = tiny_plan(given.seed) if given.tiny else further_plan(given.seed)
+        made = build(given.out, plan, start=given.start)
+    else:
+        made = whole(given.out, given.seed, tiny=given.tiny)
+    _say(json.dumps(made))
 
 
 if __name__ == "__main__":

@@ -54,9 +54,9 @@ def tiny_plan(seed: int) -> Plan:
 KEPT = 0.25
 
 
-def further_plan(steps: int, seed: int) -> Plan:
+def further_plan(seed: int) -> Plan:
     """A plan that goes on from finished weights: at a third of the rates, with more of what is still weak."""
-    return Plan(steps=FURTHER + steps, seed=seed, rate=0.004, adam_rate=1e-3, first_step=FURTHER)
+    return Plan(steps=FURTHER + 1_900, seed=seed, rate=0.004, adam_rate=1e-3, first_step=FURTHER)
 
 
 def new_model(plan: Plan, tokenizer: Any) -> Any:
@@ -165,7 +165,7 @@ def _share(progress: float, step: int) -> float:
 
 
 def fit(model: Any, tokenizer: Any, *, plan: Plan, checkpoint: Path, say: Callable[[str], None]) -> tuple[int, int]:
-    """Trains until the steps are made. Returns them and the tokens read."""
+    """Trains until the steps are made. Returns how many it made and the tokens read."""
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -192,7 +192,7 @@ def fit(model: Any, tokenizer: Any, *, plan: Plan, checkpoint: Path, say: Callab
         if time.monotonic() - saved > plan.save_every:
             _keep(checkpoint, model, optimizers=optimizers, place=(step, tokens, time.monotonic() - began))
             saved = time.monotonic()
-    return step, tokens
+    return step - plan.first_step, tokens
 
 
 def _keep(checkpoint: Path, model: Any, *, optimizers: list[Any], place: tuple[int, int, float]) -> None:
