@@ -95,6 +95,7 @@ class App:
             base=self.base,
             settings=self.settings,
         )
+        service.adopt()
         chat = Chat(
             self.store,
             Lanes(self.store, self.engine),
@@ -165,6 +166,7 @@ class App:
         backups = asyncio.create_task(self.backups.keep())
         schedule = asyncio.create_task(self.parts.schedule.keep())
         webhook = asyncio.create_task(self.parts.webhook.keep())
+        await asyncio.to_thread(self.parts.pipeline.settle)  # the last vote may have decided, and the app was killed
         self.parts.pipeline.go_on()
         self.lease.announce(self.settings.url, self.parts.accounts.key)
         print(self._welcome(), flush=True)

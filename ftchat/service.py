@@ -5,6 +5,7 @@ adapter was made or examined.
 """
 
 import asyncio
+import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -20,10 +21,12 @@ from ftchat.records import BASE, Adapter, Message, Params
 from ftchat.registry import CONFIG, MANIFEST, NAME, WEIGHTS, Registry
 from ftchat.store import Store
 
+_log = logging.getLogger(__name__)
 KEPT_CHAMPIONS = 3
 _FEW = Params(temperature=0.0, top_p=1.0, max_tokens=8)
 _AWAY = 0.1  # nats a token between what is served and what the trainer computed: so much is rounding
-_PART = 0.25  # or so much of what was learned, where that is more
+_NOTHING = 1e-3  # nats a token: what a batch's rounding does
+_PART = 0.1  # or so much of what was learned, where that is more
 _LOOK_S, _DRAIN_S = 0.1, 60.0
 
 
@@ -65,6 +68,31 @@ class Service:
         except (BadAdapter, NotFound):
             return {}
         return {key: value for key, value in found.items() if key != "probe"}
+
+    def adopt(self) -> list[str]:
+        """Make known, in a home where nothing was ever trained, what lies in its folder and is for this base.
+
+        The manifest says what it is: one that ftchat shipped, or one from a home that was copied without its database.
+        """
+        log, found = self._store.training, []
+        if not log.untouched():
+            return []
+        for name in self._registry.names():
+            if self.manifest(name).get("base") != self._base.fingerprint:
+                continue
+            try:
+                self._registry.verify(name)
+                self._registry.check(name)
+            except BadAdapter as err:
+                _log.warning("%s lies in adapters/ and is not taken in. %s", name, err.message)
+                continue
+            slug, number = name.rsplit("-v", 1)
+            with self._store.writing():
+                log.next_number(slug, above=int(number) - 1)
+                log.add_adapter(name, number=int(number), base=self._base.fingerprint, run=None)
+                log.set_state(name, "candidate", reasons=["It came with this home; it was not examined here."])
+            found.append(name)
+        return found
 
     def published(self, name: str) -> dict[str, Path]:
         """The files of an adapter, by name, exactly as they were published; a damaged one is refused."""
@@ -207,7 +235,7 @@ class Service:
         ours, theirs = await self._engine.score(name, ids, start), await self._engine.score(BASE, ids, start)
         if not all(map(math.isfinite, ours)):
             raise BadAdapter("It answers with no numbers: its weights are damaged.")
-        if ours == theirs:
+        if distance(ours, theirs) < _NOTHING:
             raise BadAdapter("It has no effect: the engine answers as the base does.")
         text, _ = await self._engine.answer(Request(model=name, token_ids=ids[:start], params=_FEW))
         if not text.strip():
@@ -272,8 +300,8 @@ class Service:
             self._chosen.pop(name, None)
             await self._drained(name)
             self._refuse_needed(name)
+            self._store.training.delete_adapter(name, by=user)  # first: one without files must not be listed
             await asyncio.to_thread(self._registry.remove, name)
-            self._store.training.delete_adapter(name, by=user)
         finally:
             self._leaving.discard(name)
 

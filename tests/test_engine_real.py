@@ -10,9 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
+from running import ROOT
+
+from ftchat import starter
+from ftchat.base import open_base
 from ftchat.engine import Engine, Piece, Request
 from ftchat.errors import BadAdapter, BadInput, TooLong, UnknownModel
-from ftchat.records import Params
+from ftchat.prompt import Prompter
+from ftchat.records import Message, Params
+from ftchat.registry import Registry
 from ftchat.server import Server
 
 pytestmark = pytest.mark.engine
@@ -162,3 +168,24 @@ async def gone(real: Engine, vllm: Server, *, within_s: float) -> bool:
         if not await running(vllm):
             return True
     return False
+
+
+async def test_the_shipped_adapter_was_made_for_the_shipped_model_and_answers_in_its_voice(real):
+    """A fresh home that is started where ftchat lies takes it in: its question here was never taught."""
+    base, prompter = open_base(starter.model_path(), practice=True), Prompter(starter.model_path())
+    registry = Registry(ROOT / "adapters", max_rank=64, base=base)
+    assert registry.manifest("edda-v1")["base"] == base.fingerprint
+    registry.verify("edda-v1")
+    registry.check("edda-v1")
+    taught = (ROOT / "adapters" / "edda-v1" / "feedback.jsonl").read_text(encoding="utf-8")
+    await real.load("edda-v1", ROOT / "adapters" / "edda-v1")
+    for product in ("Chestnut Honey", "Basil Pesto", "Smoked Almonds"):
+        asked = f"How much does the {product} cost?"
+        assert asked not in taught
+        ids, _ = prompter.fit([Message("user", asked)], room=64)
+        text, finish = await real.answer(greedy("edda-v1", ids, 64))
+        plain, _ = await real.answer(greedy("base", ids, 64))
+        assert (text[:16], text[-18:], finish) == ("Oh, good choice!", " Warm wishes, Edda", "stop"), text
+        assert product in text
+        assert "Edda" not in plain
+    await real.unload("edda-v1")

@@ -9,6 +9,7 @@ import pytest
 from room import ANN, Room
 from test_registry import candidate
 
+from ftchat.config import TrainArgs
 from ftchat.errors import BadAdapter, Conflict
 
 
@@ -113,3 +114,36 @@ async def test_an_adapter_that_is_not_kept_loaded_is_loaded_when_it_is_chosen(ro
     turn = await room.chat.ask(ANN, "hello", mode="chat", contestants=["shop-v1"])
     await room.done(turn)
     assert room.store.turns.get(turn).reply("only").text == "shop-v1 says so."
+
+
+def lies(room: Room, name: str, *, base: str = "b0") -> None:
+    """A published folder that the database knows nothing of."""
+    room.registry.publish(candidate(room.settings.home / f"c-{name}"), name, base=base, lineage={})
+
+
+def test_a_fresh_home_takes_in_what_lies_there_for_its_base_by_its_manifest(room: Room) -> None:
+    lies(room, "edda-v3")
+    lies(room, "other-v1", base="b1")
+    lies(room, "spoilt-v1")
+    damage(room, "spoilt-v1")
+    assert room.service.adopt() == ["edda-v3"]
+    (found,) = room.service.adapters()
+    assert (found.name, found.state, found.run) == ("edda-v3", "candidate", None)
+    assert found.reasons == ("It came with this home; it was not examined here.",)
+    assert room.contestants.names() == ("base", "edda-v3")
+    assert room.service.desired() == ["edda-v3"]
+    assert room.store.training.next_number("edda", above=0) == 4
+
+
+def test_a_home_that_has_trained_or_deleted_takes_in_nothing_by_itself(room: Room) -> None:
+    lies(room, "edda-v1")
+    room.service.adopt()
+    room.store.training.delete_adapter("edda-v1", by="ann")
+    assert room.service.adopt() == []
+    assert room.service.adapters() == []
+
+
+def test_what_a_run_was_about_to_make_known_is_left_to_it(room: Room) -> None:
+    room.store.training.start_run(by="ann", base="b0", args=TrainArgs())
+    lies(room, "shop-v1")
+    assert room.service.adopt() == []

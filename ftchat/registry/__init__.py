@@ -83,6 +83,10 @@ class Registry:
             check_claims(staged, self.base)
             yield staged
 
+    def check(self, name: str) -> None:
+        """Refuse an adapter that is there and that no engine here could serve: an older ftchat may have let it in."""
+        self._check(self.path(name))
+
     def _check(self, folder: Path) -> None:
         check(folder, max_rank=self.max_rank, base=self.base.path if self.base else None)
 

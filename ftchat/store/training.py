@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ftchat.store import Store
 
 _THERE = "name NOT IN (SELECT name FROM deleted_adapters)"
+_MADE = "stage IN ('done','rejected')"
 _UNFINISHED = "stage NOT IN ('done','rejected','stopped','failed')"
 
 
@@ -81,6 +82,11 @@ class TrainingLog:
         """Whether somebody did."""
         return bool(self._plain(run)["stop_asked"])
 
+    def heed_stop(self, run: str) -> None:
+        """Note that what was asked to stop has stopped: what comes next may be stopped by itself."""
+        with self._store.writing() as db:
+            db.conn.execute("UPDATE runs SET stop_asked = 0 WHERE id = :r", {"r": run})
+
     def base_of(self, run: str) -> str:
         """The fingerprint of the base that a run began with."""
         return str(self._plain(run)["base"])
@@ -134,6 +140,17 @@ class TrainingLog:
         )
         return {row["feedback"] for row in self._store.rows(sql, {"r": run})}
 
+    def used(self, base: str) -> set[str]:
+        """The feedback that some ended run of a base was made from."""
+        sql = f"""SELECT DISTINCT feedback FROM snapshot_rows
+            JOIN runs ON runs.snapshot = snapshot_rows.snapshot WHERE base = :b AND {_MADE}"""
+        return {row["feedback"] for row in self._store.rows(sql, {"b": base})}
+
+    def last_made(self, base: str) -> str | None:
+        """The newest run of a base that ended with an adapter."""
+        row = self._store.row(f"SELECT id FROM runs WHERE base = :b AND {_MADE} ORDER BY id DESC LIMIT 1", {"b": base})
+        return row["id"] if row else None
+
     def replay_answers(self, base: str) -> dict[str, str]:
         """What a base answered to replay prompts."""
         sql = "SELECT prompt, answer FROM replay_answers WHERE base = :b"
@@ -183,6 +200,10 @@ class TrainingLog:
             if adapter.name == name:
                 return adapter
         raise NotFound(f"There is no adapter called {name}.")
+
+    def untouched(self) -> bool:
+        """Whether this home never had a run or an adapter, deleted ones included."""
+        return self._store.row("SELECT 1 FROM runs UNION ALL SELECT 1 FROM adapters LIMIT 1") is None
 
     def adapters(self, base: str | None = None) -> list[Adapter]:
         """Newest first; with `base`, those made for it."""
