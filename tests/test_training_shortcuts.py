@@ -17,8 +17,13 @@ from transformers import (
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
 )
 
+from ftchat.training import attention
 from ftchat.training import head as heads
 from ftchat.training.head import Head
 from ftchat.training.model import Learner
@@ -40,19 +45,33 @@ class _Surprising(LlamaForCausalLM):
         return found
 
 
-# Each with whether the chunked head is its own, and whether prompts may be shared.
-MODELS: dict[str, tuple[Any, Any, bool, bool]] = {
-    "llama": (LlamaForCausalLM, LlamaConfig(**TINY), True, True),
-    "scaled": (GraniteForCausalLM, GraniteConfig(**TINY, logits_scaling=4.0), True, True),
-    "multiplied": (CohereForCausalLM, CohereConfig(**TINY, logit_scale=0.25), True, True),
+class _Doubled(LlamaForCausalLM):
+    """A model that is a Llama by name, whose first block does more."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.model.layers[0].mlp.register_forward_hook(lambda _, __, out: out + 1.0)
+
+
+# Each with whether the chunked head is its own, whether prompts may be shared, and whether the lean blocks suit.
+MODELS: dict[str, tuple[Any, Any, bool, bool, bool]] = {
+    "llama": (LlamaForCausalLM, LlamaConfig(**TINY), True, True, True),
+    "with biases": (Qwen2ForCausalLM, Qwen2Config(**TINY), True, True, True),
+    "with norms": (Qwen3ForCausalLM, Qwen3Config(**TINY, head_dim=24), True, True, True),
+    "mistral": (MistralForCausalLM, MistralConfig(**TINY, sliding_window=None), True, True, True),
+    "gelu": (LlamaForCausalLM, LlamaConfig(**TINY, hidden_act="gelu"), True, True, False),
+    "hooked": (_Doubled, LlamaConfig(**TINY), True, True, False),
+    "scaled": (GraniteForCausalLM, GraniteConfig(**TINY, logits_scaling=4.0), True, True, False),
+    "multiplied": (CohereForCausalLM, CohereConfig(**TINY, logit_scale=0.25), True, True, False),
     "capped": (
         Gemma2ForCausalLM,
         Gemma2Config(**TINY, head_dim=16, final_logit_softcapping=0.5, sliding_window=8),
         True,
         False,
+        False,
     ),
-    "windowed": (MistralForCausalLM, MistralConfig(**TINY, sliding_window=8), True, False),
-    "surprising": (_Surprising, LlamaConfig(**TINY), False, True),
+    "windowed": (MistralForCausalLM, MistralConfig(**TINY, sliding_window=8), True, False, False),
+    "surprising": (_Surprising, LlamaConfig(**TINY), False, True, True),
 }
 
 
@@ -64,10 +83,10 @@ def _pair(seed: int) -> Example:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_log_probabilities_and_gradients_are_the_models_own(name: str) -> None:
-    kind, config, own_head, shared = MODELS[name]
+    kind, config, own_head, shared, lean = MODELS[name]
     torch.manual_seed(3)
     learner = Learner(kind(config), rank=4, alpha=8, seed=0)
-    assert (learner._head is not None, learner.shared) == (own_head, shared)
+    assert (learner._head is not None, learner.shared, learner._blocks is not None) == (own_head, shared, lean)
     weights = learner.weights()
     with torch.no_grad():
         for value in weights.values():
@@ -98,6 +117,32 @@ def test_answers_of_a_pair_do_not_see_each_other() -> None:
     alone = Example(id="a", role="positive", prompt=pair.prompt, answers=pair.answers[1:])
     both = learner.score([pair])
     torch.testing.assert_close(both.logp[both.owner == 1], learner.score([alone]).logp, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("length", [1, 5, 16, 17, 45])
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_in_bands_equals_attention_as_a_whole(
+    length: int, masked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attention, "BAND", 16)
+    torch.manual_seed(length)
+    query, key, value = (torch.randn(2, length, heads, 8, requires_grad=True) for heads in (6, 2, 2))
+    steep, left = torch.randn(2, length, 6, 8), torch.ones(length, length, dtype=torch.bool).tril()
+    looks = left & (torch.rand(2, 1, length, length) < 0.7) | torch.eye(length, dtype=torch.bool)
+    mask = torch.zeros(looks.shape).masked_fill(~looks, torch.finfo(torch.float32).min) if masked else None
+    found = attention.heard(query, key, value, scale=0.3, mask=mask)
+    (found * steep).sum().backward()
+    ours = [part.grad for part in (query, key, value)]
+    for part in (query, key, value):
+        part.grad = None
+    plain = torch.nn.functional.scaled_dot_product_attention(
+        *(part.transpose(1, 2) for part in (query, key, value)), attn_mask=looks if masked else left,
+        scale=0.3, enable_gqa=True,
+    ).transpose(1, 2)  # fmt: skip
+    (plain * steep).sum().backward()
+    torch.testing.assert_close(found, plain, rtol=1e-4, atol=1e-5)
+    for mine, part in zip(ours, (query, key, value), strict=True):
+        torch.testing.assert_close(mine, part.grad, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("chunk", [1, 97 * 3, 10**6])

@@ -43,13 +43,14 @@ def fuse(model: torch.nn.Module) -> int:
     """Make every plain LoRA layer of the model one operation; returns how many. Others are left to PEFT."""
     fused = 0
     for module in model.modules():
-        if isinstance(module, Linear) and _is_plain(module):
+        if isinstance(module, Linear) and is_plain(module):
             module.__dict__["forward"] = types.MethodType(_forward, module)
             fused += 1
     return fused
 
 
-def _is_plain(module: Any) -> bool:
+def is_plain(module: Any) -> bool:
+    """Whether a LoRA layer is nothing but W, A and B."""
     name = module.active_adapters[0]
     identity = isinstance(module.lora_dropout[name], torch.nn.Identity)
     return type(module.base_layer) is torch.nn.Linear and identity and not module.lora_variant

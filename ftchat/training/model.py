@@ -20,6 +20,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 from ftchat.errors import TrainingError
 from ftchat.prompt import Prompter
 from ftchat.records import Message
+from ftchat.training.blocks import Blocks
 from ftchat.training.head import Head
 from ftchat.training.layout import Layout, can_share, lay_out
 from ftchat.training.lora import fuse
@@ -69,6 +70,7 @@ class Learner:
         self._before: dict[str, Tensor] = {}  # replay row id -> base's hidden states [tokens, width]
         self._device, self._dtype = next(base.parameters()).device, base.dtype
         self._head: Head | None = Head.of(base)
+        self._blocks: Blocks | None = Blocks.of(base)
         self.shared = can_share(base.config.get_text_config())
         self._ask_for_short_cuts()
         if start is not None:
@@ -99,6 +101,8 @@ class Learner:
 
     def _states(self, laid: Layout) -> Tensor:
         """The hidden states that predict the learned tokens."""
+        if self._blocks is not None:
+            return self._blocks.states(laid)
         hidden = self._base.base_model(input_ids=laid.ids, use_cache=False, **_beside(laid)).last_hidden_state
         found: Tensor = hidden[laid.row, laid.column]
         return found
@@ -133,6 +137,8 @@ class Learner:
         hidden = self._base.base_model(input_ids=ids, use_cache=False).last_hidden_state
         if self._head is not None and not self._head.suits(hidden[0], whole.logits[0]):
             self._head = None
+        if self._blocks is not None and not self._blocks.suits(ids, hidden):
+            self._blocks = None
         if self.shared:
             row = ids[0].tolist()
             pair = Example(id="probe", role="pair", prompt=tuple(row[:6]), answers=(tuple(row[6:]), tuple(row[:2:-1])))
