@@ -127,7 +127,8 @@ class Contestants:
     def _choose(self) -> tuple[str, str]:
         """Champion and newest adapter in a fixed share; else a pair, the likelier the less is known about it."""
         champion = self.champion()
-        playing = [a.name for a in self._adapters() if a.state in PLAYING and a.name != champion]
+        found = sorted(self._adapters(), key=lambda a: a.state != "challenger")  # votes are to decide about those
+        playing = [a.name for a in found if a.state in PLAYING and a.name != champion]
         if playing and self._chance.random() < CHAMPION_SHARE:
             return champion, playing[0]
         fixed = [name for name in self.names() if name in (BASE, FEW_SHOT) and name != champion]

@@ -47,11 +47,13 @@ def trace(store: Store, who: Person, feedback: str) -> Traced:
 
 
 def _words(whose: str, kind: str, holders: Sequence[Holder]) -> str:
-    trained = [holder for holder in holders if holder.split != "exam"]
+    trained = [holder for holder in holders if holder.split == "train"]
     if trained:
         names = _listed([holder.adapter for holder in trained])
         serving = [holder.adapter for holder in trained if holder.state == "champion"]
         return f"{whose} {kind} trained {names}{f'; {serving[0]} is in service now' if serving else ''}."
+    if tuned := [holder.adapter for holder in holders if holder.split == "tune"]:
+        return f"{whose} {kind} taught no adapter: it was kept aside to choose the best moment of {_listed(tuned)}."
     if holders:
         names = _listed([holder.adapter for holder in holders])
         return f"{whose} {kind} is kept aside for the exam: it trained nothing, and examined {names}."
@@ -68,21 +70,21 @@ def withdraw(store: Store, by: Person, person: str) -> Withdrawn:
     if store.people.user(person) is None and not store.lineage.has_given(person):
         raise NotFound(f"Nobody called {person!r} is known here.")
     with store.writing():
-        taken = store.lineage.withdraw(person, by=by.name)
-        held = store.lineage.holding(taken)
+        count, given = store.lineage.withdraw(person, by=by.name)
+        held = store.lineage.holding(given)
         run = store.training.unfinished()
         learning = run is not None and store.lineage.is_withdrawn(store.training.run(run).snapshot or "")
     retrain = {"effort": "normal"} if held else None
-    words = _withdrawn(person, len(taken), held)
+    words = _withdrawn(person, count, held)
     if learning:
         words += f" Run {run} is on and learns from it: stop it."
-    return Withdrawn(person=person, feedback=len(taken), adapters=held, retrain=retrain, words=words)
+    return Withdrawn(person=person, feedback=count, adapters=held, retrain=retrain, words=words)
 
 
 def _withdrawn(person: str, count: int, held: dict[str, int]) -> str:
-    if not count:
+    if not (count or held):
         return f"Nothing of {person} stands: there is nothing to withdraw."
-    first = f"{_count(count, person)} withdrawn: no later snapshot holds it."
+    first = f"{_count(count, person)} withdrawn: no later snapshot holds it." if count else "Nothing of it stands."
     if not held:
         return f"{first} No adapter was made from it."
     return (

@@ -9,7 +9,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 from cronsim import CronSim, CronSimError
 
@@ -50,7 +50,7 @@ class Seen:
     new: int  # pieces of feedback that the last adapter was not made from
     last_rows: int  # that it was made from
     last_began: datetime | None
-    failed: bool  # the last run, and nothing was approved since it began
+    failed: bool  # the last run, or it was stopped, and nothing was approved since it began
     enough: bool
     engine: str
 
@@ -99,7 +99,7 @@ def _against(plan: Plan, seen: Seen, now: datetime) -> Decision | None:
     if not seen.enough:
         return Decision(press=False, reason="There is too little to learn from yet; the card says what would help.")
     if seen.failed:
-        return Decision(press=False, reason="The last run failed on just this feedback. Look why, and press Retrain.")
+        return Decision(press=False, reason="The last run failed or was stopped on just this feedback: press Retrain.")
     if seen.last_began is not None and now < (free := seen.last_began + plan.every):
         words = f"The last run began at {seen.last_began:%H:%M}; the next may from {free:%Y-%m-%d %H:%M} on."
         return Decision(press=False, reason=words, next_at=free)
@@ -109,9 +109,15 @@ def _against(plan: Plan, seen: Seen, now: datetime) -> Decision | None:
 
 
 def next_time(cron: str, after: datetime) -> datetime:
-    """The first time after a time that a cron expression names."""
+    """The first time after a time that a cron expression names, by the clock on this machine's wall.
+
+    A time of day is meant as the clock shows it, also where it is put forward or back in between: what `astimezone`
+    gives has one offset only, so the clock is read without, and the zone asked again.
+    """
+    wall = isinstance(after.tzinfo, timezone)
     try:
-        return next(CronSim(cron, after))
+        found = next(CronSim(cron, after.astimezone().replace(tzinfo=None) if wall else after))
+        return found.astimezone() if wall else found
     except (CronSimError, StopIteration) as err:
         why = f" ({err})" if str(err) else ", or never comes"
         raise SetupError(
@@ -207,17 +213,15 @@ class Schedule:
 
     def _seen(self) -> Seen:
         card, training = self._pipeline.card(), self._store.training
-        runs = training.runs()
-        made = next((run for run in runs if run.stage in ("done", "rejected")), None)
-        newest = runs[0] if runs else None
+        newest = next(iter(training.runs(limit=1)), None)
         zone = self._clock().tzinfo
         return Seen(
             run=training.unfinished(),
             new=card.new,
-            last_rows=len(training.trained_on(made.id)) if made else 0,
+            last_rows=self._pipeline.last_rows(),
             last_began=datetime.fromisoformat(newest.created_at).astimezone(zone) if newest else None,
             failed=newest is not None
-            and newest.stage == "failed"
+            and newest.stage in ("failed", "stopped")
             and self._store.lessons.decided_at() < newest.created_at,
             enough=card.enough,
             engine=self._pipeline.engine_stage()[0],

@@ -99,18 +99,18 @@ class Trainee:
     def _result(self, last: dict[str, Any]) -> dict[str, Any]:
         assert self._process is not None
         code = self._process.returncode
+        if last.get("event") == "done":  # whatever befell it afterwards, the candidate is there
+            return last
         if last.get("event") == "error":
             raise TrainingError(str(last["message"]))
-        if self._stop_asked and last.get("event") != "done":
+        if self._stop_asked:
             raise TrainingError("Stopped before there was anything to keep.")
         if code == -signal.SIGKILL:
             raise TrainingError(
                 "The trainer was killed, most likely for lack of memory. Close other programs and retry."
             )
-        if code != 0 or last.get("event") != "done":
-            tail = (self._folder / "trainer.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            raise TrainingError(f"The trainer ended early (status {code}). Its last line: {tail[-1] if tail else '-'}")
-        return last
+        tail = (self._folder / "trainer.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        raise TrainingError(f"The trainer ended early (status {code}). Its last line: {tail[-1] if tail else '-'}")
 
 
 def _environment() -> dict[str, str]:

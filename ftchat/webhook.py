@@ -53,7 +53,10 @@ class Webhook:
     async def keep(self) -> None:
         """Tell of each run that ends, until cancelled."""
         while self._url is not None:
-            await self.tell()
+            try:
+                await self.tell()
+            except Exception:  # a full disk, say: the next look may find it mended
+                log.exception("It could not be told of the runs that have ended.")
             await asyncio.sleep(_LOOK_S)
 
     async def close(self) -> None:

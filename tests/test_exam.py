@@ -1,6 +1,7 @@
 """The verdict is a pure function: same scores, same verdict, reasons in words."""
 
 import random
+import time
 from dataclasses import replace
 
 import pytest
@@ -60,7 +61,14 @@ def test_noise_around_zero_is_not_promoted() -> None:
 
 
 def test_clear_losses_are_rejected() -> None:
-    assert verdict(scores([-0.5] * 8))[0] == "REJECT"
+    decision, reasons = verdict(scores([-0.5] * 8))
+    assert (decision, reasons[-1]) == ("REJECT", "Chance alone would make it that much worse 0.4% of the time.")
+
+
+def test_of_very_many_rows_chance_is_drawn_within_a_moment() -> None:
+    began = time.process_time()
+    assert sign_flip([0.1, -0.1] * 2500) == pytest.approx(0.5, abs=0.02)
+    assert time.process_time() - began < 3.0
 
 
 def test_forgetting_rejects_what_would_be_promoted() -> None:

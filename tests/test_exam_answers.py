@@ -1,7 +1,7 @@
 """What an exam asks and how answers are judged: the paper, the guards, the metrics, and the process that has them."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +47,26 @@ def test_the_paper_asks_what_people_wrote_and_chose_in_the_exam_and_what_was_bad
     assert [r.id for r in exam.paper(ROWS, bad=1).bad] == ["k_1"]
 
 
+def test_a_question_that_training_saw_in_another_conversation_is_not_asked() -> None:
+    later = row("k_9", "target", asked="g6")
+    taught = replace(
+        row("k_8", "target", "train", asked="hello"),
+        messages=(Message("user", "hello"), Message("assistant", "Good day!"), Message("user", " G6")),
+    )
+    asked = exam.paper([*ROWS, later, taught])
+    assert ([r.id for r in asked.wanted], asked.taught) == (["k_1", "k_3"], 1)
+    assert exam.paper([*ROWS, later]).taught == 0
+
+
 def test_a_frozen_snapshot_gives_the_rows_that_were_frozen(tmp_path: Path) -> None:
+    rows = [*ROWS, replace(row("k_9", "target", "train"), target="a line\u2028and\x85another\u2029one")]
     for name, splits in (("rows.jsonl", ("train", "tune")), ("exam.jsonl", ("exam",))):
-        lines = [json.dumps(asdict(r)) for r in ROWS if r.split in splits]
+        lines = [json.dumps(asdict(r), ensure_ascii=False) for r in rows if r.split in splits]
         (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     with pytest.raises(TrainingError, match="is gone"):
         exam.frozen(tmp_path)
     (tmp_path / "manifest.json").write_text("{}")
-    assert exam.frozen(tmp_path) == sorted(ROWS, key=lambda r: r.id)
+    assert exam.frozen(tmp_path) == sorted(rows, key=lambda r: r.id)
 
 
 @pytest.mark.parametrize(

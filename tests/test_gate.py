@@ -126,6 +126,14 @@ async def test_an_exam_row_that_is_too_long_is_left_out_and_counted(room: Room) 
     assert (found.decision, found.figures["groups"], found.figures["asked"]) == ("INSUFFICIENT", 7, 7)
 
 
+async def test_what_was_sound_long_ago_does_not_vouch_for_what_means_nothing_now(room: Room) -> None:
+    """The newest questions are dealt to each other: each fits the others' texts as well as its own."""
+    rows = exam_rows(16)
+    unrelated = [replace(row, id=f"k_9{n}", target="Nothing of the kind is known.") for n, row in enumerate(rows[8:])]
+    found = await examined(room, [*rows[:8], *unrelated])
+    assert (found.decision, found.figures["fit_p"]) == ("INSUFFICIENT", 1.0), found.reasons
+
+
 async def test_a_candidate_that_only_repeats_itself_is_rejected(room: Room) -> None:
     room.vllm.answers["shop-v1"] = "plain " * 40
     found = await examined(room, exam_rows())
@@ -170,6 +178,21 @@ async def test_votes_retire_what_loses_and_say_why(room: Room) -> None:
     assert (room.service.champion(), adapter.state) == ("base", "retired")
     assert adapter.reasons[0] == "The exam could not decide."
     assert adapter.reasons[1].startswith(f"Blind votes against base: 0 to {SWEEP} in decisive votes")
+
+
+async def test_one_person_counts_once_on_a_question_and_a_vote_that_was_taken_back_as_it_was_said(room: Room) -> None:
+    put_to_the_vote(room)
+    for better in ("shop-v1", "base", "shop-v1"):
+        turn = await room.chat.ask(ANN, "The same question?", mode="compare")
+        await room.done(turn)
+        left = room.store.turns.get(turn).reply("left").contestant
+        vote = await room.judging.vote(ANN, turn, "left" if left == better else "right")
+        room.judging.undo(ANN, vote.id)
+    (told,) = room.pipeline.settle()
+    assert (told.wins, told.losses) == (1, 0)
+    room.store.lineage.withdraw("ann", by="ann")
+    (told,) = room.pipeline.settle()
+    assert (told.wins, told.losses) == (0, 0)
 
 
 async def test_votes_on_what_is_not_put_to_the_vote_decide_nothing(room: Room) -> None:

@@ -183,6 +183,26 @@ def test_withdrawing_a_person_leaves_them_out_and_marks_what_learned_from_them(s
     assert again.words == "Nothing of bob stands: there is nothing to withdraw."
 
 
+def test_words_that_were_taken_back_before_a_person_left_are_still_in_what_they_trained(
+    store: Store, team: Team
+) -> None:
+    turn = said(store, "question?")
+    early = team.correct(turn, "by bob", by="bob")
+    made(store, "shop-v1", [row(early)])
+    store.feedback.void(early, "bob")
+    found = lineage.withdraw(store, ANN, "bob")
+    assert (found.feedback, found.adapters, found.retrain) == (0, {"shop-v1": 1}, {"effort": "normal"})
+    assert found.words.startswith("Nothing of it stands. shop-v1 learned from it, which cannot be undone")
+    assert store.training.adapter("shop-v1").reasons == (_MARK,)
+
+
+def test_feedback_that_only_chose_the_moment_trained_nothing(store: Store, team: Team) -> None:
+    correction = team.correct(said(store, "question?"), "better", by="ann")
+    made(store, "shop-v1", [row(correction, split="tune")])
+    words = lineage.trace(store, ANN, correction).words
+    assert words == "Your correction taught no adapter: it was kept aside to choose the best moment of shop-v1."
+
+
 def test_an_adapter_that_is_made_from_what_was_withdrawn_meanwhile_is_marked_too(store: Store, team: Team) -> None:
     correction = team.correct(said(store, "question?"), "better", by="bob")
     run = store.training.start_run(by="ann", base=BASE, args=TrainArgs()).id

@@ -15,9 +15,10 @@ from room import ANN, Room
 
 from ftchat import anchors, dataset, web
 from ftchat.config import TrainArgs
-from ftchat.errors import BadAdapter, BadInput, Conflict, EngineError
+from ftchat.errors import BadAdapter, BadInput, Conflict, EngineError, TrainingError
 from ftchat.pipeline import questions
 from ftchat.records import Run
+from ftchat.trainee import Trainee
 
 QUICK = {"steps": 2}
 
@@ -148,6 +149,9 @@ async def test_stopping_keeps_the_best_so_far(room: Room) -> None:
     await room.pipeline.stop("ann", run.id)
     done = await ended(room, run.id)
     assert (done.stage, done.adapter) == ("done", "shop-v1"), done.reason
+    assert done.verdict is not None
+    assert done.verdict.figures, "what was kept is examined as any other"
+    assert not room.store.training.stop_asked(run.id)
     with pytest.raises(Conflict, match="already ended"):
         await room.pipeline.stop("ann", run.id)
 
@@ -261,6 +265,56 @@ async def test_whoever_stops_the_exam_decides_by_themselves(room: Room) -> None:
         ("The exam was stopped before its end, so you decide.",),
     )
     assert room.service.adapters()[0].state == "challenger"
+
+
+async def test_a_stop_is_heeded_while_the_engine_is_away(room: Room) -> None:
+    await corrected(room, 1)
+    run = await room.pipeline.press("ann", args=QUICK)
+    await stage(room, run.id, "train")
+    room.vllm.kill()
+    room.reason = "It is away."
+    await stage(room, run.id, "exam")
+    await room.pipeline.stop("ann", run.id)
+    async with asyncio.timeout(5):
+        while not room.store.training.run(run.id).ended:
+            await asyncio.sleep(0.05)
+    done = room.store.training.run(run.id)
+    assert (done.stage, done.reason) == ("stopped", "Stopped before shop-v1 could be tried.")
+    assert room.store.training.adapter("shop-v1").state == "rejected"
+
+
+async def test_for_another_base_everything_is_new(room: Room) -> None:
+    room.vllm.logprobs["shop-v1"] = -0.9
+    await corrected(room, 3)
+    run = await room.pipeline.press("ann", args=QUICK)
+    await ended(room, run.id)
+    assert (room.pipeline.card().new, room.pipeline.last_rows()) == (0, 3)
+    room.store.turns.add_base("b9", "larger")
+    room.pipeline._base = replace(room.pipeline._base, fingerprint="b9")
+    assert (room.pipeline.card().new, room.pipeline.last_rows()) == (3, 0)
+
+
+async def test_after_the_same_once_more_of_an_older_run_nothing_becomes_new(room: Room) -> None:
+    room.vllm.logprobs |= {f"shop-v{n}": -0.9 for n in (1, 2, 3)}
+    await corrected(room, 1)
+    first = await room.pipeline.press("ann", args=QUICK)
+    await ended(room, first.id)
+    await corrected(room, 2)
+    await ended(room, (await room.pipeline.press("ann", args=QUICK)).id)
+    assert room.pipeline.card().new == 0
+    await ended(room, (await room.pipeline.again("ann", first.id)).id)
+    assert room.pipeline.card().new == 0
+
+
+async def test_a_trainer_that_is_hit_after_it_was_done_has_done_its_work(tmp_path: Path) -> None:
+    trainee = Trainee(tmp_path)
+    await trainee.begin()
+    await trainee.end()
+    (tmp_path / "trainer.log").write_text("Loading weights\n")
+    trainee.stop()
+    assert trainee._result({"event": "done", "step": 3}) == {"event": "done", "step": 3}
+    with pytest.raises(TrainingError, match="Stopped before there was anything to keep"):
+        trainee._result({"event": "step"})
 
 
 async def test_a_run_that_loses_its_app_again_and_again_is_given_up_with_the_reason(room: Room) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -53,7 +54,7 @@ def test_after_a_large_run_a_fifth_as_much_must_be_new(last_rows: int, enough: i
         ({"new": 0}, "Nothing new was approved since the last run.", None),
         ({"new": 1}, "1 new piece of approved feedback came in; it waits for 8.", None),
         ({"enough": False}, "There is too little to learn from yet; the card says what would help.", None),
-        ({"failed": True}, "The last run failed on just this feedback. Look why, and press Retrain.", None),
+        ({"failed": True}, "The last run failed or was stopped on just this feedback: press Retrain.", None),
         (
             {"last_began": NOON - HOUR / 2},
             "The last run began at 11:30; the next may from 2026-11-21 12:30 on.",
@@ -117,6 +118,19 @@ def test_cron_times_are_of_the_clock_on_the_wall_also_when_it_is_put_back() -> N
     assert [(night.hour, night.utcoffset()) for night in nights] == [(4, HOUR), (4, HOUR)]
 
 
+def test_the_clock_of_this_machine_is_read_as_it_will_be_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        evening = datetime(2026, 10, 24, 12, 0).astimezone()  # the clock is put back that night
+        nights = [next_time("30 4 * * *", evening)]
+        nights.append(next_time("30 4 * * *", nights[0]))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert [(night.day, night.hour, night.utcoffset()) for night in nights] == [(25, 4, HOUR), (26, 4, HOUR)]
+
+
 # -- the loop --
 
 
@@ -136,6 +150,7 @@ class Pressed:
         self.by: list[tuple[str, str]] = []
         self.card = room.pipeline.card
         self.engine_stage = room.pipeline.engine_stage
+        self.last_rows = room.pipeline.last_rows
 
     async def press(self, user: str, *, effort: str) -> Run:
         run = self._room.store.training.start_run(by=user, base="b0", args=TrainArgs())
@@ -194,13 +209,16 @@ async def test_the_loop_presses_once_enough_is_new_and_says_meanwhile_how_far_it
     assert len(pressed.by) == 1
 
 
-async def test_a_failed_run_is_not_tried_again_until_something_new_was_approved(room: Room) -> None:
+@pytest.mark.parametrize("stage", ["failed", "stopped"])
+async def test_a_run_that_failed_or_was_stopped_is_not_tried_again_until_something_new_was_approved(
+    room: Room, stage: str
+) -> None:
     clock = Clock()
     schedule, pressed = scheduled(room, clock, schedule="new", schedule_new=1, schedule_every_s=0)
     await corrected(room, 2)
     await schedule.look()
-    finish(room, room.store.training.unfinished() or "", stage="failed")
-    assert (await schedule.look()).reason.startswith("The last run failed on just this feedback.")
+    finish(room, room.store.training.unfinished() or "", stage=stage)
+    assert (await schedule.look()).reason.startswith("The last run failed or was stopped on just this feedback")
     await asyncio.sleep(0.01)
     clock.now += HOUR
     await corrected(room, 1, first=2)

@@ -74,9 +74,8 @@ async def measure(
     examiner: Examiner, *, candidate: str, who: Sequence[str], paper: Paper, replay: Sequence[Replay], dealt: bool
 ) -> Scores:
     """The scores of everyone on everything; `dealt`: also the candidate's, of texts with other questions."""
-    rows = [row for row in (*paper.wanted, *paper.pairs) if examiner.fits(row.messages, row.target, row.rejected or "")]
+    rows, kept = await asyncio.to_thread(_readable, examiner, paper, replay)
     wanted = [row for row in rows if row.role == "target"]
-    kept = [item for item in replay if examiner.fits(item.messages, item.answer)]
     compared = [row for row in rows if has_rejected(row)]
     only_compared = [at for at, row in enumerate(compared) if row.role != "target"]
     models = [name for name in who if name != FEW_SHOT]
@@ -88,11 +87,19 @@ async def measure(
         target={name: tuple(values) for name, values in target.items()},
         replay=stay if kept else {},
         left_out=len(paper.wanted) + len(paper.pairs) - len(rows),
+        taught=paper.taught,
         pairs=tuple(compared[at].group for at in only_compared),
         margin={name: tuple(values[at] for at in only_compared) for name, values in margin.items()},
         prefers={name: mean([float(m > 0) for m in values]) for name, values in margin.items() if values},
         costs=await _dealt(examiner, candidate, wanted) if dealt else (),
     )
+
+
+def _readable(examiner: Examiner, paper: Paper, replay: Sequence[Replay]) -> tuple[list[Row], list[Replay]]:
+    """What the model can read at all."""
+    asked = (*paper.wanted, *paper.pairs)
+    rows = [row for row in asked if examiner.fits(row.messages, row.target, row.rejected or "")]
+    return rows, [item for item in replay if examiner.fits(item.messages, item.answer)]
 
 
 async def _wanted(examiner: Examiner, name: str, row: Row) -> float:
@@ -111,8 +118,9 @@ async def _margin(examiner: Examiner, name: str, row: Row) -> float:
 
 
 async def _dealt(examiner: Examiner, candidate: str, wanted: Sequence[Row]) -> tuple[tuple[float, ...], ...]:
-    """A few texts after each other's questions; of a group one. Where they do not fit each other, none."""
-    first = list({row.group: row for row in reversed(wanted)}.values())[::-1][:_DEALT]
+    """A few texts after each other's questions, the newest, as old ones say nothing of what came since; of a group
+    one. Where they do not fit each other, none."""
+    first = list({row.group: row for row in reversed(wanted)}.values())[:_DEALT]
     cells = [(asked, given) for asked in first for given in first]
     if not all(examiner.fits(asked.messages, given.target) for asked, given in cells):
         return ()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ftchat.errors import TrainingError
-from ftchat.records import Message, Row
+from ftchat.records import Message, Row, group_key
 
 _FILES = ("rows.jsonl", "exam.jsonl")
 _PREFERRING = frozenset({"target", "pair"})
@@ -23,6 +23,7 @@ class Paper:
     pairs: tuple[Row, ...]  # of two replies the better one: it should be likelier than the other
     bad: tuple[Row, ...]  # questions with a reply that people marked as bad
     liked: tuple[Row, ...]  # questions with a reply that people liked
+    taught: int = 0  # exam rows that are left out, because training saw their question in another conversation
 
 
 def frozen(folder: Path) -> list[Row]:
@@ -31,7 +32,9 @@ def frozen(folder: Path) -> list[Row]:
         raise TrainingError(f"The snapshot {folder.name} of this run is gone. Press Retrain to start again.")
     found = []
     for name in _FILES:
-        for line in (folder / name).read_text(encoding="utf-8").splitlines():
+        for line in (folder / name).read_text(encoding="utf-8").split("\n"):  # texts may hold U+2028
+            if not line:
+                continue
             values = json.loads(line)
             found.append(Row(**{**values, "messages": tuple(Message(**m) for m in values["messages"])}))
     return sorted(found, key=lambda row: row.id)
@@ -39,13 +42,21 @@ def frozen(folder: Path) -> list[Row]:
 
 def paper(rows: Sequence[Row], *, bad: int = 16, liked: int = 8) -> Paper:
     """The questions in a set of rows; `bad` and `liked` are how many of those are asked again, newest first."""
-    exam = [row for row in rows if row.split == "exam"]
+    taught = {_question(row) for row in rows if row.split in ("train", "tune")}
+    kept = [row for row in rows if row.split == "exam"]
+    exam = [row for row in kept if _question(row) not in taught]
     return Paper(
         wanted=tuple(row for row in exam if row.role == "target"),
         pairs=tuple(row for row in exam if row.role == "pair"),
         bad=tuple(_first(_flawed(rows), limit=bad)),
         liked=tuple(_first((row for row in rows if row.role == "positive"), limit=liked)),
+        taught=len(kept) - len(exam),
     )
+
+
+def _question(row: Row) -> str:
+    """What was asked last, however a conversation began: the same question asked later in another is the same."""
+    return group_key(next((said.content for said in reversed(row.messages) if said.role == "user"), ""))
 
 
 def has_rejected(row: Row) -> bool:

@@ -12,6 +12,7 @@ class Scores:
     target: Mapping[str, tuple[float, ...]]
     replay: Mapping[str, float]
     left_out: int = 0  # rows that are longer than the model's context
+    taught: int = 0  # rows whose question training saw in another conversation
     pairs: tuple[str, ...] = ()  # groups of the rows that only say which of two texts is better
     margin: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # by how much the better one is likelier
     prefers: Mapping[str, float] = field(default_factory=dict)  # share of all such rows with the better one likelier

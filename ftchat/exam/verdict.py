@@ -46,9 +46,11 @@ def _decision(
     """What the figures say when no guard objects."""
     p = figures["p"]
     if p > gate.level:
-        worse = sign_flip([-g for g in gains]) <= gate.level
+        worse = sign_flip([-g for g in gains])
+        if worse <= gate.level:
+            return "REJECT", [f"Chance alone would make it that much worse {worse:.1%} of the time."]
         chance = f"Chance alone would do that {p:.0%} of the time; the limit is {gate.level:.0%}."
-        return "REJECT" if worse else "INSUFFICIENT", [chance]
+        return "INSUFFICIENT", [chance]
     if scores.costs:
         fit = figures["fit_p"] = shuffled(scores.costs)
         if fit > gate.level:
@@ -135,6 +137,9 @@ def _notes(scores: Scores, answers: Answers | None) -> list[str]:
     if scores.left_out:
         rows = "1 exam row is" if scores.left_out == 1 else f"{scores.left_out} exam rows are"
         notes.append(f"{rows} longer than the model can read, and left out.")
+    if scores.taught:
+        rows = "1 exam row asks" if scores.taught == 1 else f"{scores.taught} exam rows ask"
+        notes.append(f"{rows} what was also taught in another conversation, and left out.")
     if answers is not None and any(answers.flaws.values()):
         flaws = answers.flaws
         notes.append(

@@ -148,16 +148,17 @@ class Pipeline:
     def card(self) -> Card:
         """What a press would use now. Made anew only when feedback or the last run changed, by the first who asks."""
         with self._making_card:
-            now = (self._store.feedback.newest(), self._last_run())
+            now = (self._store.feedback.newest(), self._store.training.last_made(self._base.fingerprint))
             if self._card is None or self._card[0] != now:
-                trained = self._store.training.trained_on(now[1]) if now[1] else set()
+                trained = self._store.training.used(self._base.fingerprint)
                 made = dataset.card(self._store, trained=trained, exam_groups=self._settings.exam_groups)
                 self._card = (now, made)
             return self._card[1]
 
-    def _last_run(self) -> str | None:
-        """The newest run that ended with an adapter."""
-        return next((run.id for run in self._store.training.runs() if run.stage in ("done", "rejected")), None)
+    def last_rows(self) -> int:
+        """Of how much feedback the last adapter for this base was made."""
+        made = self._store.training.last_made(self._base.fingerprint)
+        return len(self._store.training.trained_on(made)) if made else 0
 
     # -- what people see --
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,6 +77,9 @@ class Course:
         except asyncio.CancelledError:
             self._log.rest(self._run)
             raise
+        except OSError as err:
+            why = f"It could not be written or read ({err.strerror or err}). Is the disk full? Then press Retrain."
+            await asyncio.to_thread(self.fail, why)
         except Exception as err:
             # The last line of defence: a run must never stay unfinished, or nobody could press Retrain again.
             await asyncio.to_thread(self.fail, f"Something in ftchat broke ({type(err).__name__}: {err}).")
@@ -107,6 +111,7 @@ class Course:
         frozen = await asyncio.to_thread(self._frozen)
         if not self._is_trained():
             await self._train(frozen)
+        self._heed_stop()
         if self._log.run(self._run).stage != "publish":
             await self._note(stage="exam", progress=0.85, eta_s=None)
         name = await self._publish(frozen)
@@ -207,6 +212,12 @@ class Course:
                 progress.note_room(self._folder, words)
             await self._trainee.run(job, lambda progress, eta_s: self._note(progress=progress, eta_s=eta_s))
 
+    def _heed_stop(self) -> None:
+        """A stop while it trained was for the training: its best is kept, and examined as any other."""
+        if self.stopping and self._log.run(self._run).stage == "train":
+            self._log.heed_stop(self._run)
+            self._stopped.clear()
+
     def _not_stopped(self) -> None:
         if self.stopping:
             raise Stopped("Stopped before the training began.")
@@ -222,9 +233,10 @@ class Course:
             await asyncio.to_thread(means.registry.publish, candidate, name, base=base, lineage=lineage)
         await asyncio.to_thread(self._make_known, name)
         try:
-            await means.until_ready()
-            await means.patiently(lambda: means.service.load(name))
-            await means.patiently(lambda: means.service.probe(name))
+            too_soon = f"Stopped before {name} could be tried."
+            await self._or_stopped(means.until_ready(), said=too_soon)
+            for work in (means.service.load, means.service.probe):
+                await self._or_stopped(means.patiently(partial(work, name)), said=too_soon)
         except BadAdapter as err:
             means.service.retire_broken(name, err.message)
             raise TrainingError(f"{name} was trained but cannot be served: {err.message}") from err

@@ -3,6 +3,7 @@
 It brings everyone to the engine who is asked. What is asked and what follows is `exam`'s.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 from ftchat import exam
@@ -32,7 +33,9 @@ async def examine(
         scores, answers = await means.patiently(asked)
     finally:
         await judge.end()
-    return exam.decide(scores, candidate=candidate, champion=champion, gate=gate, answers=answers)
+    return await asyncio.to_thread(
+        exam.decide, scores, candidate=candidate, champion=champion, gate=gate, answers=answers
+    )
 
 
 async def _asked(

@@ -114,6 +114,8 @@ class Standings:
         rows = await asyncio.to_thread(self._rows)
         self.trouble = ""
         for name in await asyncio.to_thread(self._who):
+            if self._means.store.training.unfinished() is not None:
+                return  # its exam comes first; whoever looks at Progress afterwards begins again
             try:
                 await self._measure_one(name, rows)
             except FtchatError as err:

@@ -1,8 +1,8 @@
 """Compare blind: what votes decide about an adapter where its exam could not.
 
 After every vote the sequential test is asked, which may be looked at as often as one likes: it promotes, retires, or
-says how many votes are missing. Only blind votes between the adapter and the champion count, and none on a question
-that trained one of them. It does not know how votes are given.
+says how many votes are missing. Only blind votes between the adapter and the champion count, of each person on each
+question the first, and none on a question that trained one of them. It does not know how votes are given.
 """
 
 from ftchat.pipeline.means import Means
@@ -41,7 +41,7 @@ def _settled(means: Means, adapter: Adapter) -> Trial:
 
 def _trial(means: Means, adapter: str) -> Trial:
     champion = means.service.champion()
-    score = means.store.ballots.counted(means.base.fingerprint).between(adapter, champion)
+    score = means.store.ballots.duel(means.base.fingerprint, adapter, champion)
     look = sequential(score.wins, score.losses, level=means.settings.vote_level)
     return Trial(
         adapter=adapter, champion=champion, wins=score.wins, losses=score.losses,

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ftchat.records import BASE, FEW_SHOT, Ballots
+from ftchat.records import BASE, FEW_SHOT, Ballots, Score
 
 if TYPE_CHECKING:
     from ftchat.store import Store
@@ -53,6 +53,20 @@ FROM votes v
 WHERE l.base = :base AND v.rowid > :after AND v.rowid <= :upto
 GROUP BY reason, "left", "right", v.winner, v.rater"""
 
+# What two contestants got of each other, in the order of the votes.
+_DUEL = f"""{_TAUGHT}
+SELECT v.rater, c.group_key AS question,
+       CASE v.winner WHEN 'left' THEN l.contestant WHEN 'right' THEN r.contestant ELSE v.winner END AS winner
+  FROM votes v
+  JOIN replies l ON l.turn = v.turn AND l.lane = 'left' JOIN replies r ON r.turn = v.turn AND r.lane = 'right'
+  JOIN turns t ON t.id = v.turn JOIN conversations c ON c.id = t.conversation
+ WHERE l.base = :base AND v.blind = 1 AND l.finish <> 'error' AND r.finish <> 'error'
+   AND ((l.contestant = :one AND r.contestant = :other) OR (l.contestant = :other AND r.contestant = :one))
+   AND (l.contestant, c.group_key) NOT IN taught AND (r.contestant, c.group_key) NOT IN taught
+   AND v.id NOT IN (SELECT id FROM standing WHERE kind = 'vote' AND status = 'rejected')
+   AND v.id NOT IN (SELECT feedback FROM withdrawn)
+ ORDER BY v.rowid"""
+
 _NEWEST = """
 SELECT COALESCE((SELECT MAX(rowid) FROM votes), 0) AS upto,
        COALESCE((SELECT MAX(rowid) FROM adapters), 0) AS adapters,
@@ -91,6 +105,16 @@ class BallotLog:
                 kept = _Counted(newest["upto"], rest, _add(kept.ballots, self._store.rows(_COUNT, span)))
             self._kept[base] = kept
             return kept.ballots
+
+    def duel(self, base: str, name: str, other: str) -> Score:
+        """How one did against another where votes decide something: each person once on each question, by what they
+        said first. What they took back later counts as it was said, since the names were shown by then."""
+        span = {"base": base, "one": name, "other": other}
+        first: dict[tuple[str, str], str] = {}
+        for row in self._store.rows(_DUEL, span):
+            first.setdefault((row["rater"], row["question"]), row["winner"])
+        said = Counter(first.values())
+        return Score(wins=said[name], losses=said[other], ties=said["tie"], both_bad=said["both_bad"])
 
     def contestants(self, base: str) -> tuple[str, ...]:
         """Who belongs on a leaderboard even without a vote: base, few-shot, and adapters that can answer."""

@@ -141,15 +141,19 @@ class LineageLog:
         )
         return [Holder(**row) for row in rows]
 
-    def withdraw(self, person: str, *, by: str) -> list[str]:
-        """Take back everything that stands of what someone gave; returns what that was."""
+    def withdraw(self, person: str, *, by: str) -> tuple[int, list[str]]:
+        """Take back everything that stands of what someone gave; returns how much that was, and all that they gave
+        and that was not withdrawn before: adapters may be made from words that were edited or undone since."""
         with self._store.writing() as db:
-            rows = self._store.rows("SELECT id FROM standing WHERE rater = :who ORDER BY id", {"who": person})
+            values = {"who": person, "by": by, "at": now()}
+            taken = db.conn.execute("INSERT INTO voids SELECT id, :by, :at FROM standing WHERE rater = :who", values)
+            count = int(taken.rowcount)
+            ever = f"SELECT id FROM ({_SAID}) WHERE rater = :who AND id NOT IN (SELECT feedback FROM withdrawn)"
+            rows = self._store.rows(f"{ever} ORDER BY id", {"who": person})
             ids = [str(row["id"]) for row in rows]
-            values = {"ids": json.dumps(ids), "who": person, "by": by, "at": now()}
-            db.conn.execute("INSERT INTO voids SELECT value, :by, :at FROM json_each(:ids)", values)
+            values |= {"ids": json.dumps(ids)}
             db.conn.execute("INSERT INTO withdrawn SELECT value, :who, :by, :at FROM json_each(:ids)", values)
-            return ids
+            return count, ids
 
     def has_given(self, person: str) -> bool:
         """Whether someone ever gave feedback that is known here."""
