@@ -4,23 +4,27 @@
 
 Everything goes through the API of an app on the practice model, with real vLLM. `click_to_champion_s`: 50 corrections
 are there; from the press to the first token of an answer by the new champion. Where the exam does not promote, *Use it
-anyway* is pressed at once (`promoted_by`). `overhead_s` is all of that but the optimiser's steps (`steps_s`, from where
-training begins to the saving) and the exam (`exam_s`, from the adapter's listing to the verdict); `import_s` is how
-long the trainer's libraries take to import here and now. Swaps: adapters of random weights are imported and promoted,
-about one a second, while 16 streams ask the champion. `failed`: answers that did not end well. `misattributed`: answers
-recorded for another adapter than wrote them (each is compared with what every adapter says to that question when it is
-asked alone), or for one that was out of service before the question. `stall_p99_ms`: the longest silence of each stream
-in each swap; `quiet_p99_ms`: the same in as long a time without. `rollback_s`: from the press to the first token of the
-old champion, the slowest of three. `--shape` presses Retrain on random weights of half a billion parameters too.
+anyway* is pressed at once (`promoted_by`). `overhead_s` is all of that but the optimiser's steps (`steps_s`, as the
+trainer's metrics say of each) and the asking of the exam (`asking_s`, as its verdict says: no loading, no probe, no
+judging); `import_s` is how long the trainer's libraries take to import here and now. Swaps: adapters of random weights
+are imported and promoted, about one a second, while 16 streams ask the champion. `failed`: answers that did not end
+well. `misattributed`: answers recorded for another adapter than wrote them (each is compared with what every adapter
+says to that question when it is asked alone), or for one that was out of service before the question. `stall_p99_ms`:
+the longest silence of each stream in each swap; `quiet_p99_ms`: the same in as long a time without. `rollback_s`: from
+the press to the first token of the old champion, the slowest of three. `--shape` presses Retrain on random weights of
+half a billion parameters too.
 """
 
 import argparse
 import asyncio
+import json
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,9 +73,6 @@ class Watched:
     def note(self, what: str, at: float | None = None) -> None:
         self.seen.setdefault(what, time.monotonic() if at is None else at)
 
-    def between(self, start: str, end: str) -> float:
-        return round(self.seen[end] - self.seen[start], 3)
-
 
 async def watch(api: Api, home: Path, run: str) -> Watched:
     """Follow it to its end, by the API and by the trainer's metrics as they are written."""
@@ -108,13 +109,14 @@ async def click(api: Api, home: Path, *, effort: str, count: int) -> dict[str, A
     if who != made:
         raise RuntimeError(f"{who} answered, not {made}")
     total = came - pressed
-    steps = watched.between("trainer training", "trainer saving")
-    exam = watched.between("adapter", "end")
+    events, _ = read_metrics(home / "data" / "runs" / run / "metrics.jsonl", 0)
+    steps = round(sum(event["seconds"] for event in events if event["event"] == "step"), 3)
+    asking = asking_s(home, run)
     return {
         "click_to_champion_s": round(total, 2),
-        "overhead_s": round(total - steps - exam, 2),
+        "overhead_s": round(total - steps - asking, 2),
         "steps_s": steps,
-        "exam_s": exam,
+        "asking_s": asking,
         "import_s": imports(),
         "promoted_by": by,
         "verdict": watched.run["verdict"],
@@ -124,6 +126,13 @@ async def click(api: Api, home: Path, *, effort: str, count: int) -> dict[str, A
         "effort": effort,
         "corrections": count,
     }
+
+
+def asking_s(home: Path, run: str) -> float:
+    """Seconds that the exam of a run spent on asking."""
+    with closing(sqlite3.connect(f"file:{home / 'data' / 'ftchat.db'}?mode=ro", uri=True)) as db:
+        (verdict,) = db.execute("SELECT verdict FROM runs WHERE id = ?", (run,)).fetchone()
+    return float(json.loads(verdict)["figures"]["asking_s"])
 
 
 def imports() -> float:

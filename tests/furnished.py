@@ -11,7 +11,7 @@ from typing import Any
 from room import Room
 
 from ftchat.config import TrainArgs
-from ftchat.pipeline.standings import digest
+from ftchat.exam import digest
 from ftchat.records import (
     BASE,
     FEW_SHOT,

@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-
 from running import ROOT
 
 from ftchat import starter
@@ -170,9 +169,10 @@ async def gone(real: Engine, vllm: Server, *, within_s: float) -> bool:
     return False
 
 
-async def test_the_shipped_adapter_was_made_for_the_shipped_model_and_answers_in_its_voice(real):
+async def test_the_shipped_adapter_was_made_for_the_shipped_model_and_answers_in_its_voice(real, tmp_path):
     """A fresh home that is started where ftchat lies takes it in: its question here was never taught."""
-    base, prompter = open_base(starter.model_path(), practice=True), Prompter(starter.model_path())
+    base = open_base(starter.model_path(), practice=True, cache=tmp_path / "hashes.json")
+    prompter = Prompter(starter.model_path())
     registry = Registry(ROOT / "adapters", max_rank=64, base=base)
     assert registry.manifest("edda-v1")["base"] == base.fingerprint
     registry.verify("edda-v1")

@@ -3,6 +3,7 @@
 The answers are greedy, so that asking again gives the same ones. It does not know what follows from it.
 """
 
+import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Asking:
 
 async def answered(examiner: Examiner, asking: Asking, *, paper: Paper, pins: Sequence[Pin], judge: Judge) -> Answers:
     """Ask, and have it judged."""
-    fitting = [row for row in paper.wanted if examiner.fits(row.messages, row.target)]
+    fitting = await asyncio.to_thread(_fitting, examiner, paper)
     asked = fitting[:: math.ceil(len(fitting) / asking.limit) or 1]  # spread over all that was ever asked
     said = {name: await all_of(partial(_row, examiner, name), asked) for name in asking.who}
     pinned = {name: await all_of(partial(_pin, examiner, name), pins) for name in _both(asking)}
@@ -65,6 +66,10 @@ async def answered(examiner: Examiner, asking: Asking, *, paper: Paper, pins: Se
         pins=_judged_pins(pins, pinned, held),
         flaws=judged["flaws"],
     )
+
+
+def _fitting(examiner: Examiner, paper: Paper) -> list[Row]:
+    return [row for row in paper.wanted if examiner.fits(row.messages, row.target)]
 
 
 async def _row(examiner: Examiner, name: str, row: Row) -> Said:

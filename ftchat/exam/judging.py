@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from typing import Any
 
 from ftchat.errors import TrainingError
@@ -19,6 +20,7 @@ class Judge:
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
+        self.took = 0.0  # seconds, of the last judging
 
     async def begin(self) -> None:
         """Let it import what it needs."""
@@ -34,11 +36,13 @@ class Judge:
         if self._process is None:
             await self.begin()
         assert self._process is not None
+        began = time.monotonic()
         try:
             async with asyncio.timeout(_WAIT_S):
                 out, err = await self._process.communicate(json.dumps(asked).encode())
         except TimeoutError as late:
             raise TrainingError("Judging the exam's answers took too long. Press Retrain to try again.") from late
+        self.took = time.monotonic() - began
         if self._process.returncode != 0:
             last = err.decode(errors="replace").strip().splitlines()
             raise TrainingError(f"The exam's answers could not be judged. Its last line: {last[-1] if last else '-'}")

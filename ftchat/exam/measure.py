@@ -1,13 +1,16 @@
 """The questions put to the engine: how likely each contestant finds the wanted texts, and what it answers, greedily.
 
-Everyone is asked the same by the same engine, a few questions at once. It does not know what follows from it.
+Everyone is asked the same by the same engine, a few questions at once, and nothing twice: what was measured is known by
+a digest of all its tokens. It does not know what follows from it.
 """
 
 import asyncio
+import hashlib
+import struct
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from ftchat.contestants import Contestants
 from ftchat.engine import Engine, Request
@@ -22,28 +25,39 @@ _AT_ONCE = 4
 _DEALT = 7  # questions whose texts are dealt to each other
 _ROOM = (48, 256)  # tokens of an answer: twice the wanted text, within these bounds
 
+Rendered = tuple[str, list[int], int]  # wire name, token ids, where the text begins
 Asked = TypeVar("Asked")
 Found = TypeVar("Found")
 
 
+class Known(Protocol):
+    """What was measured before, of whom, by digest; it may outlive the app."""
+
+    async def get(self, name: str, what: str) -> float | None: ...  # noqa: D102
+
+    async def keep(self, name: str, what: str, nll: float) -> None: ...  # noqa: D102
+
+
 @dataclass(frozen=True)
 class Examiner:
-    """Who asks, and remembers what was asked before."""
+    """Who asks."""
 
     engine: Engine
     prompter: Prompter
     contestants: Contestants
-    known: dict[tuple[str, tuple[Message, ...], str], float] = field(default_factory=dict)
+    known: Known
 
     async def nll(self, name: str, messages: Sequence[Message], answer: str) -> float:
         """NLL per token of an answer."""
-        asked = (name, tuple(messages), answer)
-        if asked not in self.known:
-            model, ids, start = await asyncio.to_thread(self.rendered, name, messages, answer)
-            self.known[asked] = -mean(await self.engine.score(model, ids, start))
-        return self.known[asked]
+        asked = await asyncio.to_thread(self.rendered, name, messages, answer)
+        what = digest(asked)
+        found = await self.known.get(name, what)
+        if found is None:
+            found = -mean(await self.engine.score(*asked))
+            await self.known.keep(name, what, found)
+        return found
 
-    def rendered(self, name: str, messages: Sequence[Message], answer: str) -> tuple[str, list[int], int]:
+    def rendered(self, name: str, messages: Sequence[Message], answer: str) -> Rendered:
         """The wire name, and the token ids that are scored from an index on."""
         prepared = self.contestants.prepare(name, messages)
         return prepared.model, *self.prompter.render_answer(prepared.messages, answer)
@@ -68,6 +82,12 @@ class Examiner:
         """How long an answer may be where this text is wanted."""
         low, high = _ROOM
         return min(high, max(low, 2 * len(self.prompter.encode(wanted))), self.prompter.context_length // 2)
+
+
+def digest(asked: Rendered) -> str:
+    """What stands for a question and its text: all tokens, and where the text begins."""
+    _, ids, start = asked
+    return hashlib.sha256(struct.pack(f"<{len(ids) + 1}q", start, *ids)).hexdigest()
 
 
 async def measure(

@@ -5,6 +5,7 @@
   start.py      where a run starts: from base, or quickly from the champion
   course.py     one run, stage by stage; goes on where it was after a restart
   examine.py    the exam of one candidate
+  measured.py   what was measured before, so that nothing is asked twice
   again.py      the same run once more, on the very snapshot of an earlier one
   trial.py      what blind votes decide where the exam could not
   standings.py  every kept version on today's exam rows

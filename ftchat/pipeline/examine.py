@@ -4,12 +4,16 @@ It brings everyone to the engine who is asked. What is asked and what follows is
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 from ftchat import exam
 from ftchat.config import GateArgs, Settings
 from ftchat.exam import Asking, Examiner, Judge, Paper, Scores
 from ftchat.pipeline.means import Means
+from ftchat.pipeline.measured import Measured
 from ftchat.records import BASE, FEW_SHOT, Replay, Row, Verdict
 from ftchat.store.exams import Pin
 
@@ -25,28 +29,31 @@ async def examine(
     await judge.begin()
     try:
 
-        async def asked() -> tuple[Scores, exam.Answers | None]:
+        async def asked() -> tuple[Scores, exam.Answers | None, float]:
             for contestant in who:
                 await means.service.summon(BASE if contestant == FEW_SHOT else contestant)
             return await _asked(means, candidate, champion, who=who, paper=paper, pins=pins, replay=replay, judge=judge)
 
-        scores, answers = await means.patiently(asked)
+        scores, answers, asking_s = await means.patiently(asked)
     finally:
         await judge.end()
-    return await asyncio.to_thread(
-        exam.decide, scores, candidate=candidate, champion=champion, gate=gate, answers=answers
-    )
+    decide = partial(exam.decide, scores, candidate=candidate, champion=champion, gate=gate, answers=answers)
+    verdict = await asyncio.to_thread(decide)
+    return replace(verdict, figures={**verdict.figures, "asking_s": round(asking_s, 3)})
 
 
 async def _asked(
     means: Means, candidate: str, champion: str, *, who: Sequence[str], paper: Paper, pins: Sequence[Pin],
     replay: Sequence[Replay], judge: Judge,
-) -> tuple[Scores, exam.Answers | None]:  # fmt: skip
-    examiner = Examiner(means.engine, means.prompter, means.contestants)
+) -> tuple[Scores, exam.Answers | None, float]:  # fmt: skip
+    """What was measured, and in how many seconds of asking, without the judging."""
+    began = time.monotonic()
+    examiner = Examiner(means.engine, means.prompter, means.contestants, Measured(means))
     enough = len({row.group for row in (*paper.wanted, *paper.pairs)}) >= means.settings.exam_groups
     scores = await exam.measure(examiner, candidate=candidate, who=who, paper=paper, replay=replay, dealt=enough)
     asking = Asking(candidate, champion, who, means.settings.exam_answers)
-    return scores, await exam.answered(examiner, asking, paper=paper, pins=pins, judge=judge)
+    answers = await exam.answered(examiner, asking, paper=paper, pins=pins, judge=judge)
+    return scores, answers, time.monotonic() - began - judge.took
 
 
 def gate_of(settings: Settings) -> GateArgs:

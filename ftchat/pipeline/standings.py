@@ -5,8 +5,6 @@ a new version one per row. It is brought up to date in the background, and never
 """
 
 import asyncio
-import hashlib
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,9 +12,8 @@ from ftchat import dataset, exam
 from ftchat.errors import FtchatError
 from ftchat.exam import Examiner
 from ftchat.pipeline.means import Means
+from ftchat.pipeline.measured import Measured
 from ftchat.records import BASE, FEW_SHOT, Row
-
-_Asked = tuple[str, list[int], int]  # wire name, token ids, where the text begins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +34,6 @@ class Standings:
     def __init__(self, means: Means) -> None:
         """Over the parts of a running app."""
         self._means = means
-        self._examiner = Examiner(means.engine, means.prompter, means.contestants)
         self._task: asyncio.Task[None] | None = None
         self._seen: tuple[object, tuple[int, list[Standing]]] | None = None
         self.trouble = ""
@@ -72,7 +68,7 @@ class Standings:
     def now(self) -> tuple[int, list[Standing]]:
         """How many exam rows there are, and how everyone does on them, newest version first, base and few-shot last."""
         rows = self._rows()
-        plain = [digest(self._asked(BASE, row)) for row in rows]  # what everyone is asked, but for few-shot
+        plain = self._asked(BASE, rows)  # what everyone is asked, but for few-shot
         known = {name: self._known(name, rows, plain=plain) for name in self._who()}
         base = known[BASE]
         made = {adapter.name: adapter for adapter in self._means.service.adapters()}
@@ -99,15 +95,21 @@ class Standings:
 
     def _rows(self) -> list[Row]:
         wanted = exam.paper(dataset.rows(self._means.store)).wanted
-        return [row for row in wanted if self._examiner.fits(row.messages, row.target)]
+        examiner = self._examiner()
+        return [row for row in wanted if examiner.fits(row.messages, row.target)]
 
     def _known(self, name: str, rows: Sequence[Row], *, plain: Sequence[str]) -> list[float | None]:
         scores = self._means.store.exams.scores(self._means.base.fingerprint, name)
-        asked = [digest(self._asked(name, row)) for row in rows] if name == FEW_SHOT else plain
+        asked = self._asked(name, rows) if name == FEW_SHOT else plain
         return [scores.get(one) for one in asked]
 
-    def _asked(self, name: str, row: Row) -> _Asked:
-        return self._examiner.rendered(name, row.messages, row.target)
+    def _examiner(self) -> Examiner:
+        means = self._means
+        return Examiner(means.engine, means.prompter, means.contestants, Measured(means))
+
+    def _asked(self, name: str, rows: Sequence[Row]) -> list[str]:
+        examiner = self._examiner()
+        return [exam.digest(examiner.rendered(name, row.messages, row.target)) for row in rows]
 
     async def _measure(self) -> None:
         """One contestant after the other; one that cannot be loaded is left out, and why is said."""
@@ -122,24 +124,8 @@ class Standings:
                 self.trouble = f"{name} could not be scored: {err.message}"
 
     async def _measure_one(self, name: str, rows: Sequence[Row]) -> None:
-        base, log = self._means.base.fingerprint, self._means.store.exams
-        known = log.scores(base, name)
-        asked = [await asyncio.to_thread(self._asked, name, row) for row in rows]
-        missing = [one for one in asked if digest(one) not in known]
-        if not missing:
+        if None not in await asyncio.to_thread(lambda: self._known(name, rows, plain=self._asked(BASE, rows))):
             return
         await self._means.service.summon(BASE if name == FEW_SHOT else name)
-        found = await exam.all_of(self._score, missing)
-        await asyncio.to_thread(
-            log.keep_scores, base, name, {digest(one): nll for one, nll in zip(missing, found, strict=True)}
-        )
-
-    async def _score(self, asked: _Asked) -> float:
-        model, ids, start = asked
-        return -exam.mean(await self._means.engine.score(model, ids, start))
-
-
-def digest(asked: _Asked) -> str:
-    """What stands for a question and its text: all tokens, and where the text begins."""
-    _, ids, start = asked
-    return hashlib.sha256(struct.pack(f"<{len(ids) + 1}q", start, *ids)).hexdigest()
+        examiner = self._examiner()
+        await exam.all_of(lambda row: examiner.nll(name, row.messages, row.target), rows)

@@ -166,11 +166,15 @@ class Course:
         state.step, state.loss = step, read.loss
         state.norms.append(norm)
         state.shifts += [] if read.shift is None else [read.shift]
-        tokens = sum(line.length for e in drawn for line in e.lines(shared=self._learner.shared))
-        self._pace.step(tokens, time.monotonic() - began)
+        tokens, took = (
+            sum(line.length for e in drawn for line in e.lines(shared=self._learner.shared)),
+            time.monotonic(),
+        )
+        self._pace.step(tokens, took - began)
         self._log.write(
             "step", step=step, steps=plan.steps, loss=round(read.loss, 5), lr=rate, grad_norm=round(norm, 4),
-            tokens=tokens, eta_s=self._pace.left(step, plan), parts={k: round(v, 5) for k, v in read.parts.items()},
+            tokens=tokens, seconds=round(took - began, 4), eta_s=self._pace.left(step, plan),
+            parts={k: round(v, 5) for k, v in read.parts.items()},
         )  # fmt: skip
         return guards.exploding(state.norms) or guards.falling(state.shifts)
 
