@@ -5,9 +5,10 @@
 Each run is the whole loop on the practice model with real vLLM: press, train, exam, verdict. *Noise*: on 40 questions
 corrections are another question's text or random words, and votes and thumbs are drawn by lot; 8, 15 or 30 exam groups
 hold the same kind. `promoted` counts how many runs were promoted at each number of rows, `share` over all of them, and
-`level` what the test allows. *Contradicting*: a champion that was taught a rule is retrained with feedback of which one
-in five says the contrary; `worst_fall` is how much less of the champion's answers keep the rule afterwards, on
-questions that were never taught. `run_s` is how long one run took. `--quick` is what ten minutes allow: 2 runs of each.
+`level` what the test allows. *Contradicting*: a champion that was taught a rule is retrained with as much feedback
+again, of which two in five, so one in five of all, say the contrary; `worst_fall` is how much less of the champion's
+answers keep the rule afterwards, on questions that were never taught, and `promoted_worst_fall` the same where the new
+adapter was promoted. `run_s` is how long one run took. `--quick` is what ten minutes allow: 2 runs of each.
 """
 
 import argparse
@@ -34,7 +35,7 @@ from ftchat.serve import App
 from ftchat.starter import model_path
 from ftchat.store import Store
 
-TRAIN, TUNE, PROBES = 40, 4, 24
+TRAIN, TUNE = 40, 4
 RULE = "sign-off"
 _GREEDY = Params(temperature=0.0, top_p=1.0, max_tokens=64)
 _WARM = Params(temperature=1.0, top_p=1.0, max_tokens=64)
@@ -183,7 +184,7 @@ async def adherence(app: App, scenario: Scenario) -> float:
         return scenario.is_kept(asked, text)
 
     await app.parts.service.summon(champion)
-    found = await asyncio.gather(*(kept(asked) for asked in scenario.held_out[:PROBES]))
+    found = await asyncio.gather(*(kept(asked) for asked in scenario.held_out))
     return sum(found) / len(found)
 
 
@@ -225,20 +226,23 @@ async def contradicting(bench: Bench, scenario: Scenario, *, runs: int) -> dict[
         if first.parts.service.champion() != run.adapter:
             await first.parts.service.use("bench", run.adapter)
         before, like = await adherence(first, scenario), first.settings.home
-    falls, decisions = [], Counter[str]()
+    falls, moved, decisions = list[float](), list[float](), Counter[str]()
     for seed in range(runs):
         lot = random.Random(f"contrary {seed}")
         async with bench.home(like=like) as app:
-            await taught(bench, app, scenario, lot.sample(both[many:], many), contrary=0.2, lot=lot)
+            await taught(bench, app, scenario, lot.sample(both[many:], many), contrary=0.4, lot=lot)
             found = await bench.pressed(app)
             falls.append(before - await adherence(app, scenario))
         assert found.verdict is not None
         decisions[found.verdict.decision] += 1
+        if found.verdict.decision == "PROMOTE":
+            moved.append(falls[-1])
         tell(f"contradicting, run {seed}: {found.verdict.decision}, fell by {falls[-1]:+.3f}")
     return {
         "contradicting_runs": runs,
         "adherence_before": round(before, 4),
         "worst_fall": round(max(falls), 4),
+        "promoted_worst_fall": round(max(moved), 4) if moved else None,
         "contradicting_decisions": dict(decisions),
     }
 

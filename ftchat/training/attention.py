@@ -20,6 +20,8 @@ def heard(query: Tensor, key: Tensor, value: Tensor, *, scale: float, mask: Tens
     if query.device.type == "cpu":
         found: Tensor = _Banded.apply(query, key, value, scale, mask)  # type: ignore[no-untyped-call]
         return found
+    if mask is not None:  # with one, torch's quick kernels want as many keys as queries
+        key, value = (part.repeat_interleave(query.shape[2] // part.shape[2], dim=2) for part in (key, value))
     query, key, value = query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
     return functional.scaled_dot_product_attention(
         query, key, value, attn_mask=mask, is_causal=mask is None, scale=scale, enable_gqa=True
