@@ -11,14 +11,15 @@ are imported and promoted, about one a second, while 16 streams ask the champion
 well. `misattributed`: answers recorded for another adapter than wrote them (each is compared with what every adapter
 says to that question when it is asked alone), or for one that was out of service before the question. `stall_p99_ms`:
 the longest silence of each stream in each swap; `quiet_p99_ms`: the same in as long a time without. `rollback_s`: from
-the press to the first token of the old champion, the slowest of three. `--shape` presses Retrain on random weights of
-half a billion parameters too.
+the press to the first token of the old champion, the slowest of three. `chat_cost`: how many times as long an answer
+takes, in the middle, while a run trains. `--shape` presses Retrain on random weights of half a billion parameters too.
 """
 
 import argparse
 import asyncio
 import json
 import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -141,6 +142,32 @@ def imports() -> float:
     return round(float(done.stdout), 2)
 
 
+async def beside(api: Api) -> dict[str, Any]:
+    """What a run costs those who chat meanwhile: one answer after the other, alone and while it trains."""
+
+    async def one(number: int) -> float:
+        prompts = sample_prompts()
+        body = {"prompt": prompts[number % len(prompts)], "mode": "chat", "params": {"max_tokens": 64}}
+        began = time.monotonic()
+        await api.post("/api/turns", body)
+        return time.monotonic() - began
+
+    alone = [await one(number) for number in range(2 * len(sample_prompts()))]
+    run = (await api.post("/api/runs", {"effort": "quick"}))["id"]
+    taken: list[float] = []
+    while (stage := (await api.get(f"/api/runs/{run}"))["stage"]) not in ENDED:
+        if stage == "train":
+            taken.append(await one(len(taken)))
+        else:
+            await asyncio.sleep(_LOOK_S)
+    return {
+        "answer_alone_s": round(statistics.median(alone), 3),
+        "answer_while_training_s": round(statistics.median(taken), 3),
+        "chat_cost": round(statistics.median(taken) / statistics.median(alone), 2),
+        "answers_while_training": len(taken),
+    }
+
+
 async def back(api: Api) -> dict[str, Any]:
     """Roll back three times, each until the champion before says something."""
     took = []
@@ -164,6 +191,7 @@ async def measure(app: OwnApp, folder: Path, given: argparse.Namespace) -> dict[
         api, figures = Api(client), {}
         if given.only != "swaps":
             figures |= await click(api, app.home, effort=given.effort, count=CORRECTIONS)
+            figures |= await beside(api)
         if given.only != "click":
             figures |= await swaps(api, folder, app, count=5 if given.quick else 20)
             figures |= await back(api)
