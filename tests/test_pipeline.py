@@ -1,4 +1,4 @@
-"""A run from the press to its end, with the real trainer on the practice model; only vLLM is scripted."""
+"""A run from the press to its end, with the real trainer on the practice model where that matters; vLLM is scripted."""
 
 import asyncio
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from quick_trainer import QuickTrainee
 from room import ANN, Room
 
 from ftchat import anchors, dataset, web
@@ -28,6 +29,12 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
     made = Room(tmp_path)
     yield made
     await made.close()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the trainer makes is not asked here."""
+    monkeypatch.setattr("ftchat.pipeline.course.Trainee", QuickTrainee)
 
 
 async def corrected(room: Room, count: int) -> None:
@@ -91,6 +98,7 @@ async def test_five_corrections_make_an_adapter_that_a_person_can_use_and_roll_b
     assert room.service.desired() == ["shop-v1"]
 
 
+@pytest.mark.usefixtures("quick")
 async def test_eight_exam_groups_promote_by_themselves(room: Room) -> None:
     room.vllm.logprobs["shop-v1"] = -0.5
     room.vllm.copies = 0.2
@@ -111,6 +119,7 @@ async def test_eight_exam_groups_promote_by_themselves(room: Room) -> None:
     assert "cheese number 5 " in (snapshot / "exam.jsonl").read_text()
 
 
+@pytest.mark.usefixtures("quick")
 async def test_an_adapter_without_effect_is_broken_and_says_so(room: Room) -> None:
     await corrected(room, 1)
     run = await room.pipeline.press("ann", args=QUICK)
@@ -247,6 +256,7 @@ async def test_a_stop_is_remembered_by_the_next_start(room: Room) -> None:
     assert (done.stage, done.snapshot) == ("stopped", None)
 
 
+@pytest.mark.usefixtures("quick")
 async def test_whoever_stops_the_exam_decides_by_themselves(room: Room) -> None:
     room.vllm.logprobs["shop-v1"] = -0.9
     await corrected(room, 6)
@@ -283,6 +293,7 @@ async def test_a_stop_is_heeded_while_the_engine_is_away(room: Room) -> None:
     assert room.store.training.adapter("shop-v1").state == "rejected"
 
 
+@pytest.mark.usefixtures("quick")
 async def test_for_another_base_everything_is_new(room: Room) -> None:
     room.vllm.logprobs["shop-v1"] = -0.9
     await corrected(room, 3)
@@ -294,6 +305,7 @@ async def test_for_another_base_everything_is_new(room: Room) -> None:
     assert (room.pipeline.card().new, room.pipeline.last_rows()) == (3, 0)
 
 
+@pytest.mark.usefixtures("quick")
 async def test_after_the_same_once_more_of_an_older_run_nothing_becomes_new(room: Room) -> None:
     room.vllm.logprobs |= {f"shop-v{n}": -0.9 for n in (1, 2, 3)}
     await corrected(room, 1)
@@ -342,6 +354,7 @@ async def test_without_corrections_there_is_nothing_to_press(room: Room) -> None
     assert room.pipeline.latest() is None
 
 
+@pytest.mark.usefixtures("quick")
 async def test_a_champion_that_changed_during_the_exam_is_not_overruled(room: Room) -> None:
     room.vllm.logprobs["shop-v1"] = -0.5
     room.vllm.copies = 0.2
@@ -361,6 +374,7 @@ async def test_a_champion_that_changed_during_the_exam_is_not_overruled(room: Ro
     assert room.service.champion() == "old-v1"
 
 
+@pytest.mark.usefixtures("quick")
 async def test_five_corrections_in_one_conversation_make_an_adapter_that_can_be_used_until_its_files_change(
     room: Room,
 ) -> None:
