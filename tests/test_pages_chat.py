@@ -242,8 +242,15 @@ def test_a_page_that_the_app_forgot_says_so_and_keeps_what_was_written(room: Roo
     assert _newest(room) == before
     page.reload()
     page.get_by_role("tab", name="Chat").click()
-    ask(page, "And the honey?")
+    expect(page.locator(BOX)).to_have_value("And the honey?")
+    page.locator(BOX).press("Enter")
+    answered(page, "And the honey?")
     assert asked(page) == ["What does it cost?", "And the honey?"]
+    page.reload()
+    page.get_by_role("tab", name="Chat").click()
+    expect(page.locator("#chat-live .asked")).to_have_text("And the honey?")
+    page.wait_for_timeout(300)
+    assert page.locator(BOX).input_value() == ""
 
 
 @pytest.mark.parametrize(

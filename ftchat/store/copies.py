@@ -72,8 +72,9 @@ def copy(source: Path, target: Path) -> Copy:
     except (sqlite3.Error, OSError) as err:
         raise StoreError(f"{source} could not be copied to {target.parent}: {_reason(err)}.") from err
     finally:
-        part.unlink(missing_ok=True)
-        part.with_name(part.name + "-journal").unlink(missing_ok=True)
+        with suppress(OSError):  # where the folder is none, there is nothing to remove
+            part.unlink(missing_ok=True)
+            part.with_name(part.name + "-journal").unlink(missing_ok=True)
     return Copy(target, rows)
 
 

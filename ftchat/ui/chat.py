@@ -79,7 +79,7 @@ class ChatPage:
         self.new.click(None, js=focus("#chat-prompt textarea"))
         self.new.click(self.begin, None, told, **STREAM)
         self.row.stop.click(self.end, [self.turn], [self.notice], **AT_ONCE)
-        resumed = [*told, self.row.line, self.how.temperature, self.how.top_p, self.how.most]
+        resumed = [*told, *self._asking(), self.how.temperature, self.how.top_p, self.how.most]
         blocks.load(self.resume, [self.conversation], resumed, **STREAM)
         self._wire_acts(told)
 
@@ -87,6 +87,10 @@ class ChatPage:
         """What opening a conversation writes, but for the row of the prompt."""
         states = [self.turn, self.watch, self.conversation, self.offers]
         return [*states, *self.said.outputs(), *self.history.outputs()]
+
+    def _asking(self) -> list[Any]:
+        """What is only there for those who may ask."""
+        return [self.row.line, self.new, self.how.who, self.how.folded]
 
     def _wire_acts(self, told: list[Any]) -> None:
         said, editor = self.said, self.said.editor
@@ -203,7 +207,7 @@ class ChatPage:
         may_ask = self._parts.person(request).is_at_least("rater")
         updates = {**self._open(conversation_of(conversation), request), **self.how.defaults()}
         said = {} if may_ask else {self.notice: views.notice(texts.VIEWERS_READ)}
-        return {**updates, **said, **visible(self.row.line, shown=may_ask)}
+        return {**updates, **said, **visible(*self._asking(), shown=may_ask)}
 
     # -- what is done to a question or a reply --
 

@@ -38,7 +38,7 @@ class ModelsPage:
         """Which event calls what."""
         tab.select(self.measured, None, [self.progress], **STREAM)
         for part in (self.list, self.rows):
-            acted = part.click(self.act, None, [self.list, self.rows, self.notice], **AT_ONCE)
+            acted = part.click(self.act, None, [self.list, self.way_in, self.rows, self.notice], **AT_ONCE)
             acted.then(None, js=into_view("#rows"))
 
     # -- views --

@@ -1,4 +1,4 @@
-// The Review page by keys, files taken in, texts copied, and times in the reader's own zone.
+// The Review page by keys, files taken in, texts copied, what was half written, and times in the reader's own zone.
 (() => {
   const typing = (element) =>
     element && (element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName)) &&
@@ -100,6 +100,28 @@
     save.disabled = n === 0;
   });
 
+  // -- what was being written when a page is loaded anew, by whomever (gradio does it after a lost request), is back --
+  const BOXES = ["#compare-prompt textarea", "#chat-prompt textarea"];
+  addEventListener("pagehide", () => {
+    for (const place of BOXES) {
+      const box = document.querySelector(place);
+      if (box && box.value) sessionStorage.setItem(place, box.value);
+    }
+  });
+  const toWrite = BOXES.filter((place) => sessionStorage.getItem(place));
+  const putBack = () => {
+    for (const place of [...toWrite]) {
+      const box = document.querySelector(place);
+      if (!box) continue;
+      if (!box.value) {
+        box.value = sessionStorage.getItem(place);
+        box.dispatchEvent(new Event("input", { bubbles: true }));
+      }
+      sessionStorage.removeItem(place);
+      toWrite.splice(toWrite.indexOf(place), 1);
+    }
+  };
+
   // -- after each change of a page: times in local words, and the place in the list --
   const shape = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
   const local = () => {
@@ -118,6 +140,7 @@
     requestAnimationFrame(() => {
       asked = false;
       local();
+      putBack();
       if (at >= 0 && !items().some((item) => item.classList.contains("current"))) {
         mark(list() && (document.activeElement === document.body || list().contains(document.activeElement)));
       }

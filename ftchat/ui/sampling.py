@@ -17,7 +17,7 @@ class Sampling:
         """Lay it out in the Blocks that is open."""
         self._parts = parts
         self.who = gr.Dropdown([CHAMPION], value=CHAMPION, label=texts.WHO_ANSWERS, elem_id="chat-who")
-        with gr.Accordion(texts.HOW, open=False, elem_id="chat-how"):
+        with gr.Accordion(texts.HOW, open=False, elem_id="chat-how") as self.folded:
             self.system = gr.Textbox(
                 value="", label=texts.SYSTEM, info=texts.SYSTEM_HINT, elem_id="chat-system", lines=3, max_lines=10
             )
