@@ -254,7 +254,8 @@ def test_a_page_that_the_app_forgot_says_so_and_keeps_what_was_written(room: Roo
 
 
 @pytest.mark.parametrize(
-    ("look", "scheme", "width"), [("light", "light", 1280), ("dark", "dark", 1280), ("phone", "light", 390)]
+    ("look", "scheme", "width"),
+    [("light", "light", 1280), pytest.param("dark", "dark", 1280, marks=pytest.mark.soak), ("phone", "light", 390)],
 )
 def test_chat_in_every_look(browser: Browser, url: str, look: str, scheme: str, width: int) -> None:
     SHOTS.mkdir(exist_ok=True)

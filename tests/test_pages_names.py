@@ -60,6 +60,7 @@ def go(page: Page, name: str) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.soak
 def test_of_210_hostile_names_none_runs_and_none_calls_home(tmp_path: Path, browser: Browser) -> None:
     """With the browser's own protection switched off."""
     room, dialogs = Room(tmp_path, alone=False), list[str]()

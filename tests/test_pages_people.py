@@ -147,7 +147,7 @@ _CONTROLS = """page => {
 }"""
 
 
-@pytest.mark.parametrize("name", MAY)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.soak] * (n in ("rae", "ann"))) for n in MAY])
 def test_each_role_is_shown_what_it_may_and_no_more(room: Room, at: At, name: str) -> None:
     page, found = at(name), dict[str, set[str]]()
     tabs = page.locator("#tabs [role=tab]").locator("visible=true")

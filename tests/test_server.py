@@ -512,6 +512,7 @@ def test_real_engine_is_ready_mended_and_closed_to_strangers(vllm):
     assert vllm.endpoint.key not in vllm.last_lines(2000)
 
 
+@pytest.mark.soak  # in make test the loop in a browser shows it (test_loop.py)
 @pytest.mark.engine
 def test_real_engine_leaves_no_process_when_its_app_is_killed(starter_path, tmp_path):
     app = started(tmp_path, starter_path, script="")

@@ -92,12 +92,23 @@ def test_only_the_newest_watcher_of_a_page_counts_and_begins_once() -> None:
     watchers = Watchers()
     old, other = watchers.renew("page"), watchers.renew("another page")
     new = watchers.renew("page")
-    assert not watchers.take("page", old)
+    assert not watchers.counts("page", old)
+    assert not watchers.take("another page", new)
     assert watchers.take("page", new)
     assert not watchers.take("page", new)  # the browser heard of one change twice
     assert watchers.counts("another page", other)
     watchers.done("page", new)
     assert not watchers.counts("page", new)
+
+
+def test_the_page_says_which_of_two_that_were_on_their_way_at_once_is_the_newest() -> None:
+    watchers = Watchers()
+    asked = watchers.renew("page")
+    emptied = watchers.renew("page")  # begun before the question, and answered before it
+    assert watchers.take("page", emptied)
+    assert watchers.take("page", asked)
+    assert watchers.counts("page", asked)
+    assert not watchers.counts("page", emptied)
 
 
 async def test_a_question_waits_for_the_engine_as_long_as_somebody_waits_for_it(

@@ -15,6 +15,7 @@ from ftchat.seen import TurnSeen
 
 EVERY_S = 0.09  # between two looks, while few watch
 MOST_PER_S = 200  # updates for all who watch a page
+_WAITING = 10_000  # tokens that are remembered until their pages come with them
 SETTLE_S = 0.25  # an early vote ends the lanes a moment before it is written: look once more
 
 
@@ -67,22 +68,32 @@ class Watchers:
 
     Gradio's own `cancels` comes too late: the browser sends it beside what follows, so that it can miss an old watcher,
     which then writes over the new turn, or hit the new one.
+
+    Which is the newest, the page says: two events that were on their way at once (a new conversation, and the question
+    in it) are answered in one order and may have been begun in the other. So a watcher counts from its renewal, to let
+    go of those before, and again when its page begins to watch with it.
     """
 
     def __init__(self) -> None:
         """Nobody watches yet."""
         self._newest: dict[str, str] = {}
+        self._waiting: dict[str, str] = {}  # tokens that no page has come with yet, and whose they are
         self._taken: set[str] = set()
 
     def renew(self, page: str) -> str:
         """The token of a new watcher for a page; whoever watched before is let go."""
         token = self._newest[page] = new_id("w")
+        self._waiting[token] = page
+        while len(self._waiting) > _WAITING:
+            del self._waiting[next(iter(self._waiting))]
         return token
 
     def take(self, page: str, token: str) -> bool:
         """Begin to watch with a token: once, because the browser may hear of one change twice."""
-        if not self.counts(page, token) or token in self._taken:
+        if self._waiting.get(token) != page:
             return False
+        del self._waiting[token]
+        self._newest[page] = token
         self._taken.add(token)
         return True
 
