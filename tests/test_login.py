@@ -84,4 +84,4 @@ def test_from_the_first_link_to_being_shut_out(room: Room, url: str, elsewhere: 
 
     room.accounts.join(room.accounts.invite("admin", "admin")[1], "ben", PASSWORD)
     room.accounts.set_disabled("admin", disabled=True)
-    page.wait_for_url(f"{url}/login")  # by the page's own next request, without a click
+    expect(page).to_have_url(f"{url}/login", timeout=30_000)  # by the page's own next request, without a click

@@ -156,9 +156,13 @@ def mount(app: fastapi.FastAPI, parts: Parts) -> None:
 _HEAD = """<script>
 {
   const ask = window.fetch;
+  let leaving = false;  // once, however many requests find the door shut: a second would cut off the first
   window.fetch = async (...what) => {
     const answer = await ask(...what);
-    if (answer.status === 401) location.assign("/login");
+    if (answer.status === 401 && !leaving) {
+      leaving = true;
+      location.assign("/login");
+    }
     return answer;
   };
 }
