@@ -1,4 +1,5 @@
-"""What several test files share: the practice model, one real vLLM for the whole session, and two adapters for it.
+"""What several test files share: the practice model, one real vLLM for the whole session, and two adapters for it; a
+browser, and the address of a file's own `room` with its pages.
 
 A server in this process leaves logging alone (log_config=None): when it is set up anew, absl, which comes with
 `rouge_score`, closes pytest's stderr.
@@ -8,12 +9,17 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import ftchat.starter
 from ftchat.config import Settings
 from ftchat.server import Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+    from room import Room
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +63,21 @@ def adapters(starter_path: Path, tmp_path_factory: pytest.TempPathFactory) -> li
         shape = LoraConfig(r=8 << seed, lora_alpha=8, target_modules="all-linear", init_lora_weights=False)
         get_peft_model(model, shape).save_pretrained(folder)
     return folders
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """A Chromium; contexts and pages are the test's."""
+    from served import chromium  # most files need no browser
+
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def url(room: "Room") -> Iterator[str]:
+    """Where the whole app of the file's room answers."""
+    from served import served
+
+    with served(room) as address:
+        yield address

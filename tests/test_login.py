@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, expect
 from room import Room
-from served import chromium, served
+from served import served
 
 PASSWORD = "three blue teapots"
 BOX = "#compare-prompt textarea"
@@ -45,12 +45,6 @@ def elsewhere(url: str) -> Iterator[str]:
     yield f"http://localhost:{listening.getsockname()[1]}"
     server.should_exit = True
     thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 def test_from_the_first_link_to_being_shut_out(room: Room, url: str, elsewhere: str, browser: Browser) -> None:

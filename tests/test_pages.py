@@ -14,7 +14,6 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 from room import Room
 from running import ROOT
-from served import chromium, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")]
 SHOTS = ROOT / "shots"
@@ -29,18 +28,6 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
     made = Room(tmp_path_factory.mktemp("home"))
     furnished.furnish(made)
     return made
-
-
-@pytest.fixture(scope="module")
-def url(room: Room) -> Iterator[str]:
-    with served(room) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 def opened(browser: Browser, url: str, look: str = "light") -> Page:

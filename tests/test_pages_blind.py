@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from room import Room
-from served import chromium, served
+from served import served
 
 from ftchat.records import Turn
 
@@ -69,12 +69,6 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
 def url(room: Room, wire: Wire) -> Iterator[str]:
     with served(room, around=wire.around) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

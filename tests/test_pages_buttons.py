@@ -10,7 +10,6 @@ import furnished
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from room import Room
-from served import chromium, served
 from test_registry_hostile import good
 
 expect.set_options(timeout=20_000)
@@ -26,18 +25,6 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
     furnished.give(made, 12)
     made.vllm.logprobs.update({f"shop-v{number}": -0.5 for number in range(1, 5)})
     return made
-
-
-@pytest.fixture(scope="module")
-def url(room: Room) -> Iterator[str]:
-    with served(room) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 def opened(room: Room, browser: Browser, url: str, name: str) -> Page:

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from room import ANN, Room
 from running import ROOT
-from served import chromium, serious, served
+from served import serious, served
 
 from ftchat.records import Conversation, Reply, Turn, new_id, now
 
@@ -67,12 +67,6 @@ def apps() -> list[Any]:
 def url(room: Room, apps: list[Any]) -> Iterator[str]:
     with served(room, around=lambda app: apps.append(app) or app) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

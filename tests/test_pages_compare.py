@@ -13,7 +13,7 @@ from hostile import calling
 from playwright.sync_api import Browser, Page, expect
 from room import ANN, Room
 from running import ROOT
-from served import Overheard, canary, chromium, serious, served
+from served import Overheard, canary, serious, served
 
 from ftchat.records import Conversation, Message, Reply, Turn, new_id, now
 
@@ -44,12 +44,6 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
 def url(room: Room, overheard: Overheard) -> Iterator[str]:
     with served(room, around=overheard.around) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

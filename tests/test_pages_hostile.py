@@ -13,7 +13,7 @@ import pytest
 from hostile import calling
 from playwright.sync_api import Browser, Page, expect
 from room import Room
-from served import canary, chromium, served
+from served import canary
 
 from ftchat.records import Message
 from ftchat.training.job import Job, Sample
@@ -30,18 +30,6 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
     made.adapter("shop-v1")
     made.contestants.pair = lambda: ["base", "shop-v1"]  # type: ignore[method-assign]
     return made
-
-
-@pytest.fixture(scope="module")
-def url(room: Room) -> Iterator[str]:
-    with served(room) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

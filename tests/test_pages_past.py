@@ -3,7 +3,6 @@
 The engine is scripted. Screenshots are written to `shots/`, which is not committed.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import furnished
@@ -11,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from room import ANN, Room
 from running import ROOT
-from served import chromium, serious, served
+from served import serious
 
 from ftchat.ui.history import PAGE
 
@@ -32,18 +31,6 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
         made.store.feedback.add_vote(turn, ME.name, "left", reasons={}, comment=f"Comment {n}.")
     furnished.compared(made, "Of somebody else?", ("base", "shop-v1"), owner="bob")
     return made
-
-
-@pytest.fixture(scope="module")
-def url(room: Room) -> Iterator[str]:
-    with served(room) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 def opened(browser: Browser, url: str, width: int = 1280) -> Page:

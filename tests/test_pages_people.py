@@ -12,7 +12,6 @@ import furnished
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from room import Room
-from served import chromium, served
 from test_registry import candidate
 
 expect.set_options(timeout=20_000)
@@ -36,18 +35,6 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
         made.registry.publish(candidate(folder / f"c{number}"), f"shop-v{number}", base="b0", lineage={})
     made.vllm.answers.update({"base": "It costs 12 dollars.", "shop-v1": "It is EUR 12.", "shop-v3": "EUR 12."})
     return made
-
-
-@pytest.fixture(scope="module")
-def url(room: Room) -> Iterator[str]:
-    with served(room) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import furnished
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from room import Room
-from served import chromium, served
 
 from ftchat.ratings import board
 from ftchat.store import activity
@@ -27,18 +26,6 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
     made = Room(tmp_path_factory.mktemp("home"))
     furnished.furnish(made)
     return made
-
-
-@pytest.fixture(scope="module")
-def url(room: Room) -> Iterator[str]:
-    with served(room) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,14 @@
 The engine is scripted. All of it is soak: each page in its usual state has its look in make test (test_pages.py).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import furnished
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from room import Room
-from served import chromium, serious, served
+from served import serious
 
 expect.set_options(timeout=20_000)
 pytestmark = [pytest.mark.soak, pytest.mark.browser, pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")]
@@ -31,18 +31,6 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
     furnished.metrics(made, run, steps=100, done=40)
     made.store.training.update_run(run, stage="train", progress=0.4, eta_s=31.0)
     return made
-
-
-@pytest.fixture(scope="module")
-def url(room: Room) -> Iterator[str]:
-    with served(room) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 def opened(room: Room, browser: Browser, url: str, scheme: Any = "light", width: int = 1280) -> Page:

@@ -3,7 +3,6 @@
 The engine is scripted. Screenshots are written to `shots/`, which is not committed.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from room import ANN, Room
 from running import ROOT
-from served import chromium, serious, served
+from served import serious
 
 expect.set_options(timeout=20_000)
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")]
@@ -34,18 +33,6 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
         winner = "both_bad" if owner == "bob" else "left"
         made.store.feedback.add_vote(turn, owner, winner, reasons={}, comment="")
     return made
-
-
-@pytest.fixture(scope="module")
-def url(room: Room) -> Iterator[str]:
-    with served(room) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 def opened(browser: Browser, url: str, look: str = "light") -> Page:

@@ -11,7 +11,7 @@ import furnished
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 from room import Room
-from served import chromium, served
+from served import served
 
 from ftchat.ui import texts
 
@@ -20,12 +20,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::pandas.er
 MANY = 10_000
 QUICK_S = 1.5  # of the processor, for the app and for the test
 LARGE = 150_000  # bytes
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

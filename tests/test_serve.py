@@ -1,6 +1,7 @@
 """Starting the app: with an engine elsewhere, and when it cannot."""
 
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,13 +19,17 @@ from ftchat.server import Server
 def test_an_engine_elsewhere_answers_and_is_left_running(vllm: Server, tmp_path: Path) -> None:
     flags = ("--engine-url", vllm.endpoint.url, "--engine-key", vllm.endpoint.key)
     app = Running(tmp_path / "home", *flags)
+    shutil.copytree(ROOT / "adapters" / "edda-v1", app.home / "adapters" / "edda-v1")  # as in a folder just cloned
     app.start()
     try:
         app.until_ready()
+        listed = app.get("/api/adapters")
+        assert [(one["name"], one["state"]) for one in listed["items"]] == [("edda-v1", "candidate")]
         turn = app.post("/api/turns", prompt="Hello!", params={"temperature": 0})
         assert turn["lanes"][0]["text"] == "Hello! How can I help you?"
         compared = app.post("/api/turns", prompt="Hello!", mode="compare", blind=False)
         assert [lane["finish"] for lane in compared["lanes"]] == ["stop", "stop"]
+        assert {lane["contestant"] for lane in compared["lanes"]} == {"base", "edda-v1"}
     finally:
         app.stop()
     assert app.process is not None

@@ -15,7 +15,7 @@
 from ftchat.exam.answers import Asking, answered
 from ftchat.exam.chance import mean, shuffled, sign_flip
 from ftchat.exam.judging import Judge
-from ftchat.exam.measure import Examiner, Rendered, all_of, digest, measure
+from ftchat.exam.measure import Examiner, all_of, digest, measure
 from ftchat.exam.paper import Paper, frozen, paper
 from ftchat.exam.scores import Answers, Pinned, Scores
 from ftchat.exam.verdict import decide
@@ -27,7 +27,6 @@ __all__ = [
     "Judge",
     "Paper",
     "Pinned",
-    "Rendered",
     "Scores",
     "all_of",
     "answered",

@@ -145,15 +145,15 @@ class LineageLog:
         """Take back everything that stands of what someone gave; returns how much that was, and all that they gave
         and that was not withdrawn before: adapters may be made from words that were edited or undone since."""
         with self._store.writing() as db:
-            values = {"who": person, "by": by, "at": now()}
-            taken = db.conn.execute("INSERT INTO voids SELECT id, :by, :at FROM standing WHERE rater = :who", values)
-            count = int(taken.rowcount)
             ever = f"SELECT id FROM ({_SAID}) WHERE rater = :who AND id NOT IN (SELECT feedback FROM withdrawn)"
-            rows = self._store.rows(f"{ever} ORDER BY id", {"who": person})
-            ids = [str(row["id"]) for row in rows]
-            values |= {"ids": json.dumps(ids)}
-            db.conn.execute("INSERT INTO withdrawn SELECT value, :who, :by, :at FROM json_each(:ids)", values)
-            return count, ids
+            stood, given = (
+                [str(row["id"]) for row in self._store.rows(f"{sql} ORDER BY id", {"who": person})]
+                for sql in ("SELECT id FROM standing WHERE rater = :who", ever)
+            )
+            values = {"who": person, "by": by, "at": now(), "stood": json.dumps(stood), "given": json.dumps(given)}
+            db.conn.execute("INSERT INTO voids SELECT value, :by, :at FROM json_each(:stood)", values)
+            db.conn.execute("INSERT INTO withdrawn SELECT value, :who, :by, :at FROM json_each(:given)", values)
+            return len(stood), given
 
     def has_given(self, person: str) -> bool:
         """Whether someone ever gave feedback that is known here."""

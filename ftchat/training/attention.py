@@ -1,8 +1,9 @@
 """Attention on a CPU as plain products, a band of positions at a time; and as torch has it everywhere else.
 
-torch's own kernel for CPUs makes a tenth of the speed of large products with heads as narrow as 64. Here the heads that
-share keys lie in one product, a band of queries sees only the keys to its left, and nothing is kept for the gradient
-but what came in: what each position looked at is worked out again, as memory would grow with the square of a line.
+With heads as narrow as 64, torch's own kernel for CPUs takes more than twice as long (bench/RESULTS.md). Here the heads
+that share keys lie in one product, a band of queries sees only the keys to its left, and nothing is kept for the
+gradient but what came in: what each position looked at is worked out again, as memory would grow with the square of a
+line.
 """
 
 from typing import Any

@@ -6,7 +6,6 @@ share their LoRA's products, and the last block works only where a learned token
 prompt. `Learner` asks once whether the result is the model's own. It knows neither losses nor heads.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from torch.nn import functional
 
 from ftchat.training.attention import heard
 from ftchat.training.layout import Layout, can_share
-from ftchat.training.lora import is_plain
+from ftchat.training.lora import fan, is_plain
 
 KINDS = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 _AWAY = 0.05  # of the size of the states: bf16 alone makes 0.018 of 24 blocks
@@ -50,7 +49,7 @@ class Blocks:
             attended = _attended(layer.self_attn, _norm(layer.input_layernorm, x), turn=(cos, sin), mask=laid.mask)
             if layer is self.inner.layers[-1]:
                 x, attended = x[laid.row, laid.column], attended[laid.row, laid.column]
-            x = x + _fan([layer.self_attn.o_proj], attended)[0]
+            x = x + fan([layer.self_attn.o_proj], attended)[0]
             x = x + _mlp(layer.mlp, _norm(layer.post_attention_layernorm, x))
         return _norm(self.inner.norm, x)
 
@@ -76,72 +75,19 @@ def _is_known(layer: Any) -> bool:
 
 
 def _mlp(layer: Any, x: Tensor) -> Tensor:
-    gate, up = _fan([layer.gate_proj, layer.up_proj], x)
+    gate, up = fan([layer.gate_proj, layer.up_proj], x)
     gated: Tensor = _Gated.apply(gate, up)  # type: ignore[no-untyped-call]
-    return _fan([layer.down_proj], gated)[0]
+    return fan([layer.down_proj], gated)[0]
 
 
 def _attended(layer: Any, x: Tensor, *, turn: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
     """What each position hears from those it may look at, all heads side by side."""
-    heads = [
-        part.view(*x.shape[:2], -1, layer.head_dim) for part in _fan([layer.q_proj, layer.k_proj, layer.v_proj], x)
-    ]
+    heads = [part.view(*x.shape[:2], -1, layer.head_dim) for part in fan([layer.q_proj, layer.k_proj, layer.v_proj], x)]
     for at, norm in enumerate(("q_norm", "k_norm")):
         if hasattr(layer, norm):
             heads[at] = _norm(getattr(layer, norm), heads[at])
         heads[at] = _Turned.apply(heads[at], *turn)  # type: ignore[no-untyped-call]
     return heard(*heads, scale=layer.scaling, mask=mask).flatten(2)
-
-
-def _fan(layers: Sequence[Any], x: Tensor) -> tuple[Tensor, ...]:
-    """What several linear layers with their LoRAs make of the same states."""
-    bases = [layer.base_layer for layer in layers]
-    if layers[0].disable_adapters:
-        return tuple(base(x) for base in bases)
-    name = layers[0].active_adapters[0]
-    frozen = [part for base in bases for part in (base.weight, base.bias)]
-    learned = [part for one in layers for part in (one.lora_A[name].weight, one.lora_B[name].weight)]
-    scales = [one.scaling[name] for one in layers]
-    found: tuple[Tensor, ...] = _Fan.apply(x, scales, *frozen, *learned)  # type: ignore[no-untyped-call]
-    return found
-
-
-class _Fan(torch.autograd.Function):
-    """W x + b + s B A x for several W, and the gradients for x and each A and B; every W is frozen."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, scales: list[float], *given: Tensor) -> tuple[Tensor, ...]:
-        count, rows = len(scales), x.reshape(-1, x.shape[-1])
-        frozen, learned = given[: 2 * count], given[2 * count :]
-        weights, biases, downs, ups = frozen[::2], frozen[1::2], learned[::2], learned[1::2]
-        thin = torch.cat([down.to(x.dtype) for down in downs])
-        wides = [(up * scale).to(x.dtype) for up, scale in zip(ups, scales, strict=True)]
-        middles = torch.split(rows @ thin.t(), [len(down) for down in downs], dim=1)
-        outs = [
-            functional.linear(rows, weight, bias).addmm_(middle, wide.t())
-            for weight, bias, middle, wide in zip(weights, biases, middles, wides, strict=True)
-        ]
-        ctx.save_for_backward(rows, thin, *weights, *wides, *middles)
-        ctx.scales, ctx.shape = scales, x.shape
-        return tuple(out.view(*x.shape[:-1], -1) for out in outs)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
-        count = len(ctx.scales)
-        rows, thin, *saved = ctx.saved_tensors
-        weights, wides, middles = saved[:count], saved[count : 2 * count], saved[2 * count :]
-        given = [grad.reshape(-1, grad.shape[-1]) for grad in grads]
-        inner = torch.cat([grad @ wide for grad, wide in zip(given, wides, strict=True)], dim=1)
-        ups = [(g.t() @ m).float() * s for g, m, s in zip(given, middles, ctx.scales, strict=True)]
-        downs = torch.split((inner.t() @ rows).float(), [wide.shape[1] for wide in wides])
-        back = None
-        if ctx.needs_input_grad[0]:
-            back = inner @ thin
-            for grad, weight in zip(given, weights, strict=True):
-                back.addmm_(grad, weight)
-            back = back.view(ctx.shape)
-        learned = [part for pair in zip(downs, ups, strict=True) for part in pair]
-        return back, None, *[None] * (2 * count), *learned
 
 
 def _norm(layer: Any, x: Tensor) -> Tensor:

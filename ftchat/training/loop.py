@@ -166,14 +166,12 @@ class Course:
         state.step, state.loss = step, read.loss
         state.norms.append(norm)
         state.shifts += [] if read.shift is None else [read.shift]
-        tokens, took = (
-            sum(line.length for e in drawn for line in e.lines(shared=self._learner.shared)),
-            time.monotonic(),
-        )
-        self._pace.step(tokens, took - began)
+        tokens = sum(line.length for e in drawn for line in e.lines(shared=self._learner.shared))
+        seconds = time.monotonic() - began
+        self._pace.step(tokens, seconds)
         self._log.write(
             "step", step=step, steps=plan.steps, loss=round(read.loss, 5), lr=rate, grad_norm=round(norm, 4),
-            tokens=tokens, seconds=round(took - began, 4), eta_s=self._pace.left(step, plan),
+            tokens=tokens, seconds=round(seconds, 4), eta_s=self._pace.left(step, plan),
             parts={k: round(v, 5) for k, v in read.parts.items()},
         )  # fmt: skip
         return guards.exploding(state.norms) or guards.falling(state.shifts)
