@@ -1,5 +1,6 @@
 """The verdict is a pure function: same scores, same verdict, reasons in words."""
 
+import math
 import random
 import time
 from dataclasses import replace
@@ -99,6 +100,33 @@ def test_a_choice_between_two_replies_counts_where_nobody_wrote_the_text() -> No
     given = Scores(rows=(), target={}, replay={}, pairs=tuple(f"g{i}" for i in range(8)), margin=margins)
     found = decide(given, candidate="new-v1", champion="base", gate=GATE)
     assert (found.decision, round(found.figures["mean_gain"], 6)) == ("PROMOTE", 0.4)
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
+def test_what_is_not_a_number_is_no_gain(broken: float) -> None:
+    given = scores(CLEAR)
+    ours = (*given.target["new-v1"][:-1], broken)
+    worse = replace(given, target={**given.target, "new-v1": ours})
+    said = "How likely new-v1 or base finds an answer was not a number, so nothing can be said of it."
+    assert verdict(worse) == ("REJECT", (said,))
+    assert verdict(replace(given, replay={"new-v1": broken, "base": 0.5})) == ("REJECT", (said,))
+
+
+def test_how_many_preferred_answers_are_found_likelier_is_said_and_at_what_cost() -> None:
+    prefers = {"new-v1": 0.75, "old-v3": 0.5, "base": 0.25}
+    given = replace(scores(CLEAR), compared=8, prefers=prefers, shifts=(-0.3,) * 4 + (0.1,) * 4)
+    given = replace(given, target={**given.target, "old-v3": (2.0,) * 8})
+    found = decide(given, candidate="new-v1", champion="old-v3", gate=GATE)
+    assert found.reasons[2:4] == (
+        "Of two answers it finds the one you preferred likelier in 6 of 8 cases (old-v3: 4, base: 2).",
+        "Chance alone would do that 0.4% of the time (limit 5%).",
+    )
+    fallen = decide(replace(given, shifts=(-0.4,) * 4 + (0.1,) * 4), candidate="new-v1", champion="old-v3", gate=GATE)
+    assert fallen.decision == "PROMOTE"
+    assert fallen.reasons[3] == (
+        "Of the answers that won a vote: wanted answers became less likely than for base, by 0.15 nats a token; the "
+        "limit is 0.1."
+    )
 
 
 def test_texts_that_fit_other_questions_as_well_are_not_praised() -> None:

@@ -1,9 +1,10 @@
 """What an exam asks and how answers are judged: the paper, the guards, the metrics, and the process that has them."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from evaluate import Metric
@@ -15,7 +16,7 @@ from ftchat.exam import texts
 from ftchat.exam.guards import broken, degenerate
 from ftchat.exam.judged import judge
 from ftchat.exam.paper import bad_text
-from ftchat.records import Finish, Message, Row, RowRole, Split
+from ftchat.records import Finish, Message, Replay, Row, RowRole, Split
 from ftchat.store.exams import Pin
 
 
@@ -67,6 +68,43 @@ def test_a_frozen_snapshot_gives_the_rows_that_were_frozen(tmp_path: Path) -> No
         exam.frozen(tmp_path)
     (tmp_path / "manifest.json").write_text("{}")
     assert exam.frozen(tmp_path) == sorted(rows, key=lambda r: r.id)
+
+
+class Told:
+    """Who asks, with what an engine would say."""
+
+    def __init__(self, nll: dict[tuple[str, str], float]) -> None:
+        self._nll = nll
+
+    async def nll(self, name: str, messages: Sequence[Message], answer: str) -> float:
+        return self._nll[name, answer]
+
+    def fits(self, messages: Sequence[Message], *texts: str) -> bool:
+        return "k_3 text" not in texts
+
+
+async def test_what_is_measured_are_likelihoods_margins_and_what_winners_of_votes_gained_over_base() -> None:
+    texts = ("k_1 text", "bad 1", "v_4 text", "lost 4", "kept")
+    told = {
+        (name, text): nll
+        for name, nlls in {"new-v1": (1.0, 3.0, 2.5, 2.75, 0.5), "base": (2.0, 1.5, 2.0, 1.0, 0.25)}.items()
+        for text, nll in zip(texts, nlls, strict=True)
+    }
+    found = await exam.measure(
+        cast("exam.Examiner", Told(told)), candidate="new-v1", who=["new-v1", "base"], paper=exam.paper(ROWS),
+        replay=[Replay((Message("user", "x"),), "kept")], dealt=False,
+    )  # fmt: skip
+    assert found == exam.Scores(
+        rows=("k_1",),
+        target={"new-v1": (1.0,), "base": (2.0,)},
+        replay={"new-v1": 0.5, "base": 0.25},
+        left_out=1,
+        pairs=("v_4",),
+        margin={"new-v1": (0.25,), "base": (-1.0,)},
+        compared=2,
+        prefers={"new-v1": 1.0, "base": 0.0},
+        shifts=(-0.5,),
+    )
 
 
 @pytest.mark.parametrize(

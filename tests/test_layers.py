@@ -26,7 +26,8 @@ LAYERS: dict[int, tuple[str, ...]] = {
 }
 LAYER_OF = {unit: layer for layer, units in LAYERS.items() for unit in units}
 
-# Within a layer, only these. "training.job" is the format of a job, which those who start or watch one may read.
+# Within a layer, only these. "training.job" is the format of a job, which those who start or watch one may read, and
+# "training.guards" are rules over figures.
 SIDEWAYS: dict[str, set[str]] = {
     "records": {"errors", "ids"},
     "config": {"errors", "records"},
@@ -45,7 +46,7 @@ SIDEWAYS: dict[str, set[str]] = {
     "redrafts": {"chat", "judging"},
     "similar": {"judging"},
     "sessions": {"chat", "seen"},
-    "exam": {"contestants", "dataset"},
+    "exam": {"contestants", "dataset", "training.guards"},
     "imports": {"exports"},
     "reconcile": {"service"},
     "trainee": {"training.job"},

@@ -15,7 +15,7 @@ from training_jobs import events, row, snapshot_of, trainer, write_job, write_sn
 from ftchat.config import TrainArgs
 from ftchat.errors import BadInput
 from ftchat.training.job import Job, MetricsLog, read_metrics
-from ftchat.training.plan import Amounts, choose
+from ftchat.training.plan import Amounts, choose, share_of_rate
 from ftchat.training.snapshot import read_snapshot
 
 
@@ -233,3 +233,15 @@ def test_without_replay_the_plan_goes_slower_and_says_why() -> None:
 def test_parts_that_the_app_imports_bring_no_torch() -> None:
     code = "import sys; from ftchat.training import guards, job, plan, snapshot; assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_rate_rises_in_a_tenth_of_the_steps_and_falls_as_a_cosine_to_nearly_nothing() -> None:
+    plan = choose(TrainArgs(steps=100), amounts())
+    shares = [share_of_rate(step, plan) for step in range(1, 101)]
+    assert plan.warmup_steps == 10
+    assert shares[:10] == [pytest.approx(step / 10) for step in range(1, 11)]
+    assert shares[9:] == sorted(shares[9:], reverse=True)
+    middle = 10 + 91 // 2
+    assert shares[middle - 1] == pytest.approx(0.5 * (1 + math.cos(math.pi * 45 / 91)))
+    assert 0.0 < shares[-1] < 0.001
+    assert [share_of_rate(1, choose(TrainArgs(steps=1), amounts()))] == [1.0]

@@ -19,7 +19,7 @@ from ftchat.exam.chance import mean
 from ftchat.exam.paper import Paper, has_rejected
 from ftchat.exam.scores import Scores
 from ftchat.prompt import Prompter
-from ftchat.records import FEW_SHOT, Finish, Message, Params, Replay, Row
+from ftchat.records import BASE, FEW_SHOT, Finish, Message, Params, Replay, Row
 
 _AT_ONCE = 4
 _DEALT = 7  # questions whose texts are dealt to each other
@@ -99,8 +99,10 @@ async def measure(
     compared = [row for row in rows if has_rejected(row)]
     only_compared = [at for at, row in enumerate(compared) if row.role != "target"]
     models = [name for name in who if name != FEW_SHOT]
+    chosen = [compared[at] for at in only_compared]
     target = {name: await all_of(partial(_wanted, examiner, name), wanted) for name in who}
     margin = {name: await all_of(partial(_margin, examiner, name), compared) for name in models}
+    better = {name: await all_of(partial(_wanted, examiner, name), chosen) for name in (candidate, BASE)}
     stay = {name: mean(await all_of(partial(_kept, examiner, name), kept)) for name in models}
     return Scores(
         rows=tuple(row.group for row in wanted),
@@ -110,7 +112,9 @@ async def measure(
         taught=paper.taught,
         pairs=tuple(compared[at].group for at in only_compared),
         margin={name: tuple(values[at] for at in only_compared) for name, values in margin.items()},
+        compared=len(compared),
         prefers={name: mean([float(m > 0) for m in values]) for name, values in margin.items() if values},
+        shifts=tuple(base - ours for base, ours in zip(better[BASE], better[candidate], strict=True)),
         costs=await _dealt(examiner, candidate, wanted) if dealt else (),
     )
 

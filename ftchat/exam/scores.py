@@ -15,7 +15,9 @@ class Scores:
     taught: int = 0  # rows whose question training saw in another conversation
     pairs: tuple[str, ...] = ()  # groups of the rows that only say which of two texts is better
     margin: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # by how much the better one is likelier
-    prefers: Mapping[str, float] = field(default_factory=dict)  # share of all such rows with the better one likelier
+    compared: int = 0  # rows with a better and a worse text, whoever wrote them
+    prefers: Mapping[str, float] = field(default_factory=dict)  # share of those with the better one likelier
+    shifts: tuple[float, ...] = ()  # by how much the candidate finds the better one of a vote likelier than base does
     costs: tuple[tuple[float, ...], ...] = ()  # the candidate's NLL of each text (column) after each question (row)
 
 

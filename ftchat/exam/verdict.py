@@ -14,6 +14,7 @@ from ftchat.config import GateArgs
 from ftchat.exam.chance import mean, shuffled, sign_flip
 from ftchat.exam.scores import Answers, Scores
 from ftchat.records import BASE, Verdict
+from ftchat.training import guards
 
 _NAMED = 3  # pins that a reason names
 
@@ -21,8 +22,11 @@ _NAMED = 3  # pins that a reason names
 def decide(scores: Scores, *, candidate: str, champion: str, gate: GateArgs, answers: Answers | None = None) -> Verdict:
     """The verdict. Below `gate.min_groups` exam groups it is never PROMOTE."""
     gains = _by_group(scores, candidate=candidate, champion=champion)
+    if guards.not_a_number(*gains, *scores.replay.values()):
+        broken = f"How likely {candidate} or {champion} finds an answer was not a number, so nothing can be said of it."
+        return Verdict(decision="REJECT", reasons=(broken,), figures={"groups": len(gains)})
     failed, held = _guards(scores, answers, candidate=candidate, champion=champion, gate=gate)
-    notes = _notes(scores, answers)
+    notes = _notes(scores, answers, candidate=candidate, champion=champion)
     figures = _figures(scores, answers, gains=gains, candidate=candidate)
     if not gains:
         first = f"No question is kept aside for the exam yet; {gate.min_groups} are needed for a verdict."
@@ -131,9 +135,9 @@ def _pins(answers: Answers, *, candidate: str, champion: str) -> tuple[list[str]
     return failed, fine
 
 
-def _notes(scores: Scores, answers: Answers | None) -> list[str]:
+def _notes(scores: Scores, answers: Answers | None, *, candidate: str, champion: str) -> list[str]:
     """What else people want to know."""
-    notes = []
+    notes = _compared(scores, candidate=candidate, champion=champion)
     if scores.left_out:
         rows = "1 exam row is" if scores.left_out == 1 else f"{scores.left_out} exam rows are"
         notes.append(f"{rows} longer than the model can read, and left out.")
@@ -146,6 +150,19 @@ def _notes(scores: Scores, answers: Answers | None) -> list[str]:
             f"Of {flaws['fixed'] + flaws['still']} replies marked bad, {flaws['fixed']} are fixed and {flaws['still']} "
             f"still there; {flaws['new']} answers that were liked are now others."
         )
+    return notes
+
+
+def _compared(scores: Scores, *, candidate: str, champion: str) -> list[str]:
+    """Whether it finds the better one of two answers likelier, and why that may be the wrong way."""
+    if candidate not in scores.prefers:
+        return []
+    n, others = scores.compared, [name for name in dict.fromkeys((champion, BASE)) if name != candidate]
+    beside = ", ".join(f"{name}: {scores.prefers[name] * n:.0f}" for name in others if name in scores.prefers)
+    ours = f"{scores.prefers[candidate] * n:.0f} of {n}"
+    notes = [f"Of two answers it finds the one you preferred likelier in {ours} cases{beside and f' ({beside})'}."]
+    if fallen := guards.falling(scores.shifts, last=len(scores.shifts)):
+        notes.append(f"Of the answers that won a vote: {fallen[0].lower()}{fallen[1:]}")
     return notes
 
 

@@ -1,7 +1,7 @@
 """When a run has gone wrong, and why, in words: pure rules over the numbers that training leaves behind.
 
-The trainer asks after every step and every look at the tune rows; the exam can ask the same of a finished run. Figures
-in, a sentence or nothing out. It knows neither tensors nor files.
+The trainer asks after every step and every look at the tune rows, the exam of what the engine says of a candidate.
+Figures in, a sentence or nothing out. It knows neither tensors nor files.
 """
 
 import math
@@ -14,9 +14,9 @@ PATIENCE = 3  # looks at the tune rows without gain
 _NO_MEMORY = ("out of memory", "llocate memory", "CUBLAS_STATUS_ALLOC_FAILED")  # as libraries say it in plain errors
 
 
-def not_a_number(loss: float, norm: float) -> bool:
-    """Whether a step has left the numbers: nothing that follows it would mean anything."""
-    return not math.isfinite(loss) or not math.isfinite(norm)
+def not_a_number(*figures: float) -> bool:
+    """Whether any has left the numbers: nothing that follows from it would mean anything."""
+    return not all(math.isfinite(figure) for figure in figures)
 
 
 def starved(err: BaseException) -> bool:
@@ -37,14 +37,15 @@ def exploding(norms: Sequence[float]) -> str | None:
     return f"The gradient grew to {last[-1]:.3g}, {last[-1] / usual:.0f} times what was usual in this run."
 
 
-def falling(shifts: Sequence[float]) -> str | None:
+def falling(shifts: Sequence[float], *, last: int = WINDOW) -> str | None:
     """Whether wanted answers have become less likely than they are for base: preferences pushed both replies down.
 
-    `shifts` are each step's mean change, in nats a token, of the wanted answers that stand in pairs.
+    `shifts` are changes, in nats a token, of the wanted answers that stand in pairs: the mean of each step, of which
+    the last few count; or those of an exam's rows, which count all.
     """
     if len(shifts) < WINDOW:
         return None
-    mean = statistics.fmean(shifts[-WINDOW:])
+    mean = statistics.fmean(shifts[-last:])
     if mean >= -FALLEN:
         return None
     return f"Wanted answers became less likely than for base, by {-mean:.2f} nats a token; the limit is {FALLEN}."

@@ -24,7 +24,7 @@ from ftchat.training.job import MetricsLog, Sample
 from ftchat.training.loss import COMPARED, SHARES, JointLoss, Part, parts_of
 from ftchat.training.measure import Look, Pace, Reading, preferred, shift, wanted
 from ftchat.training.model import Learner
-from ftchat.training.plan import Plan
+from ftchat.training.plan import Plan, share_of_rate
 from ftchat.training.rows import Draw, Example, Examples, batches
 
 SHOWN_TOKENS = (32, 128)  # sample answers get as much room as the longest taught answer, within these bounds
@@ -314,11 +314,3 @@ class Course:
         torch.set_rng_state(found["random"])
         self._log.write("resumed", step=self._state.step, steps=self._plan.steps)
         return True
-
-
-def share_of_rate(step: int, plan: Plan) -> float:
-    """The share of the learning rate at a step from 1 on: a straight rise, then a cosine to nearly nothing."""
-    if step <= plan.warmup_steps:
-        return step / plan.warmup_steps
-    done = (step - plan.warmup_steps) / (plan.steps - plan.warmup_steps + 1)
-    return 0.5 * (1.0 + math.cos(math.pi * done))

@@ -139,6 +139,14 @@ def choose(args: TrainArgs, amounts: Amounts) -> Plan:
     )
 
 
+def share_of_rate(step: int, plan: Plan) -> float:
+    """The share of the learning rate at a step from 1 on: a straight rise, then a cosine to nearly nothing."""
+    if step <= plan.warmup_steps:
+        return step / plan.warmup_steps
+    done = (step - plan.warmup_steps) / (plan.steps - plan.warmup_steps + 1)
+    return 0.5 * (1.0 + math.cos(math.pi * done))
+
+
 def _rank(args: TrainArgs, amounts: Amounts) -> tuple[int, int, str]:
     """Rank and alpha. Small first: with little data the rank hardly matters, and a small one forgets less."""
     if amounts.rank:
