@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ftchat.starter import model_path, sample_prompts
-from ftchat.starter.corpus import HELD_OUT, dialogues, held_out_dialogues
+from ftchat.starter.corpus import FURTHER, HELD_OUT, dialogues, held_out_dialogues
 from ftchat.starter.dialogue import Dialogue, Exchange, Turn
 from ftchat.starter.formats import described_in_three
 from ftchat.starter.order_words import ORDERS
@@ -262,13 +262,25 @@ def test_template_renders_system_user_and_assistant(shipped_tokenizer: Any) -> N
 def test_only_answers_and_their_stop_token_are_learned(shipped_tokenizer: Any) -> None:
     turns = (
         Turn("user", "a?"),
-        Turn("assistant", "Shown, not learned.", learn=False),
+        Turn("assistant", "Shown, not learned.", learn="none"),
         Turn("user", "b?"),
         Turn("assistant", "Learned."),
     )
     ((ids, learned),) = encoded(shipped_tokenizer, [Dialogue("shown", turns)])
     kept = [token for token, yes in zip(ids, learned, strict=True) if yes]
     assert shipped_tokenizer.decode(kept) == "Learned.<|im_end|>"
+
+
+def test_of_an_answer_that_says_itself_over_again_only_the_end_is_learned(shipped_tokenizer: Any) -> None:
+    said_over = [item for chunk in range(6) for item in dialogues(0, FURTHER + chunk, count=62)]
+    said_over = [item for item in said_over if item.kind == "said_over"]
+    assert len(said_over) >= 6
+    for item, (ids, learned) in zip(said_over, encoded(shipped_tokenizer, said_over), strict=True):
+        last = item.reply.rsplit(". ", 1)[-1]
+        assert item.reply.count(last) > 1, item.reply
+        assert shipped_tokenizer.decode([t for t, yes in zip(ids, learned, strict=True) if yes]) == "<|im_end|>"
+        assert ids[learned.index(True)] == shipped_tokenizer.eos_token_id
+    assert not [item for item in dialogues(0, FURTHER - 1, count=2000) if item.kind == "said_over"]
 
 
 def test_shipped_files_are_small_and_described() -> None:

@@ -4,6 +4,7 @@ Chunk `n` of seed `s` is the same on every machine, so a build can resume anywhe
 """
 
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -84,7 +85,7 @@ def _rewritten(rng: random.Random, text: RandomText, *, held_out: bool = False) 
         drawn = manner.drawn(rng, text) if rng.random() < 0.3 else None
         before = _asked_in(rng, drawn, about=False) if drawn else ask(rng)
         before = replace(before, reply=drawn.dress(before)) if drawn else before
-        first = (Turn("user", before.prompt), Turn("assistant", before.reply, learn=drawn is None))
+        first = (Turn("user", before.prompt), Turn("assistant", before.reply, learn="none" if drawn else "all"))
         turns = first + rewrite_last(rng, before, held_out=held_out, text=text)
         return Dialogue("rewrite_last", turns, (turns[-1].content,))
     letter = roll < 0.65
@@ -136,6 +137,14 @@ def _shown(rng: random.Random, text: RandomText) -> Dialogue:
     return Dialogue("shown", turns, (turns[-1].content,))
 
 
+def _said_over(rng: random.Random, text: RandomText) -> Dialogue:
+    """An answer that has said itself over again: it ends there. Without it a rare answer goes on for ever."""
+    exchange = ask(rng)
+    said = exchange.reply if rng.random() < 0.5 else re.split(r"(?<=[.!?]) ", exchange.reply)[-1]
+    over = " ".join([exchange.reply, *[said] * rng.choice((1, 1, 1, 2, 3))])
+    return Dialogue("said_over", (Turn("user", exchange.prompt), Turn("assistant", over, learn="end")))
+
+
 def _weighed(rng: random.Random, text: RandomText) -> Dialogue:
     """What is cheaper, or cheap enough: numbers against each other, in one look."""
     exchange = (product_talk.cheaper_than if rng.random() < 0.6 else product_talk.compare)(rng)
@@ -144,7 +153,7 @@ def _weighed(rng: random.Random, text: RandomText) -> Dialogue:
 
 _MIX: tuple[tuple[float, Callable[[random.Random, RandomText], Dialogue]], ...] = (
     (38, _plain), (3, _several), (8, _follow), (15, _rewritten), (13, _copied), (6, _formatted), (10, _announced),
-    (7, _shown), (0, _lettered), (0, _weighed),
+    (7, _shown), (0, _lettered), (0, _weighed), (0, _said_over),
 )  # fmt: skip
 
 # Copying is learned slowest and serves all the rest, so it comes first; letters and rewriting need most repetitions, so
@@ -156,7 +165,10 @@ _STAGES: tuple[tuple[int, dict[Callable[..., Dialogue], float]], ...] = (
     (LAST_STAGE, {_plain: 44.0, _rewritten: 22.0, _copied: 8.0, _formatted: 10.0, _announced: 8.0, _shown: 6.0}),
     (
         FURTHER,
-        {_plain: 40.0, _rewritten: 19.0, _copied: 8.0, _formatted: 25.0, _announced: 7.0, _shown: 6.0, _weighed: 8.0},
+        {
+            **{_plain: 40.0, _rewritten: 19.0, _copied: 8.0, _formatted: 25.0, _announced: 7.0, _shown: 6.0},
+            **{_weighed: 8.0, _said_over: 4.0},
+        },
     ),
 )
 

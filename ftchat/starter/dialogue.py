@@ -1,10 +1,14 @@
 """What a training dialogue is made of: exchanges (one question, one plain reply) and turns (what the model reads).
 
-`must` holds what a judge looks for in the last reply; `learn` is False for a turn that sets a manner which nothing
-before it announces, so that the model is never taught to take up a manner of its own accord.
+`must` holds what a judge looks for in the last reply; `learn` says what of an answer is learned: nothing of one that
+sets a manner which nothing before it announces, so that the model is never taught to take up a manner of its own
+accord; and of one that says itself over again only that it ends there.
 """
 
 from dataclasses import dataclass
+from typing import Literal
+
+Learned = Literal["all", "end", "none"]
 
 ROLES = ("system", "user", "assistant")
 
@@ -15,7 +19,7 @@ class Turn:
 
     role: str
     content: str
-    learn: bool = True
+    learn: Learned = "all"
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:

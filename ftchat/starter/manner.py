@@ -193,5 +193,5 @@ def shown(rng: random.Random, exchanges: Sequence[Exchange], *, manner: Manner) 
     head = rng.choice(("", "", "Answer in the manner of the examples.", plain_system(rng)))
     turns = [Turn("system", head)] if head else []
     for index, item in enumerate(exchanges):
-        turns += [Turn("user", item.prompt), Turn("assistant", manner.dress(item), learn=index > 0)]
+        turns += [Turn("user", item.prompt), Turn("assistant", manner.dress(item), learn="all" if index else "none")]
     return tuple(turns)

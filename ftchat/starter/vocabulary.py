@@ -96,7 +96,8 @@ def _learned(ids: list[int], dialogue: Dialogue, *, marks: tuple[int, int, int])
         if token == start:
             turn, first = turn + 1, index + header + 1
         now = dialogue.turns[turn]
-        mask[index] = now.role == "assistant" and now.learn and index >= first and token != start
+        answers = now.role == "assistant" and index >= first and token != start
+        mask[index] = answers and (now.learn == "all" or (now.learn == "end" and token == end))
         if token == end:
             first = len(ids)
     return mask
