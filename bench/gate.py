@@ -1,6 +1,6 @@
 """Does the gate fool itself: real runs on feedback that means nothing, and on feedback that contradicts itself.
 
-    python -m bench.gate --json [--quick] [--runs 20] [--rows 8,15,30] [--only noise|contradicting]
+    python -m bench.gate --json [--quick] [--runs 20] [--rows 8,15,30] [--only noise|contradicting] [--kept FILE]
 
 Each run is the whole loop on the practice model with real vLLM: press, train, exam, verdict. *Noise*: on 40 questions
 corrections are another question's text or random words, and votes and thumbs are drawn by lot; 8, 15 or 30 exam groups
@@ -8,11 +8,13 @@ hold the same kind. `promoted` counts how many runs were promoted at each number
 `level` what the test allows. *Contradicting*: a champion that was taught a rule is retrained with as much feedback
 again, of which two in five, so one in five of all, say the contrary; `worst_fall` is how much less of the champion's
 answers keep the rule afterwards, on questions that were never taught, and `promoted_worst_fall` the same where the new
-adapter was promoted. `run_s` is how long one run took. `--quick` is what ten minutes allow: 2 runs of each.
+adapter was promoted. `run_s` is how long one run took. `--quick` is what ten minutes allow: 2 runs of each. All of it
+takes over an hour: with `--kept FILE` each run is written down when it has ended, and the same command goes on there.
 """
 
 import argparse
 import asyncio
+import json
 import random
 import shutil
 import statistics
@@ -46,15 +48,39 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+class Kept:
+    """The runs that have ended, each with what it said; in a file where one is given."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        lines = path.read_text(encoding="utf-8").splitlines() if path is not None and path.exists() else []
+        self._found: dict[str, dict[str, Any]] = {found["run"]: found for found in map(json.loads, lines)}
+
+    def get(self, run: str) -> dict[str, Any] | None:
+        return self._found.get(run)
+
+    def add(self, run: str, **said: Any) -> dict[str, Any]:
+        """Keep it, and say it."""
+        self._found[run] = {"run": run, **said}
+        tell(json.dumps(self._found[run]))
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(self._found[run]) + "\n")
+        return self._found[run]
+
+    def seconds(self) -> float:
+        """Of a run, in the middle."""
+        return round(statistics.median([float(found["seconds"]) for found in self._found.values()]), 1)
+
+
 class Bench:
     """One engine, and what is known of base's answers, for all homes."""
 
-    def __init__(self, vllm: Vllm, folder: Path) -> None:
-        self.vllm, self.folder = vllm, folder
+    def __init__(self, vllm: Vllm, folder: Path, *, kept: Kept) -> None:
+        self.vllm, self.folder, self.kept = vllm, folder, kept
         self.words = _WORDS.read_text(encoding="utf-8").split()
         self.replayed: dict[str, str] = {}
         self.said: dict[str, tuple[str, str]] = {}
-        self.seconds: list[float] = []
         self._homes = 0
 
     @asynccontextmanager
@@ -91,8 +117,8 @@ class Bench:
             app.store.close()
             app.lease.release()
 
-    async def pressed(self, app: App) -> Run:
-        """One whole run."""
+    async def pressed(self, app: App) -> tuple[Run, float]:
+        """One whole run, and its seconds."""
         began = time.monotonic()
         run = (await app.parts.pipeline.press("bench", effort="quick")).id
         found = app.store.training.run(run)
@@ -101,8 +127,7 @@ class Bench:
             found = app.store.training.run(run)
         if found.verdict is None:
             raise RuntimeError(f"A run ended without a verdict: {found.stage}, {found.reason}")
-        self.seconds.append(time.monotonic() - began)
-        return found
+        return found, round(time.monotonic() - began, 1)
 
     async def two_replies(self, app: App, prompt: str) -> tuple[str, str]:
         """What base says to a prompt, greedily and by lot; asked once."""
@@ -130,6 +155,11 @@ def add(store: Store, base: str, prompt: str, split: Split, texts: Sequence[str]
     )  # fmt: skip
     store.turns.add(turn, new=Conversation(turn.conversation, "ann", prompt, "", turn.created_at))
     return turn
+
+
+def questions_of(scenario: Scenario) -> list[Asked]:
+    """Its questions, each of a group of its own."""
+    return list({group_key(asked.prompt): asked for asked in (*scenario.teach, *scenario.spare)}.values())
 
 
 def splits(rows: int) -> list[Split]:
@@ -188,22 +218,30 @@ async def adherence(app: App, scenario: Scenario) -> float:
     return sum(found) / len(found)
 
 
+async def one_of_noise(bench: Bench, questions: Sequence[Asked], *, name: str, rows: int, seed: int) -> dict[str, Any]:
+    """One run on feedback that means nothing."""
+    async with bench.home() as app:
+        await nonsense(bench, app, questions, rows=rows, lot=random.Random(f"{rows} {seed}"))
+        run, seconds = await bench.pressed(app)
+    verdict = run.verdict
+    assert verdict is not None
+    told = {key: verdict.figures.get(key) for key in ("groups", "p", "fit_p", "mean_gain", "replay_nll_rise")}
+    return bench.kept.add(
+        name, decision=verdict.decision, last_reason=verdict.reasons[-1], figures=told, seconds=seconds
+    )
+
+
 async def noise(bench: Bench, scenario: Scenario, *, rows: Sequence[int], runs: int) -> dict[str, Any]:
     """How often feedback that means nothing is promoted."""
-    questions = list({group_key(asked.prompt): asked for asked in (*scenario.teach, *scenario.spare)}.values())
+    questions = questions_of(scenario)
     decisions: dict[int, Counter[str]] = {n: Counter() for n in rows}
     grounds: Counter[str] = Counter()
     for seed in range(runs):
         for n in rows:
-            async with bench.home() as app:
-                await nonsense(bench, app, questions, rows=n, lot=random.Random(f"{n} {seed}"))
-                run = await bench.pressed(app)
-            assert run.verdict is not None
-            decisions[n][run.verdict.decision] += 1
-            grounds[run.verdict.reasons[-1].split("(")[0].strip()[:60]] += 1
-            verdict = run.verdict
-            told = {key: verdict.figures.get(key) for key in ("groups", "p", "fit_p", "mean_gain", "replay_nll_rise")}
-            tell(f"noise {n} rows, run {seed}: {verdict.decision} {told} {bench.seconds[-1]:.0f} s")
+            name = f"noise, {n} rows, {seed}"
+            found = bench.kept.get(name) or await one_of_noise(bench, questions, name=name, rows=n, seed=seed)
+            decisions[n][found["decision"]] += 1
+            grounds[found["last_reason"].split("(")[0].strip()[:60]] += 1
     promoted = {str(n): found["PROMOTE"] for n, found in decisions.items()}
     return {
         "runs_each": runs,
@@ -217,27 +255,26 @@ async def noise(bench: Bench, scenario: Scenario, *, rows: Sequence[int], runs: 
 
 async def contradicting(bench: Bench, scenario: Scenario, *, runs: int) -> dict[str, Any]:
     """How much of what the champion was taught is lost when one in five says the contrary."""
-    both = list({group_key(asked.prompt): asked for asked in (*scenario.teach, *scenario.spare)}.values())
-    many = TRAIN + TUNE + 12
+    both, many = questions_of(scenario), TRAIN + TUNE + 12
     async with bench.home() as first:
         await taught(bench, first, scenario, both[:many], contrary=0.0, lot=random.Random(0))
-        run = await bench.pressed(first)
+        run, _ = await bench.pressed(first)
         assert run.adapter is not None
         if first.parts.service.champion() != run.adapter:
             await first.parts.service.use("bench", run.adapter)
         before, like = await adherence(first, scenario), first.settings.home
     falls, moved, decisions = list[float](), list[float](), Counter[str]()
     for seed in range(runs):
-        lot = random.Random(f"contrary {seed}")
-        async with bench.home(like=like) as app:
-            await taught(bench, app, scenario, lot.sample(both[many:], many), contrary=0.4, lot=lot)
-            found = await bench.pressed(app)
-            falls.append(before - await adherence(app, scenario))
-        assert found.verdict is not None
-        decisions[found.verdict.decision] += 1
-        if found.verdict.decision == "PROMOTE":
-            moved.append(falls[-1])
-        tell(f"contradicting, run {seed}: {found.verdict.decision}, fell by {falls[-1]:+.3f}")
+        name, lot = f"contradicting, {seed}", random.Random(f"contrary {seed}")
+        found = bench.kept.get(name)
+        if found is None:
+            async with bench.home(like=like) as app:
+                await taught(bench, app, scenario, lot.sample(both[many:], many), contrary=0.4, lot=lot)
+                found = await contradicted(bench, app, scenario, name=name, before=before)
+        falls.append(found["fell"])
+        decisions[found["decision"]] += 1
+        if found["decision"] == "PROMOTE":
+            moved.append(found["fell"])
     return {
         "contradicting_runs": runs,
         "adherence_before": round(before, 4),
@@ -247,6 +284,14 @@ async def contradicting(bench: Bench, scenario: Scenario, *, runs: int) -> dict[
     }
 
 
+async def contradicted(bench: Bench, app: App, scenario: Scenario, *, name: str, before: float) -> dict[str, Any]:
+    """One run, and how much less of the champion's answers keep the rule after it."""
+    run, seconds = await bench.pressed(app)
+    assert run.verdict is not None
+    fell = round(before - await adherence(app, scenario), 4)
+    return bench.kept.add(name, decision=run.verdict.decision, fell=fell, seconds=seconds)
+
+
 async def main(asked: argparse.Namespace) -> dict[str, Any]:
     """All of it on one engine."""
     rows = [int(n) for n in asked.rows.split(",")]
@@ -254,7 +299,7 @@ async def main(asked: argparse.Namespace) -> dict[str, Any]:
     scenario = next(found for found in map(read_scenario, shipped_scenarios()) if found.name == RULE)
     with tempfile.TemporaryDirectory() as folder:
         vllm = Vllm(model_path(), Path(folder) / "vllm", settings=Settings(max_loras=2, max_cpu_loras=16))
-        bench, figures = Bench(vllm, Path(folder)), dict[str, Any]()
+        bench, figures = Bench(vllm, Path(folder), kept=Kept(asked.kept)), dict[str, Any]()
         try:
             if asked.only != "contradicting":
                 figures |= await noise(bench, scenario, rows=rows, runs=runs)
@@ -262,7 +307,7 @@ async def main(asked: argparse.Namespace) -> dict[str, Any]:
                 figures |= await contradicting(bench, scenario, runs=runs)
         finally:
             vllm.end()
-    figures["run_s"] = round(statistics.median(bench.seconds), 1)
+    figures["run_s"] = bench.kept.seconds()
     return {"bench": "gate", "quick": asked.quick, **figures, "machine": machine(), "calibration": calibration()}
 
 
@@ -273,4 +318,5 @@ if __name__ == "__main__":
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--rows", default="8,15,30")
     parser.add_argument("--only", choices=("noise", "contradicting"), default="")
+    parser.add_argument("--kept", type=Path, help="where ended runs are written down, and looked for")
     report(asyncio.run(main(parser.parse_args())))
