@@ -118,12 +118,13 @@ def theirs(spec: Spec) -> dict[str, Any]:
     given: dict[str, Any] = {
         "output_dir": f"{spec.rows}.trl", "max_steps": spec.steps, "per_device_train_batch_size": spec.batch,
         "learning_rate": spec.rate, "report_to": [], "use_cpu": not torch.cuda.is_available(), "disable_tqdm": True,
-        "save_strategy": "no", "max_length": None, "lr_scheduler_type": "cosine", "warmup_steps": -(-spec.steps // 10),
+        "save_strategy": "no", "max_length": None,
     }  # fmt: skip
     model: Any = spec.model
     if spec.way == "tuned":
         model = AutoModelForCausalLM.from_pretrained(spec.model, dtype=torch.bfloat16)
         given |= {"bf16": True, "gradient_checkpointing": False, "adam_beta2": 0.99}
+        given |= {"lr_scheduler_type": "cosine", "warmup_steps": -(-spec.steps // 10)}
     lora = LoraConfig(r=spec.rank, lora_alpha=2 * spec.rank, target_modules="all-linear", task_type="CAUSAL_LM")
     times: list[tuple[float, float]] = []
     steps: list[tuple[float, float]] = []

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-CHUNK = {"cpu": 2**23, "cuda": 2**27}  # logits made at once: 32 MB in fp32, or 512 MB where memory is quick
+CHUNK = {"cpu": 2**23, "cuda": 2**25}  # logits made at once; each costs up to 26 bytes, which sizing reckons with
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Head:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """All logits, in fp32."""
-        found = torch.nn.functional.linear(hidden, self.weight, self.bias).float() * self.scale
+        found = torch.nn.functional.linear(hidden, self.weight, self.bias).float()
+        found = found * self.scale if self.scale != 1.0 else found
         return self.cap * torch.tanh(found / self.cap) if self.cap else found
 
     def logp(self, hidden: Tensor, wanted: Tensor) -> Tensor:
@@ -96,7 +97,7 @@ class _Drift(torch.autograd.Function):
             logits = head.logits(hidden[part])
             now, was = logits.log_softmax(dim=-1), head.logits(before[part]).log_softmax(dim=-1)
             likely = was.exp()
-            found.append((likely * (was - now)).sum(dim=-1))
+            found.append(was.sub_(now).mul_(likely).sum(dim=-1))
             if slope is not None:
                 slope[part] = _through(head, logits, now.exp_().sub_(likely))
         ctx.save_for_backward(slope)
