@@ -47,15 +47,16 @@ class Room:
         """`settings` are those that the engine is run with; `idle` says whether it writes nothing."""
         self._server, self._settings, self._model, self._idle = server, settings, model, idle
 
-    def plan(self, args: TrainArgs) -> Plan:
+    def plan(self, args: TrainArgs, longest: Callable[[], int]) -> Plan:
         """The plan for this moment, with the engine up."""
-        device, shape = flavour(), sizing.shape_of(self._model)
-        needed = sizing.trainer_needs(shape, device, rank=args.rank or sizing.RANK, tokens=args.batch_tokens)
+        device, shape, tokens = flavour(), sizing.shape_of(self._model), max(args.batch_tokens, longest())
+        needed = sizing.trainer_needs(shape, device, rank=args.rank or sizing.RANK, tokens=tokens)
         return plan(self._settings.train_beside, sizing.look(device), needed=needed)
 
     @asynccontextmanager
-    async def made(self, args: TrainArgs) -> AsyncIterator[str]:
-        """Room as long as this lasts, and the sentence that says how, if there was something to decide.
+    async def made(self, args: TrainArgs, longest: Callable[[], int]) -> AsyncIterator[str]:
+        """Room as long as this lasts, and the sentence that says how, if there was something to decide. `longest`
+        counts the longest row's tokens: it goes alone, and no batch cuts it.
 
         An engine that stood aside, or did not survive beside the trainer, is started again at the end, unless the app
         itself ends.
@@ -64,7 +65,7 @@ class Room:
         if server is None:
             yield ""
             return
-        found = await self._decided(server, args)
+        found = await self._decided(server, args, longest)
         if found.aside:
             await server.stand_aside(found.words, idle=self._idle)
         try:
@@ -74,11 +75,11 @@ class Room:
             raise
         await _bring_back(server)
 
-    async def _decided(self, server: Server, args: TrainArgs) -> Plan:
+    async def _decided(self, server: Server, args: TrainArgs, longest: Callable[[], int]) -> Plan:
         if flavour() == "cpu" and self._settings.train_beside != "never":
             return Plan(False, "")
         await _come_up(server)
-        return await asyncio.to_thread(self.plan, args)
+        return await asyncio.to_thread(self.plan, args, longest)
 
 
 async def _come_up(server: Server) -> None:

@@ -235,14 +235,23 @@ def _truth(text: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainArgs:
-    """One training run. Zero means: chosen by ftchat from the data and the model's width (see training.plan)."""
+    """One training run. Zero means: chosen by ftchat from the data and the model's width (see training.plan); but for
+    what says otherwise."""
 
     effort: Effort = "normal"
     rank: int = 0
+    alpha: int = 0
     learning_rate: float = 0.0
     steps: int = 0
-    replay_share: float = 0.9
+    warmup_steps: int = 0
+    rows_per_step: int = 0
+    replay_per_step: int = 0
+    replay_share: float = 0.9  # of the loss, by base's own answers; 0 is none
     batch_tokens: int = 2048
+    weight_decay: float = 0.0  # 0 is none
+    clip_norm: float = 1.0
+    evaluate_every: int = 0  # steps
+    patience: int = 0  # looks at the tune rows without gain, where there are enough of them
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -255,16 +264,28 @@ class TrainArgs:
                 raise BadInput(f"{field_.name} is {value!r}: expected {wanted.__name__}.")
         for key, low, high in (
             ("rank", 0, 512),
+            ("alpha", 0, 4096),
             ("learning_rate", 0.0, 0.1),
             ("steps", 0, 100_000),
+            ("warmup_steps", 0, 100_000),
+            ("rows_per_step", 0, 1024),
+            ("replay_per_step", 0, 1024),
             ("replay_share", 0.0, 0.9),
             ("batch_tokens", 64, 1_000_000),
+            ("weight_decay", 0.0, 1.0),
+            ("clip_norm", 0.01, 1000.0),
+            ("evaluate_every", 0, 100_000),
+            ("patience", 0, 1000),
             ("seed", 0, 2**32 - 1),  # what every library's generator takes
         ):
             if not low <= getattr(self, key) <= high:
                 raise BadInput(f"{key} is {getattr(self, key)}: it must be between {low} and {high}.")
         if self.steps and self.effort != "normal":
             raise BadInput(f"steps is {self.steps} and effort is {self.effort}, which chooses steps: leave out one.")
+        if self.steps and self.warmup_steps > self.steps:
+            raise BadInput(f"warmup_steps is {self.warmup_steps} and steps is {self.steps}: it cannot be more.")
+        if self.replay_per_step and not self.replay_share:
+            raise BadInput(f"replay_per_step is {self.replay_per_step} and replay_share is 0: leave out one.")
 
 
 @dataclass(frozen=True, kw_only=True)

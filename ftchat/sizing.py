@@ -29,7 +29,8 @@ _TYPICAL_TOKENS = 2048  # of a conversation: so much KV cache for each answer in
 _LEAST_KV = GIB // 16
 _UNKNOWN_KV = GIB  # for a model whose configuration does not say its shape
 _BATCH_TOKENS = 2048  # of a training step, as TrainArgs has it
-_LEARNED_SHARE = 0.25  # of a step's tokens: feedback is mostly prompt
+_LOGITS = {"cpu": 2**23, "gpu": 2**25}  # that the trainer makes at once (training.head.CHUNK)
+_LOGIT = 26  # bytes of memory for each of them, at the most
 _APP = int(0.5 * GIB)
 _FIXED = {"cpu": (int(1.6 * GIB), int(0.8 * GIB)), "gpu": (3 * GIB, 1 * GIB)}  # engine, trainer: before any weight
 _COPIED = 1 << 17  # values of a matrix up to which the plugin copies it (cpu_lora.wrapper.SMALL)
@@ -218,8 +219,8 @@ def trainer_needs(shape: Shape, device: Device, *, rank: int = RANK, tokens: int
     """Bytes of the trainer: the base in bfloat16, a LoRA with gradients and Adam in fp32, one step's activations."""
     learned = 16 * shape.adapter_values(rank)
     per_token = shape.layers * 2 * (14 * shape.hidden + 6 * shape.intermediate)
-    logits = int(10 * shape.vocab * _LEARNED_SHARE)
-    return _FIXED[device][1] + shape.weights + learned + tokens * (per_token + logits)
+    logits = _LOGIT * min(_LOGITS[device], tokens * shape.vocab)
+    return _FIXED[device][1] + shape.weights + learned + tokens * per_token + logits
 
 
 def _judged(

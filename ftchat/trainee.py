@@ -10,11 +10,13 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ftchat.errors import TrainingError
 from ftchat.training.job import Job, read_metrics
+from ftchat.training.parent import APP
 
 POLL_S = 0.3
 _BEGIN, _END = 0.08, 0.85  # the trainer's part of the run's progress bar
@@ -22,6 +24,10 @@ _LOADING = {"importing": 0.06, "loading": 0.07, "training": _BEGIN, "saving": _E
 
 
 Report = Callable[[float, float | None], Awaitable[None]]  # the run's progress, and the seconds that are left
+
+
+class _Killed(TrainingError):
+    """By somebody else, or by the kernel."""
 
 
 class Trainee:
@@ -46,13 +52,25 @@ class Trainee:
             )
 
     async def run(self, job: Job, report: Report) -> dict[str, Any]:
-        """Train; returns the metrics' last event. Ending without a candidate is a TrainingError with its reason."""
+        """Train; returns the metrics' last event. Ending without a candidate is a TrainingError with its reason.
+
+        A trainer that is killed was most likely too large for the memory, which Linux says in no other way: once it
+        goes on from its checkpoint with half the tokens at once.
+        """
+        try:
+            return await self._run(job, report)
+        except _Killed:
+            if self._stop_asked:
+                raise
+            return await self._run(replace(job, halve=True), report)
+
+    async def _run(self, job: Job, report: Report) -> dict[str, Any]:
         if self._process is None or self._process.returncode is not None:  # killed while it had nothing to do yet
             await self.begin()
         assert self._process is not None
         assert self._process.stdin is not None
         path = self._folder / "job.json"
-        if not path.is_file():  # else it is the same job, which goes on
+        if job.halve or not path.is_file():  # else it is the same job, which goes on
             aside = path.with_suffix(".part")
             job.write(aside)
             aside.rename(path)
@@ -106,14 +124,19 @@ class Trainee:
         if self._stop_asked:
             raise TrainingError("Stopped before there was anything to keep.")
         if code == -signal.SIGKILL:
-            raise TrainingError(
-                "The trainer was killed, most likely for lack of memory. Close other programs and retry."
-            )
+            raise _Killed("The trainer was killed, most likely for lack of memory. Close other programs and retry.")
         tail = (self._folder / "trainer.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
         raise TrainingError(f"The trainer ended early (status {code}). Its last line: {tail[-1] if tail else '-'}")
 
 
 def _environment() -> dict[str, str]:
-    keep = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
-    kept = {key: os.environ[key] for key in keep if key in os.environ}
-    return {**kept, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
+    keep = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+    gpu = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "PYTORCH_CUDA_ALLOC_CONF")
+    kept = {key: os.environ[key] for key in (*keep, *gpu) if key in os.environ}
+    return {
+        **kept,
+        APP: str(os.getpid()),
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONUNBUFFERED": "1",
+    }

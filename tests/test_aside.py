@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def room(server: Server, how: aside.Beside, *, idle: Callable[[], bool] = lambda
 
 
 async def test_an_engine_that_stands_aside_says_why_and_comes_back(server: Server) -> None:
-    async with room(server, "never").made(TrainArgs()) as words:
+    async with room(server, "never").made(TrainArgs(), lambda: 0) as words:
         assert words == "The engine stands aside, as the settings say. Nothing is answered until it has trained."
         assert (server.stage, server.reason) == ("stopped", words)
     assert (server.stage, server.reason) == ("ready", "")
@@ -79,14 +80,14 @@ async def test_an_engine_that_stands_aside_says_why_and_comes_back(server: Serve
 
 async def test_it_comes_back_after_a_training_that_failed(server: Server) -> None:
     with pytest.raises(ValueError, match="no rows"):
-        async with room(server, "never").made(TrainArgs()):
+        async with room(server, "never").made(TrainArgs(), lambda: 0):
             raise ValueError("no rows")
     assert server.stage == "ready"
 
 
 async def test_it_stays_away_when_the_app_ends(server: Server) -> None:
     async def train() -> None:
-        async with room(server, "never").made(TrainArgs()):
+        async with room(server, "never").made(TrainArgs(), lambda: 0):
             await asyncio.sleep(60)
 
     training = asyncio.create_task(train())
@@ -105,13 +106,13 @@ async def test_what_is_being_written_is_finished_first(server: Server) -> None:
         stages.append(server.stage)
         return not (writing and writing.pop())
 
-    async with room(server, "never", idle=idle).made(TrainArgs()):
+    async with room(server, "never", idle=idle).made(TrainArgs(), lambda: 0):
         assert stages == ["stopped"] * 3  # who asks anew is told
     assert server.stage == "ready"
 
 
 async def test_an_engine_that_did_not_survive_beside_the_trainer_comes_back_after_it(server: Server) -> None:
-    async with room(server, "auto").made(TrainArgs()):
+    async with room(server, "auto").made(TrainArgs(), lambda: 0):
         await server.stop()
         server.stage = "failed"  # as after five restarts for which there was no memory
     assert server.stage == "ready"
@@ -123,14 +124,16 @@ async def test_on_a_gpu_the_plan_goes_by_the_memory_of_this_moment_and_the_run_s
     monkeypatch.setattr(aside, "flavour", lambda: "gpu")
     monkeypatch.setattr(sizing, "look", lambda device: gpu(1.5))
     small, large = TrainArgs(rank=8, batch_tokens=256), TrainArgs(rank=512, batch_tokens=16384)
-    assert [room(server, "auto").plan(args).aside for args in (small, large)] == [False, True]
-    async with room(server, "auto").made(large) as words:
+    asked = ((small, 9), (large, 9), (small, 50_000))
+    plans = [room(server, "auto").plan(args, partial(int, longest)) for args, longest in asked]
+    assert [plan.aside for plan in plans] == [False, True, True]
+    async with room(server, "auto").made(large, lambda: 0) as words:
         assert (server.stage, server.reason) == ("stopped", words)
     assert server.stage == "ready"
 
 
 async def test_on_a_cpu_it_stays_up(server: Server) -> None:
-    async with room(server, "auto").made(TrainArgs()) as words:
+    async with room(server, "auto").made(TrainArgs(), lambda: 0) as words:
         assert (words, server.stage) == ("", "ready")
 
 

@@ -13,6 +13,7 @@ from test_store import BASE, ask, correct
 
 from ftchat import dataset, exports, starter
 from ftchat.dataset import Gathered, personal, settling
+from ftchat.errors import BadInput
 from ftchat.records import ROW_ROLES, Conversation, Finish, Message, Params, Replay, Reply, Row, Turn, new_id, now
 from ftchat.starter.corpus import dialogues
 from ftchat.store import Store
@@ -339,6 +340,28 @@ def test_a_correction_says_more_than_a_thumb(store: Store, team: Team) -> None:
     }
 
 
+def test_a_vote_against_what_somebody_then_wanted_is_dropped_too(store: Store, team: Team) -> None:
+    turn, other = said(store, "question?", "one", "better"), said(store, "question?", "one", "worse")
+    votes = [team.vote(one, "left") for one in (turn, other)]
+    better = team.correct(said(store, "question?", "three", "four"), "better")
+    found = dataset.gathered(store)
+    assert {(row.id, row.role) for row in found.rows} == {(better, "target"), (votes[1], "pair")}
+    assert [(item.id, item.why, item.of) for item in found.dropped] == [(votes[0], "corrected", better)]
+
+
+def test_a_reply_stays_corrected_when_a_newer_correction_stands_instead(store: Store, team: Team) -> None:
+    turn, later = said(store, "question?", "one", "two"), said(store, "question?", "three", "four")
+    up, vote = team.rate(turn, "up", "bob"), team.vote(turn, "left", by="cem")
+    older, newer = team.correct(turn, "better"), team.correct(later, "best", by="bob")
+    found = dataset.gathered(store)
+    assert [item.id for item in found.rows] == [newer]
+    assert {(item.id, item.why, item.of) for item in found.dropped} == {
+        (up, "corrected", newer),
+        (vote, "corrected", newer),
+        (older, "contradicted", newer),
+    }
+
+
 def test_a_vote_for_an_answer_that_was_then_corrected_teaches_no_more_of_it(store: Store, team: Team) -> None:
     turn, other = said(store, "question?"), said(store, "another?")
     votes = [team.vote(one, "left") for one in (turn, other)]
@@ -393,7 +416,7 @@ def test_whatever_people_gave_each_piece_stands_or_is_dropped_and_nothing_that_s
 @given(counts=st.lists(st.integers(1, 60), min_size=1, max_size=9))
 def test_from_five_people_on_nobody_has_more_than_a_fifth_of_what_trains(counts: list[int]) -> None:
     raters = [f"p{who}" for who, count in enumerate(counts) for _ in range(count)]
-    rows = settling.capped([row(i, rater) for i, rater in enumerate(raters)])
+    rows = settling.weighed([row(i, rater) for i, rater in enumerate(raters)])
     sums: dict[str, float] = defaultdict(float)
     for found in rows:
         sums[found.rater] += found.weight
@@ -409,9 +432,21 @@ def test_from_five_people_on_nobody_has_more_than_a_fifth_of_what_trains(counts:
 def test_the_share_is_of_what_trains_so_exam_rows_count_for_nobody() -> None:
     rows = [row(i, "ann") for i in range(6)] + [row(10 + i, f"p{i}") for i in range(6) for _ in range(i // 3 + 1)]
     four = [found for found in rows if found.rater in ("ann", "p0", "p1", "p2")]
-    assert {found.weight for found in settling.capped([*four, row(20, "eve", "exam")])} == {1.0}
-    weights = {found.rater: found.weight for found in settling.capped(rows)}
+    assert {found.weight for found in settling.weighed([*four, row(20, "eve", "exam")])} == {1.0}
+    weights = {found.rater: found.weight for found in settling.weighed(rows)}
     assert weights == {"ann": 2.25 / 6, **dict.fromkeys(("p0", "p1", "p2", "p3", "p4", "p5"), 1.0)}
+
+
+def test_negatives_weigh_no_more_than_what_is_wanted_and_the_share_is_of_that() -> None:
+    wanted = [row(i, f"p{i % 6}") for i in range(12)]
+    against = [replace(row(100 + i, "ann"), role="negative") for i in range(48)]
+    found = settling.weighed([*wanted, *against])
+    assert {item.weight for item in found if item.role == "target"} == {1.0}
+    assert settling.shares(found)["ann"] == pytest.approx(0.2)  # eased to half of all, then held to a fifth
+    assert [item.weight for item in settling.weighed(against)] == [1.0] * 48  # refused elsewhere, with a sentence
+    alone = [*[row(i, "ann") for i in range(10)], *[replace(r, rater=f"p{i % 4}") for i, r in enumerate(against)]]
+    sums = settling.shares(settling.weighed(alone))
+    assert sums["ann"] == pytest.approx(0.5)
 
 
 # -- the snapshot --
@@ -473,6 +508,18 @@ def test_a_folder_that_a_killed_app_left_without_a_manifest_is_written_anew(stor
     assert dataset.freeze(tmp_path, dataset.rows(store), [], base=BASE, args={})[1] == folder
     assert (folder / "rows.jsonl").read_bytes() == whole
     assert (folder / "manifest.json").is_file()
+
+
+def test_a_snapshot_that_was_changed_is_refused_and_frozen_anew(store: Store, tmp_path: Path) -> None:
+    correct(store, "first?", "answer")
+    folder = dataset.freeze(tmp_path, dataset.rows(store), [], base=BASE, args={})[1]
+    whole = (folder / "rows.jsonl").read_bytes()
+    (folder / "rows.jsonl").write_bytes(whole.replace(b"answer", b"another"))
+    with pytest.raises(BadInput, match=r"rows\.jsonl of the snapshot was changed since it was frozen"):
+        read_snapshot(folder)
+    assert dataset.freeze(tmp_path, dataset.rows(store), [], base=BASE, args={})[1] == folder
+    assert (folder / "rows.jsonl").read_bytes() == whole
+    assert len(read_snapshot(folder).train) == 1
 
 
 def far_from(store: Store, taught: str, *asked: str) -> list[str]:
@@ -660,4 +707,4 @@ def test_each_piece_of_feedback_is_listed_with_what_it_becomes(store: Store, tea
         f"{both} left": ("negative", "train", "", None, ()),
         f"{both} right": ("negative", "train", "", None, ()),
     }
-    assert Counter(item.weight for item in dataset.became(store)) == {1.0: 3, None: 1}
+    assert Counter(item.weight for item in dataset.became(store)) == {1.0: 1, 0.5: 2, None: 1}

@@ -49,7 +49,7 @@ SIDEWAYS: dict[str, set[str]] = {
     "exam": {"contestants", "dataset", "training.guards"},
     "imports": {"exports"},
     "reconcile": {"service"},
-    "trainee": {"training.job"},
+    "trainee": {"training.job", "training.parent"},
     "progress": {"training.job"},
     "simulate": {"scenarios"},
     "pipeline": {"contestants", "dataset", "exam", "progress", "ratings", "service", "trainee", "training.job"},

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -175,8 +175,9 @@ async def test_the_engine_may_stand_aside_while_a_run_trains_and_the_run_says_so
         return (run / "candidate" / "adapter_model.safetensors").is_file()
 
     @asynccontextmanager
-    async def aside(args: TrainArgs) -> AsyncIterator[str]:
+    async def aside(args: TrainArgs, longest: Callable[[], int]) -> AsyncIterator[str]:
         assert args.steps == QUICK["steps"]
+        assert 8 < longest() < 100
         trained.append(has_trained())
         room.vllm.kill()
         room.reason = "It stands aside."
@@ -197,7 +198,7 @@ async def test_whoever_stops_while_the_engine_steps_aside_starts_no_training(roo
     asked, gone, happened = asyncio.Event(), asyncio.Event(), list[str]()
 
     @asynccontextmanager
-    async def aside(args: TrainArgs) -> AsyncIterator[str]:
+    async def aside(args: TrainArgs, longest: Callable[[], int]) -> AsyncIterator[str]:
         asked.set()
         await gone.wait()
         try:

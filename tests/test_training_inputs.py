@@ -199,14 +199,14 @@ def test_fewer_than_four_tune_rows_neither_choose_what_is_kept_nor_end_a_run() -
         **dict.fromkeys(
             (1, 3), "Fewer than 4 tune rows say too little, so the steps are fixed and the last weights are kept."
         ),
-        4: "Ends after three looks at the tune rows without gain; the best is kept.",
+        4: "Ends after 3 looks at the tune rows without gain; the best is kept.",
     }
 
 
 def test_continued_adapter_gives_its_rank_and_fresh_rows_their_number_of_steps() -> None:
     plan = choose(TrainArgs(effort="quick"), amounts(100, fresh=5, rank=16, alpha=20))
     assert (plan.rank, plan.alpha, plan.steps) == (16, 20, 30)
-    assert plan.reasons["steps"] == ("Effort quick: each fresh row, with as many old ones, is seen about 24 times.")
+    assert plan.reasons["steps"] == ("Effort quick: each fresh row is seen about 24 times, with 4 old ones.")
 
 
 def test_effort_is_one_dial_over_the_steps() -> None:
@@ -220,6 +220,27 @@ def test_arguments_that_are_given_are_taken_as_they_are() -> None:
     assert (plan.rank, plan.learning_rate, plan.steps, plan.replay_share) == (3, 5e-4, 7, 0.2)
     assert (plan.batch_tokens, plan.seed) == (512, 9)
     assert [plan.reasons[key] for key in ("rank", "learning_rate", "steps")] == ["Given."] * 3
+    more = {
+        "alpha": 5, "warmup_steps": 2, "rows_per_step": 3, "replay_per_step": 4, "weight_decay": 0.01, "clip_norm": 0.5,
+        "evaluate_every": 6, "patience": 7,
+    }  # fmt: skip
+    plan = choose(TrainArgs(**more), amounts(100, tune=4))
+    assert {key: getattr(plan, key) for key in more} == more
+    assert choose(TrainArgs(patience=7), amounts(100)).patience == 0  # there is nothing to look at
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"steps": 5, "warmup_steps": 6}, "warmup_steps is 6 and steps is 5: it cannot be more."),
+        ({"replay_per_step": 4, "replay_share": 0.0}, "replay_per_step is 4 and replay_share is 0: leave out one."),
+        ({"clip_norm": 0.0}, "clip_norm is 0.0: it must be between 0.01 and 1000.0."),
+    ],
+)
+def test_arguments_that_contradict_each_other_are_both_named(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        TrainArgs(**given)
+    assert refused.value.message == words
 
 
 def test_without_replay_the_plan_goes_slower_and_says_why() -> None:

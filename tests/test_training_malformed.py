@@ -29,7 +29,8 @@ NO_NUMBER = JUNK.filter(lambda value: isinstance(value, bool) or not isinstance(
 NO_OBJECT = JUNK.filter(lambda value: not isinstance(value, dict))
 NO_ARRAY = JUNK.filter(lambda value: not isinstance(value, list))
 UNKNOWN = st.text(min_size=1, max_size=8).map(lambda text: f"x{text}")
-FAR = st.one_of(st.integers(max_value=-1), st.integers(min_value=2**40))
+FAR = st.one_of(st.integers(max_value=-1), st.integers(min_value=2**40), st.just(10**400))
+HALF = st.sampled_from(("\ud83d", "half a \ude00 face"))  # of a character, which JSON can write and nothing else can
 
 Files = dict[str, bytes]
 Damage = Callable[[Files], Files]
@@ -103,6 +104,11 @@ MALFORMED: st.SearchStrategy[Damage] = st.one_of(
     # the job
     st.builds(lambda key: _without(JOB, key), st.sampled_from(PATHS)),
     st.builds(lambda key, value: _set(JOB, key, value), st.sampled_from(PATHS), NO_TEXT),
+    st.builds(lambda key, value: _set(JOB, key, value), st.sampled_from(PATHS), HALF),
+    st.builds(lambda length: _set(JOB, "out", "x" * length), st.integers(300, 6000)),
+    st.builds(lambda value: _set(JOB, "context_length", value), st.one_of(NO_NUMBER, FAR)),
+    st.builds(lambda value: _set(JOB, "halve", value), JUNK.filter(lambda value: not isinstance(value, bool))),
+    st.builds(lambda body: lambda files: {**files, "model/config.json": body}, NO_JSON),
     st.builds(lambda key, value: _set(JOB, key, value), UNKNOWN, JUNK),
     st.builds(lambda value: _set(JOB, "args", value), NO_OBJECT),
     st.builds(_argument, NUMBERS, st.one_of(NO_NUMBER, FAR)),
@@ -116,6 +122,7 @@ MALFORMED: st.SearchStrategy[Damage] = st.one_of(
     st.builds(lambda key, line: _without(ROWS, key, line=line), st.sampled_from(FIELDS), LINE),
     st.builds(_field, UNKNOWN, JUNK, LINE),
     st.builds(_field, TEXTS, NO_TEXT, LINE),
+    st.builds(_field, st.one_of(TEXTS, st.just("rejected")), HALF, LINE),
     st.builds(_field, st.sampled_from(("role", "split", "messages")), JUNK, LINE),
     st.builds(_field, st.just("weight"), st.one_of(NO_NUMBER, FAR, st.just(0)), LINE),
     st.builds(_field, st.just("rejected"), JUNK.filter(lambda v: not isinstance(v, str) or not v), st.just(1)),

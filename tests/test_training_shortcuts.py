@@ -2,6 +2,7 @@
 look back through a window only, or do with them what nobody has foreseen."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -121,8 +122,9 @@ def test_answers_of_a_pair_do_not_see_each_other() -> None:
 
 @pytest.mark.parametrize("length", [1, 5, 16, 17, 45])
 @pytest.mark.parametrize("masked", [False, True])
-def test_attention_in_bands_equals_attention_as_a_whole(
-    length: int, masked: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("heard", [attention.heard, attention.whole], ids=["in bands", "as on a GPU"])
+def test_attention_equals_that_of_torch_with_a_mask(
+    length: int, masked: bool, heard: Callable[..., torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attention, "BAND", 16)
     torch.manual_seed(length)
@@ -130,7 +132,7 @@ def test_attention_in_bands_equals_attention_as_a_whole(
     steep, left = torch.randn(2, length, 6, 8), torch.ones(length, length, dtype=torch.bool).tril()
     looks = left & (torch.rand(2, 1, length, length) < 0.7) | torch.eye(length, dtype=torch.bool)
     mask = torch.zeros(looks.shape).masked_fill(~looks, torch.finfo(torch.float32).min) if masked else None
-    found = attention.heard(query, key, value, scale=0.3, mask=mask)
+    found = heard(query, key, value, scale=0.3, mask=mask)
     (found * steep).sum().backward()
     ours = [part.grad for part in (query, key, value)]
     for part in (query, key, value):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ftchat.dataset.candidates import Dropped, candidates
-from ftchat.dataset.settling import capped, settled
+from ftchat.dataset.settling import settled, weighed
 from ftchat.records import Row, Split
 from ftchat.store import Store
 
@@ -33,7 +33,7 @@ def gathered(store: Store) -> Gathered:
         dropped += lost
     standing, lost = settled(found)
     return Gathered(
-        rows=tuple(sorted(capped(standing), key=lambda row: row.id)),
+        rows=tuple(sorted(weighed(standing), key=lambda row: row.id)),
         dropped=tuple(sorted(dropped + lost, key=lambda item: item.id)),
     )
 

@@ -5,12 +5,14 @@
 2. Votes on the same two texts after the same messages: of each person the newest counts, then the majority stands.
    The minority is *contradicted*; where it is even, people are *divided* and nothing stands.
 3. Thumbs, and replies of a both_bad vote, on the same text after the same messages: as votes.
-4. A thumb up on a reply that somebody corrected is dropped, so is a vote for it, and so is a thumb down on what it was
-   corrected to: a correction says more than a click. Somebody who votes for the better of two and then corrects it does
-   not want more like it.
+4. A thumb up on a reply that somebody corrected is dropped, so is a vote for it, and so is a thumb down on, or a vote
+   against, what it was corrected to: a correction says more than a click. Somebody who votes for the better of two and
+   then corrects it does not want more like it.
 5. Of rows that say the same, the oldest stands, so that a repetition changes no snapshot.
-6. Once five people have rows that train, nobody has more than a fifth of their weight: who has more counts for less
-   a row. One person alone, or four, are never held back.
+6. Negatives together weigh no more than what is wanted: alone they only say what not to write.
+7. Once five people have rows that train, nobody has more than a fifth of their weight: who has more counts for less
+   a row. One person alone, or four, are never held back. Where somebody so held back is nearly the only one who says
+   what is wanted, rule 6 goes first.
 
 Texts are compared after NFC and without spaces at their ends; messages also without runs of spaces.
 """
@@ -44,7 +46,7 @@ def settled(rows: Sequence[Row]) -> Settled:
         kept, lost = rule([row for row in rows if row.role in roles], said)
         standing += kept
         dropped += lost
-    kept, lost = _clicks_beside_corrections(standing, said)
+    kept, lost = _clicks_beside_corrections(standing, said, corrected=[row for row in rows if row.role == "target"])
     instead = {item.id: item.of for item in lost}  # what stands instead of a click stands instead of its repetitions
     return kept, [replace(item, of=instead.get(item.of or "", item.of)) for item in dropped] + lost
 
@@ -123,15 +125,26 @@ def _once(rows: Sequence[Row], said: _Said) -> Settled:
     return [group[0] for group in groups], again
 
 
-def _clicks_beside_corrections(rows: Sequence[Row], said: _Said) -> Settled:
-    targets = [row for row in rows if row.role == "target"]
-    replaced = {(said.asked[row.id], said.rejected[row.id]): row for row in targets if row.rejected is not None}
-    wanted = {(said.asked[row.id], said.target[row.id]): row for row in targets}
+def _clicks_beside_corrections(rows: Sequence[Row], said: _Said, *, corrected: Sequence[Row]) -> Settled:
+    """`corrected` are all corrections, as a reply stays corrected when a newer correction stands instead."""
+    stands = {said.asked[row.id]: row for row in rows if row.role == "target"}
+    replaced = {
+        (said.asked[row.id], said.rejected[row.id]): stands[said.asked[row.id]]
+        for row in corrected
+        if row.rejected is not None
+    }
+    wanted = {(asked, said.target[row.id]): row for asked, row in stands.items()}
+
+    def corrected_by(row: Row) -> Row | None:
+        likes, dislikes = (said.asked[row.id], said.target[row.id]), (said.asked[row.id], said.rejected[row.id])
+        if row.role == "pair":
+            return replaced.get(likes) or wanted.get(dislikes)
+        return {"positive": replaced, "negative": wanted}.get(row.role, {}).get(likes)
+
     kept: list[Row] = []
     dropped: list[Dropped] = []
     for row in rows:
-        beside = {"positive": replaced, "pair": replaced, "negative": wanted}.get(row.role, {})
-        if of := beside.get((said.asked[row.id], said.target[row.id])):
+        if of := corrected_by(row):
             dropped.append(_drop(row, "contradicted" if row.role == "negative" else "corrected", of=of))
         else:
             kept.append(row)
@@ -159,16 +172,35 @@ def shares(rows: Iterable[Row]) -> dict[str, float]:
     return {who: weight / total for who, weight in sorted(weights.items(), key=lambda item: (-item[1], item[0]))}
 
 
-def capped(rows: Sequence[Row]) -> list[Row]:
+def weighed(rows: Sequence[Row]) -> list[Row]:
+    """The rows with their weights, by the last two rules."""
+    return _eased(_capped(_eased(rows)))
+
+
+def _eased(rows: Sequence[Row]) -> list[Row]:
+    """Negatives so light that together they do not outweigh what is wanted, where anything is."""
+    train = [row for row in rows if row.split == "train"]
+    against = sum(row.weight for row in train if row.role == "negative")
+    wanted = sum(row.weight for row in train if row.role in ("target", "pair", "positive"))
+    factor = wanted / against if wanted and against > wanted else 1.0
+    return [_times(row, factor) if row.role == "negative" and row.split == "train" else row for row in rows]
+
+
+def _times(row: Row, factor: float) -> Row:
+    return replace(row, weight=round(row.weight * factor, 9)) if factor < 1.0 else row
+
+
+def _capped(rows: Sequence[Row]) -> list[Row]:
     """The rows with nobody above a fifth of what trains, once at least five people have rows that train."""
-    factors = _factors(Counter(row.rater for row in rows if row.split == "train"))
-    return [
-        replace(row, weight=row.weight * factors[row.rater]) if factors.get(row.rater, 1.0) < 1.0 else row
-        for row in rows
-    ]
+    weights: dict[str, float] = defaultdict(float)
+    for row in rows:
+        if row.split == "train":
+            weights[row.rater] += row.weight
+    factors = _factors(weights)
+    return [_times(row, factors.get(row.rater, 1.0)) for row in rows]
 
 
-def _factors(counts: Mapping[str, int]) -> dict[str, float]:
+def _factors(counts: Mapping[str, float]) -> dict[str, float]:
     """By how much each person's rows count, so that nobody's sum is above a fifth of the new total.
 
     With the k largest at the ceiling c, the total is c / MOST = k * c + the rest: the first k at which the next one is

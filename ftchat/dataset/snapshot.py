@@ -17,6 +17,7 @@ from typing import Any
 from ftchat.base import sha256
 from ftchat.dataset.gathering import of_split
 from ftchat.records import Replay, Row
+from ftchat.registry import flush
 
 ROWS, EXAM, REPLAY, MANIFEST = "rows.jsonl", "exam.jsonl", "replay.jsonl", "manifest.json"
 _LIBRARIES = ("ftchat", "numpy", "peft", "safetensors", "tokenizers", "torch", "transformers")
@@ -54,16 +55,28 @@ def freeze(
         }
         digest = hashlib.sha256(canonical(facts).encode()).hexdigest()
         target = folder / digest[:20]
-        if not (target / MANIFEST).is_file():
+        if not is_whole(target):
             body = json.dumps({"snapshot": digest, **facts, "rows": {row.id: _entry(row) for row in rows}}, indent=1)
             (part / MANIFEST).write_text(body, encoding="utf-8")
             part.chmod(0o755)
+            for path in (*part.iterdir(), part):
+                flush(path)
             if target.is_dir():
-                shutil.rmtree(target)  # what a killed app left there has no manifest
+                shutil.rmtree(target)  # left by a killed app, or damaged since
             part.rename(target)
+            flush(folder)
         return digest, target
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a snapshot's files are what its manifest says."""
+    try:
+        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        return all(sha256(folder / name) == files[name] for name in (ROWS, EXAM, REPLAY))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def canonical(value: Any) -> str:

@@ -58,7 +58,7 @@ class Pipeline:
         anchors: Sequence[str],
         examples: Sequence[str],
         engine_stage: Callable[[], tuple[str, str]],
-        room: Callable[[TrainArgs], AbstractAsyncContextManager[str]] = lambda _: nullcontext(""),
+        room: Callable[[TrainArgs, Callable[[], int]], AbstractAsyncContextManager[str]] = lambda *_: nullcontext(""),
     ) -> None:
         """`anchors` are prompts for replay, `examples` prompts to show where nobody asked others yet.
 

@@ -6,6 +6,7 @@ and a name that was given is kept. It does not know who pressed, or what a page 
 
 import asyncio
 import json
+import shutil
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 
 from ftchat import dataset, exam, progress
 from ftchat.engine import Request
-from ftchat.errors import BadAdapter, FtchatError, NotFound, TrainingError
+from ftchat.errors import BadAdapter, FtchatError, NotFound, TooLong, TrainingError
 from ftchat.pipeline import start
 from ftchat.pipeline.examine import examine
 from ftchat.pipeline.means import GREEDY, Means
@@ -87,6 +88,13 @@ class Course:
         finally:
             if self._trainee is not None:
                 await self._trainee.end()
+            await asyncio.to_thread(self._tidy)
+
+    def _tidy(self) -> None:
+        """A run that has ended goes on nowhere: what it left to go on from may be a gigabyte."""
+        if self._log.run(self._run).ended:
+            for left in self._folder.glob(".candidate.*"):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
     def fail(self, reason: str, *, stage: Stage = "failed") -> None:
         """End the run with its reason; an adapter that it made, but that was not examined, stays out of play."""
@@ -204,13 +212,22 @@ class Course:
             threads=0,
             start=begins,
             fresh=fresh,
+            context_length=self._means.prompter.context_length,
         )
         assert self._trainee is not None
-        async with self._means.room(job.args) as words:
+        async with self._means.room(job.args, partial(self._longest, frozen.rows)) as words:
             self._not_stopped()  # making room may have taken a minute
             if words:
                 progress.note_room(self._folder, words)
             await self._trainee.run(job, lambda progress, eta_s: self._note(progress=progress, eta_s=eta_s))
+
+    def _longest(self, rows: Sequence[Row]) -> int:
+        """Tokens of the longest row: no batch is shorter than that."""
+        fit, longest = self._means.prompter.render_answer, 0
+        for row in rows:
+            with suppress(TooLong):  # nor is it trained
+                longest = max(longest, *(len(fit(row.messages, text)[0]) for text in (row.target, row.rejected or "")))
+        return longest
 
     def _heed_stop(self) -> None:
         """A stop while it trained was for the training: its best is kept, and examined as any other."""

@@ -44,7 +44,8 @@ class Means:
     anchors: tuple[str, ...]  # prompts for replay
     examples: tuple[str, ...]  # prompts to show where nobody asked others yet
     engine_stage: Callable[[], tuple[str, str]]
-    room: Callable[[TrainArgs], AbstractAsyncContextManager[str]]  # for a trainer, and what is done to have it
+    # For a trainer whose longest row has so many tokens; and what is done to have it.
+    room: Callable[[TrainArgs, Callable[[], int]], AbstractAsyncContextManager[str]]
 
     @property
     def folder(self) -> Path:

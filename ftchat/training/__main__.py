@@ -11,13 +11,12 @@ import threading
 import traceback
 from pathlib import Path
 
-from ftchat.errors import Conflict, FtchatError, NotFound
+from ftchat.errors import BadInput, Conflict, FtchatError, NotFound
 from ftchat.training import guards
-from ftchat.training.job import Job, MetricsLog, read_json
-from ftchat.training.parent import die_with_parent
+from ftchat.training.job import Job, MetricsLog, json_object, read_json
+from ftchat.training.parent import die_with_parent, let_others_go_first
 from ftchat.training.snapshot import read_snapshot
 
-_NICE = 5  # chat goes first where trainer and engine share cores
 _NO_MEMORY = "There was not enough memory for training. Close other programs, or lower batch_tokens or rank."
 
 
@@ -33,17 +32,31 @@ def main(arguments: list[str], stop: threading.Event) -> int:
         return _fail(path, err.message)
     except Exception as err:  # noqa: BLE001  # the last line of defence: a run must never end without a word
         traceback.print_exc()
-        broke = f"The trainer broke ({type(err).__name__}: {err})."
-        return _fail(path, _NO_MEMORY if guards.starved(err) else broke)
+        return _fail(path, _words(err))
     return 0
+
+
+def _words(err: Exception) -> str:
+    """What broke, for whoever presses Retrain."""
+    if guards.starved(err):
+        return _NO_MEMORY
+    if isinstance(err, OSError):
+        return f"The trainer could not read or write its files ({err}). Make room on the disk and press Retrain again."
+    return f"The trainer broke ({type(err).__name__}: {err})."
 
 
 def _train(job: Job, stop: threading.Event) -> None:
     """Check what is cheap to check, then import what is slow to import."""
-    if job.out.exists():
+    try:
+        there = job.out.exists()
+        job.out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise BadInput(f"The adapter cannot be written to the job's out: {err}.") from err
+    if there:
         raise Conflict(f"There is already something at {job.out}: a finished adapter is never written over.")
     if not (job.base / "config.json").is_file():
         raise NotFound(f"There is no model in {job.base}: its config.json is missing.")
+    json_object(read_json(job.base / "config.json", "The model's config.json"), "The model's config.json")
     snapshot = read_snapshot(job.snapshot)
     # Half the cores: the engine has the others. Threads that wait must sleep: beside another busy process, threads that
     # spin made a step four times slower (two cores, 6 million parameters). torch reads both when it is imported.
@@ -84,7 +97,7 @@ def _metrics_of(path: Path) -> Path:
 
 if __name__ == "__main__":
     die_with_parent()
-    os.nice(_NICE)
+    let_others_go_first()
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())

@@ -21,6 +21,11 @@ def heard(query: Tensor, key: Tensor, value: Tensor, *, scale: float, mask: Tens
     if query.device.type == "cpu":
         found: Tensor = _Banded.apply(query, key, value, scale, mask)  # type: ignore[no-untyped-call]
         return found
+    return whole(query, key, value, scale=scale, mask=mask)
+
+
+def whole(query: Tensor, key: Tensor, value: Tensor, *, scale: float, mask: Tensor | None) -> Tensor:
+    """The same as torch has it."""
     if mask is not None:  # with one, torch's quick kernels want as many keys as queries
         key, value = (part.repeat_interleave(query.shape[2] // part.shape[2], dim=2) for part in (key, value))
     query, key, value = query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)

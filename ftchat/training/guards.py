@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Sequence
 
 EXPLODED, RUNNING, EARLIER = 30.0, 3, 8  # times the usual gradient, so many steps running, after so many to compare
+HARMLESS = 1.0  # a gradient that clipping leaves as it is explodes nothing
 FALLEN, WINDOW = 0.1, 5  # nats a token below base, at the mean of so many steps
 PATIENCE = 3  # looks at the tune rows without gain
 _NO_MEMORY = ("out of memory", "llocate memory", "CUBLAS_STATUS_ALLOC_FAILED")  # as libraries say it in plain errors
@@ -32,7 +33,7 @@ def exploding(norms: Sequence[float]) -> str | None:
     if len(before) < EARLIER:
         return None
     usual = statistics.median(before)
-    if usual <= 0.0 or min(last) <= EXPLODED * usual:
+    if usual <= 0.0 or min(last) <= max(EXPLODED * usual, HARMLESS):
         return None
     return f"The gradient grew to {last[-1]:.3g}, {last[-1] / usual:.0f} times what was usual in this run."
 

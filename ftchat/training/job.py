@@ -33,7 +33,8 @@ class Job:
     """One training run: what to read, what to write, and how. `threads` 0 is half the cores.
 
     With `start`, an adapter's folder, a quick run goes on from that adapter; `fresh` then names the rows that it has
-    not learned from yet, and the others are rehearsed beside them. The same job again goes on where a killed one was.
+    not learned from yet, and the others are rehearsed beside them. `context_length` is that of serving; 0 is the
+    model's own. The same job again goes on where a killed one was; `halve`: with half the tokens at once.
     """
 
     base: Path
@@ -45,6 +46,8 @@ class Job:
     threads: int = 0
     start: Path | None = None
     fresh: tuple[str, ...] = ()
+    context_length: int = 0
+    halve: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant; of two things that contradict each other, both are named."""
@@ -54,6 +57,8 @@ class Job:
             raise BadInput("fresh is given and start is not: rows are fresh to an adapter that is continued.")
         if not 0 <= self.threads <= 1024:
             raise BadInput(f"threads is {self.threads}: it must be between 0 and 1024.")
+        if not 0 <= self.context_length <= 2**30:
+            raise BadInput(f"context_length is {self.context_length}: it must be between 0 and {2**30}.")
         if len(self.samples) > MAX_SAMPLES:
             raise BadInput(f"The job has {len(self.samples)} samples; at most {MAX_SAMPLES} are answered.")
         ids = [sample.id for sample in self.samples]
@@ -66,7 +71,8 @@ class Job:
         samples = [asdict(sample) for sample in self.samples]
         start = str(self.start) if self.start is not None else None
         more = {"threads": self.threads, "start": start, "fresh": list(self.fresh)}
-        return {**paths, "args": asdict(self.args), "samples": samples, **more}
+        room = {"context_length": self.context_length, "halve": self.halve}
+        return {**paths, "args": asdict(self.args), "samples": samples, **more, **room}
 
     def write(self, path: Path) -> None:
         """Write the job file."""
@@ -75,7 +81,7 @@ class Job:
     @staticmethod
     def from_json(value: object) -> "Job":
         """The job in a decoded job file; BadInput names what is wrong with it."""
-        known = {*_PATHS, "args", "samples", "threads", "start", "fresh"}
+        known = {*_PATHS, "args", "samples", "threads", "start", "fresh", "context_length", "halve"}
         entry = mapping(value, "The job", required=set(_PATHS), known=known)
         paths = {key: Path(text(entry[key], f"The job's {key}")) for key in _PATHS}
         args = _args(entry.get("args", {}))
@@ -83,7 +89,14 @@ class Job:
         start = Path(text(entry["start"], "The job's start")) if entry.get("start") is not None else None
         fresh = tuple(text(name, "A fresh row's id") for name in array(entry.get("fresh", []), "The job's fresh"))
         threads = _whole(entry.get("threads", 0), "The job's threads")
-        return Job(**paths, args=args, samples=samples, threads=threads, start=start, fresh=fresh)
+        context = _whole(entry.get("context_length", 0), "The job's context_length")
+        halve = entry.get("halve", False)
+        if not isinstance(halve, bool):
+            raise BadInput("The job's halve must be true or false.")
+        return Job(
+            **paths, args=args, samples=samples, threads=threads, start=start, fresh=fresh, context_length=context,
+            halve=halve,
+        )  # fmt: skip
 
     @staticmethod
     def read(path: Path) -> "Job":
@@ -113,6 +126,10 @@ def parse_json(line: str, what: str) -> object:
 
     try:
         value: object = json.loads(line, parse_constant=refuse)
+        if "\\u" in line:
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as err:  # no file and no tokenizer takes it
+        raise BadInput(f"{what} has half a character, which is no text: {err.object[err.start]!r}.") from err
     except (ValueError, RecursionError) as err:
         raise BadInput(f"{what} is not valid JSON: {err}.") from err
     return value
@@ -165,9 +182,13 @@ def messages(value: object, what: str) -> tuple[Message, ...]:
 
 def number(value: object, what: str) -> float:
     """The value, if it is a finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    try:
+        found = math.nan if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+    except OverflowError:  # an integer beyond all floats
+        found = math.inf
+    if not math.isfinite(found):
         raise BadInput(f"{what} must be a number.")
-    return float(value)
+    return found
 
 
 def _whole(value: object, what: str) -> int:

@@ -86,6 +86,7 @@ class Course:
     def __init__(
         self, learner: Learner, examples: Examples, *, plan: Plan, prompter: Prompter, samples: Sequence[Sample],
         log: MetricsLog, stop: threading.Event, keeper: Keeper, fresh: frozenset[str] = frozenset(),
+        halve: bool = False,
     ) -> None:  # fmt: skip
         self._learner, self._examples, self._plan, self._fresh = learner, examples, plan, fresh
         self._prompter, self._samples, self._log, self._stop, self._keeper = prompter, samples, log, stop, keeper
@@ -96,6 +97,7 @@ class Course:
             self._weights, lr=plan.learning_rate, weight_decay=plan.weight_decay, betas=(0.9, 0.99), fused=True
         )  # fused: a LoRA is many small tensors, and one by one they take a tenth of a small model's step
         self._state = _State(tokens=plan.batch_tokens)
+        self._halve = halve
         self._best: dict[str, Tensor] = {}
         self._reference: dict[str, list[list[float]]] = {}
         self._pace, self._kept_at = Pace(), time.monotonic()
@@ -103,7 +105,10 @@ class Course:
 
     def run(self) -> Outcome:
         """Make the steps, and leave the kept weights in the learner."""
-        halted = None if self._resume() else self._look(0)
+        resumed = self._resume()
+        if self._halve and not self._state.halved:
+            self._take_half()
+        halted = None if resumed else self._look(0)
         plan, state = self._plan, self._state
         for step, drawn in enumerate(self._draws(), start=1):
             if step <= state.step:
@@ -215,9 +220,13 @@ class Course:
                 raise TrainingError(self._no_room()) from err
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        self._state.tokens, self._state.halved = self._state.tokens // 2, True
-        self._log.write("memory", batch_tokens=self._state.tokens)
+        self._take_half()
         return self._within_memory(work)
+
+    def _take_half(self) -> None:
+        """Half the tokens at once, from now on."""
+        self._state.tokens, self._state.halved = max(1, self._state.tokens // 2), True
+        self._log.write("memory", batch_tokens=self._state.tokens)
 
     def _no_room(self) -> str:
         """What to say when half the tokens at once were too many as well: a row that went alone is to be named."""
@@ -275,7 +284,14 @@ class Course:
             return
         low, high = SHOWN_TOKENS
         room = min(high, max(low, *(e.learned + 8 for e in self._examples.feedback)))
-        answers = self._learner.answer(self._prompter, [s.messages for s in self._samples], room=room)
+        try:
+            answers = self._learner.answer(self._prompter, [s.messages for s in self._samples], room=room)
+        except (MemoryError, RuntimeError) as err:
+            if not guards.starved(err):
+                raise
+            self._log.write("warning", message="No more sample answers: there was not enough memory for them.")
+            self._samples = ()  # training needs less
+            return
         items = [{"id": s.id, "text": answer} for s, answer in zip(self._samples, answers, strict=True)]
         self._log.write("samples", step=step, items=items)
 

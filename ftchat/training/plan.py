@@ -50,7 +50,7 @@ FIRST_STEPS, FIRST_ROWS = 40, 5  # steps that teach this many corrections
 MOST_STEPS = 600
 MOSTLY, FALL_MORE = 0.7, 0.58  # from this share of votes and ratings on, the rate falls with width this much more
 LOPSIDED = 1.5  # so many times longer or shorter, and pairs are compared by the token
-_TUNED = "Ends after three looks at the tune rows without gain; the best is kept."
+_TUNED = "Ends after {looks} looks at the tune rows without gain; the best is kept."
 _FIXED = "No tune rows, so the steps are fixed and the last weights are kept."
 _FEW = "Fewer than {few} tune rows say too little, so the steps are fixed and the last weights are kept."
 FEW = 4  # tune rows from which on they choose what is kept: one odd row must not
@@ -114,19 +114,22 @@ def choose(args: TrainArgs, amounts: Amounts) -> Plan:
     steps, why_steps = _steps(args, amounts)
     rate, why_rate = _rate(args, amounts, replayed=replay > 0)
     length, why_length = _normal_length(amounts)
+    patience = (args.patience or PATIENCE) if amounts.tune >= FEW else 0
     return Plan(
         rank=rank,
         alpha=alpha,
         learning_rate=rate,
         steps=steps,
-        warmup_steps=max(1, math.ceil(steps * 0.1)),
-        rows_per_step=_per_step(amounts),
+        warmup_steps=min(args.warmup_steps, steps) or max(1, math.ceil(steps * 0.1)),
+        rows_per_step=_per_step(args, amounts),
         replay_per_step=replay,
         replay_share=args.replay_share,
         batch_tokens=args.batch_tokens,
-        evaluate_every=max(1, math.ceil(steps / (10 if amounts.tune else 5))),
-        patience=PATIENCE if amounts.tune >= FEW else 0,
+        evaluate_every=args.evaluate_every or max(1, math.ceil(steps / (10 if amounts.tune else 5))),
+        patience=patience,
         seed=args.seed,
+        weight_decay=args.weight_decay,
+        clip_norm=args.clip_norm,
         normal_length=length,
         reasons={
             "rank": why_rank,
@@ -134,7 +137,7 @@ def choose(args: TrainArgs, amounts: Amounts) -> Plan:
             "steps": why_steps,
             "replay_per_step": why_replay,
             "normal_length": why_length,
-            "patience": _TUNED if amounts.tune >= FEW else _FEW.format(few=FEW) if amounts.tune else _FIXED,
+            "patience": _TUNED.format(looks=patience) if patience else _FEW.format(few=FEW) if amounts.tune else _FIXED,
         },
     )
 
@@ -152,11 +155,11 @@ def _rank(args: TrainArgs, amounts: Amounts) -> tuple[int, int, str]:
     if amounts.rank:
         return amounts.rank, amounts.alpha, "That of the adapter that is continued."
     if args.rank:
-        return args.rank, 2 * args.rank, "Given."
+        return args.rank, args.alpha or 2 * args.rank, "Given."
     for below, rank in ((50, 8), (500, 16)):
         if amounts.rows < below:
-            return rank, 2 * rank, f"Fewer than {below} rows of feedback fit into rank {rank}."
-    return 32, 64, "500 rows of feedback or more: rank 32."
+            return rank, args.alpha or 2 * rank, f"Fewer than {below} rows of feedback fit into rank {rank}."
+    return 32, args.alpha or 64, "500 rows of feedback or more: rank 32."
 
 
 def _rate(args: TrainArgs, amounts: Amounts, *, replayed: bool) -> tuple[float, str]:
@@ -177,20 +180,22 @@ def _steps(args: TrainArgs, amounts: Amounts) -> tuple[int, str]:
     rows = amounts.fresh or amounts.rows
     wanted = FIRST_STEPS * (max(rows, FIRST_ROWS) / FIRST_ROWS) ** (1 / 3) * EFFORTS[args.effort]
     steps = min(MOST_STEPS, round(wanted))
-    passes = steps * _per_step(amounts) / amounts.rows
-    what = "fresh row, with as many old ones," if amounts.fresh else "row"
-    times = passes if not amounts.fresh else passes * amounts.rows / amounts.fresh / 2
-    return steps, f"Effort {args.effort}: each {what} is seen about {times:.2g} times."
+    a_step = _per_step(args, amounts)
+    if not amounts.fresh:
+        return steps, f"Effort {args.effort}: each row is seen about {steps * a_step / amounts.rows:.0f} times."
+    fresh = min(amounts.fresh, math.ceil(a_step / 2))
+    times = f"{steps * fresh / amounts.fresh:.0f} times, with {a_step - fresh} old ones"
+    return steps, f"Effort {args.effort}: each fresh row is seen about {times}."
 
 
-def _per_step(amounts: Amounts) -> int:
-    return min(amounts.rows, 8 if amounts.rows < 500 else 16)
+def _per_step(args: TrainArgs, amounts: Amounts) -> int:
+    return min(amounts.rows, args.rows_per_step or (8 if amounts.rows < 500 else 16))
 
 
 def _replay(args: TrainArgs, amounts: Amounts) -> tuple[int, str]:
     if not args.replay_share or not amounts.replay:
         return 0, "No replay: other answers may change."
-    count = min(amounts.replay, 16)
+    count = min(amounts.replay, args.replay_per_step or 16)
     return count, f"{count} of base's own answers in each step keep what is not taught."
 
 

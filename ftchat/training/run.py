@@ -1,12 +1,17 @@
 """One job from its rows to its adapter, told as it goes: what __main__ calls once torch may be imported."""
 
+import shutil
 import threading
 import time
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict
+from typing import Any
 
 import torch
 
 from ftchat.prompt import Prompter
+from ftchat.training import guards
 from ftchat.training.checkpoint import Checkpoint
 from ftchat.training.curves import Curves
 from ftchat.training.job import Job, MetricsLog
@@ -25,7 +30,11 @@ def run(job: Job, snapshot: Snapshot, *, threads: int, log: MetricsLog, stop: th
     began = time.monotonic()
     log.write("stage", stage="loading")
     torch.set_num_threads(threads)
-    start, prompter, checkpoint = read_start(job), Prompter(job.base), Checkpoint(job)
+    start, prompter, checkpoint = (
+        read_start(job),
+        Prompter(job.base, context_length=job.context_length),
+        Checkpoint(job),
+    )
     examples = prepare(snapshot, prompter)
     base = load_base(job.base, device_here())
     plan = choose(job.args, amounts_of(examples, width=width_of(base), fresh=job.fresh, start=start))
@@ -33,19 +42,47 @@ def run(job: Job, snapshot: Snapshot, *, threads: int, log: MetricsLog, stop: th
     first = start.weights if start else None
     learner = Learner(base, rank=plan.rank, alpha=plan.alpha, seed=plan.seed, start=first)
     log.write("stage", stage="training")
-    curves = Curves(job.metrics.parent / "tensorboard")
-    log.listener = curves.take
     course = Course(
         learner, examples, plan=plan, prompter=prompter, samples=job.samples, log=log, stop=stop, keeper=checkpoint,
-        fresh=frozenset(job.fresh),
+        fresh=frozenset(job.fresh), halve=job.halve,
     )  # fmt: skip
-    outcome = course.run()
+    with closing(_curves(job, log)):
+        outcome = course.run()
+    log.listener = None
     log.write("stage", stage="saving")
-    probe = probe_of(learner, examples.feedback or examples.replay)
-    save_adapter(learner, job.out, base_name=job.base.name, probe=probe)
+    save_adapter(learner, job.out, base_name=job.base.name, probe=_probe(learner, examples, log))
+    try:
+        log.write("done", **asdict(outcome), seconds=round(time.monotonic() - began, 2))
+    except OSError:
+        shutil.rmtree(job.out)  # nobody was told of it; the checkpoint is still there
+        raise
     checkpoint.remove()
-    log.write("done", **asdict(outcome), seconds=round(time.monotonic() - began, 2))
-    curves.close()
+
+
+def _curves(job: Job, log: MetricsLog) -> Curves:
+    """Curves that are told every event, as long as they can be written."""
+    curves = Curves(job.metrics.parent / "tensorboard")
+
+    def take(event: Mapping[str, Any]) -> None:
+        try:
+            curves.take(event)
+        except OSError as err:
+            log.listener = None
+            log.write("warning", message=f"No more curves for TensorBoard: {err}.")
+
+    log.listener = take
+    return curves
+
+
+def _probe(learner: Learner, examples: Examples, log: MetricsLog) -> dict[str, Any] | None:
+    """What the trained model gives some tokens, where there is memory to ask it."""
+    try:
+        return probe_of(learner, examples.feedback or examples.replay)
+    except (MemoryError, RuntimeError) as err:
+        if not guards.starved(err):
+            raise
+        log.write("warning", message="The adapter is kept without a probe: there was not enough memory for it.")
+        return None
 
 
 def amounts_of(examples: Examples, *, width: int, fresh: tuple[str, ...] = (), start: Start | None = None) -> Amounts:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ftchat.base import sha256
 from ftchat.errors import BadInput, NotFound
 from ftchat.records import Replay, Row
 from ftchat.training.job import json_object, mapping, messages, number, parse_json, read_json, text
@@ -31,7 +32,8 @@ def read_snapshot(folder: Path) -> Snapshot:
     if not (folder / "manifest.json").is_file():
         raise NotFound(f"There is no complete snapshot in {folder}: its manifest.json is missing.")
     manifest = "The snapshot's manifest"
-    json_object(read_json(folder / "manifest.json", manifest), manifest)  # what is in it is the app's business
+    told = json_object(read_json(folder / "manifest.json", manifest), manifest)  # its other entries are the app's
+    _check_hashes(folder, json_object(told.get("files", {}), f"{manifest}: files"))
     rows = [_row(entry, what) for what, entry in _lines(folder / "rows.jsonl") if entry.get("split") != "exam"]
     seen: set[str] = set()
     for row in rows:
@@ -44,6 +46,13 @@ def read_snapshot(folder: Path) -> Snapshot:
     tune = tuple(row for row in rows if row.split == "tune")
     replay = tuple(_replay(entry, what) for what, entry in _lines(folder / "replay.jsonl"))
     return Snapshot(train=train, tune=tune, replay=replay)
+
+
+def _check_hashes(folder: Path, files: Mapping[str, Any]) -> None:
+    """Refuse what was changed since it was frozen: nobody could say any more what an adapter was made from."""
+    for name in ("rows.jsonl", "replay.jsonl"):
+        if name in files and (folder / name).is_file() and sha256(folder / name) != files[name]:
+            raise BadInput(f"{name} of the snapshot was changed since it was frozen. Press Retrain to freeze it anew.")
 
 
 def _lines(path: Path) -> list[tuple[str, Mapping[str, Any]]]:

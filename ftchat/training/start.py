@@ -32,8 +32,9 @@ def read_start(job: Job) -> Start | None:
         raise NotFound(f"There is no adapter to continue from in {folder}. Train with effort normal instead.")
     config = read_json(folder / CONFIG, "The configuration of the adapter to continue from")
     rank, alpha = _shape(config)
-    if job.args.rank not in (0, rank):
-        raise BadInput(f"rank is {job.args.rank} and start is an adapter of rank {rank}: leave out one of the two.")
+    for name, given, own in (("rank", job.args.rank, rank), ("alpha", job.args.alpha, alpha)):
+        if given not in (0, own):
+            raise BadInput(f"{name} is {given} and start is an adapter of {name} {own}: leave out one of the two.")
     return Start(rank, alpha, _weights(folder))
 
 
