@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ from evaluate import Metric
 from sacrebleu import corpus_bleu, corpus_chrf
 
 from ftchat import exam
+from ftchat.dataset import freeze
 from ftchat.errors import BadInput, TrainingError
 from ftchat.exam import texts
 from ftchat.exam.guards import broken, degenerate
@@ -61,13 +62,13 @@ def test_a_question_that_training_saw_in_another_conversation_is_not_asked() -> 
 
 def test_a_frozen_snapshot_gives_the_rows_that_were_frozen(tmp_path: Path) -> None:
     rows = [*ROWS, replace(row("k_9", "target", "train"), target="a line\u2028and\x85another\u2029one")]
-    for name, splits in (("rows.jsonl", ("train", "tune")), ("exam.jsonl", ("exam",))):
-        lines = [json.dumps(asdict(r), ensure_ascii=False) for r in rows if r.split in splits]
-        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    with pytest.raises(TrainingError, match="is gone"):
-        exam.frozen(tmp_path)
-    (tmp_path / "manifest.json").write_text("{}")
-    assert exam.frozen(tmp_path) == sorted(rows, key=lambda r: r.id)
+    _, folder = freeze(tmp_path, rows, [], base="b0", args={})
+    assert exam.frozen(folder) == sorted(rows, key=lambda r: r.id)
+    (folder / "exam.jsonl").write_text("")
+    with pytest.raises(TrainingError, match=f"The snapshot {folder.name} of this run is gone or changed"):
+        exam.frozen(folder)
+    with pytest.raises(TrainingError, match="is gone or changed"):
+        exam.frozen(tmp_path / "nowhere")
 
 
 class Told:

@@ -122,11 +122,7 @@ def test_a_run_of_a_real_app_outlives_a_kill_or_says_why_not(app: Running, victi
         os.kill(first, signal.SIGKILL)
     done = ended(app, run)
     assert done["reasons"], done
-    if done["stage"] == "failed":
-        assert victim == "trainer", (met, done)
-        assert "lack of memory" in done["reasons"][0]
-    else:
-        assert done["stage"] in ("done", "rejected"), (met, done)
+    assert done["stage"] in ("done", "rejected"), (met, done)
     app.until_ready()
     all_listed_are_whole(app)
     assert processes(app, b"ftchat.training") == []

@@ -20,6 +20,7 @@ from ftchat.errors import BadAdapter, BadInput, Conflict, EngineError, TrainingE
 from ftchat.pipeline import questions
 from ftchat.records import Run
 from ftchat.trainee import Trainee
+from ftchat.training.job import read_metrics
 
 QUICK = {"steps": 2}
 
@@ -135,17 +136,33 @@ async def test_an_adapter_without_effect_is_broken_and_says_so(room: Room) -> No
     assert room.service.adapters()[0].state == "champion"
 
 
-async def test_a_killed_trainer_is_a_sentence_and_the_next_press_works(room: Room) -> None:
+async def test_a_killed_trainer_goes_on_with_less_and_killed_again_is_a_sentence(room: Room) -> None:
     await corrected(room, 2)
     run = await room.pipeline.press("ann", args={"steps": 5000})
-    await stage(room, run.id, "train")
-    await asyncio.sleep(1)
-    os.kill(trainers()[0], signal.SIGKILL)
+    folder, (pid,) = room.settings.home / "data" / "runs" / run.id, await training(room, run.id)
+    os.kill(pid, signal.SIGKILL)
+    async with asyncio.timeout(60):
+        while pid in (now := await training(room, run.id)):
+            await asyncio.sleep(0.1)
+    halved = [e["batch_tokens"] for e in read_metrics(folder / "metrics.jsonl", 0)[0] if e["event"] == "memory"]
+    assert halved == [1024]
+    os.kill(now[0], signal.SIGKILL)
     done = await ended(room, run.id)
     assert (done.stage, done.adapter) == ("failed", None)
+    assert not list(folder.glob(".candidate*"))
     assert "lack of memory" in done.reason
     assert room.registry.names() == []
     assert (await room.pipeline.press("ann", args=QUICK)).stage == "queued"
+
+
+async def training(room: Room, run: str) -> list[int]:
+    """The trainer, once it has made a step of its own."""
+    metrics = room.settings.home / "data" / "runs" / run / "metrics.jsonl"
+    before = metrics.stat().st_size if metrics.is_file() else 0
+    async with asyncio.timeout(60):
+        while not any(e["event"] == "step" for e in read_metrics(metrics, before)[0]):
+            await asyncio.sleep(0.05)
+    return trainers()
 
 
 async def test_stopping_keeps_the_best_so_far(room: Room) -> None:

@@ -29,3 +29,4 @@ from ftchat.dataset.snapshot import MANIFEST as MANIFEST
 from ftchat.dataset.snapshot import REPLAY as REPLAY
 from ftchat.dataset.snapshot import ROWS as ROWS
 from ftchat.dataset.snapshot import freeze as freeze
+from ftchat.dataset.snapshot import is_whole as is_whole

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ftchat.dataset import is_whole
 from ftchat.errors import TrainingError
 from ftchat.records import Message, Row, group_key
 
@@ -28,8 +29,8 @@ class Paper:
 
 def frozen(folder: Path) -> list[Row]:
     """Every row of a snapshot's folder, as it was frozen."""
-    if not (folder / "manifest.json").is_file():
-        raise TrainingError(f"The snapshot {folder.name} of this run is gone. Press Retrain to start again.")
+    if not is_whole(folder):
+        raise TrainingError(f"The snapshot {folder.name} of this run is gone or changed. Press Retrain to start again.")
     found = []
     for name in _FILES:
         for line in (folder / name).read_text(encoding="utf-8").split("\n"):  # texts may hold U+2028
