@@ -129,6 +129,16 @@ def test_how_many_preferred_answers_are_found_likelier_is_said_and_at_what_cost(
     )
 
 
+def test_gains_on_a_few_questions_do_not_outweigh_answers_that_got_worse() -> None:
+    gains = [3.5, 3.0, 3.2, 2.9, 3.1, 3.3, *[-0.01] * 14]
+    assert verdict(scores(gains), answers(closer=1))[0] == "PROMOTE"
+    decision, reasons = verdict(scores(gains), answers(closer=0))
+    assert (decision, reasons[-1]) == (
+        "INSUFFICIENT",
+        "But fewer answers come closer to your wording than with base, so you decide.",
+    )
+
+
 def test_texts_that_fit_other_questions_as_well_are_not_praised() -> None:
     same = tuple((1.0,) * 6 for _ in range(6))
     decision, reasons = verdict(replace(scores(CLEAR), costs=same))

@@ -1,9 +1,11 @@
 """PROMOTE, REJECT or INSUFFICIENT, with the reasons in words: a pure function of what was measured.
 
-Three things must come together for PROMOTE: what people wanted became likelier than with the champion (sign-flip test
-over groups), nothing that should have stayed was lost (guards), and the wanted texts have to do with their questions
-(shuffle test). The last one is what keeps feedback that means nothing from being learned and praised: texts of one kind
-become likelier by being trained on, whether or not they answer anything.
+Four things must come together for PROMOTE: what people wanted became likelier than with the champion (sign-flip test
+over groups), its answers come no less often closer to that than the champion's, nothing that should have stayed was
+lost (guards), and the wanted texts have to do with their questions (shuffle test). The second keeps a few questions
+that were taught the contrary, and gain much, from outweighing many that lose a little each. The last one keeps feedback
+that means nothing from being learned and praised: texts of one kind become likelier by being trained on, whether or not
+they answer anything.
 """
 
 import math
@@ -35,7 +37,8 @@ def decide(scores: Scores, *, candidate: str, champion: str, gate: GateArgs, ans
     if len(gains) < gate.min_groups:
         few = f"That is {len(gains)} of the {gate.min_groups} questions that a verdict needs, so you decide."
         return Verdict(decision="INSUFFICIENT", reasons=(*words, *failed, *held, *notes, few), figures=figures)
-    decision, why = _decision(gains, scores, gate=gate, figures=figures)
+    fewer = _fewer(answers, candidate=candidate, champion=champion)
+    decision, why = _decision(gains, scores, gate=gate, figures=figures, fewer=fewer)
     decision = "REJECT" if failed else decision
     return Verdict(
         decision=decision,  # type: ignore[arg-type]  # one of the three
@@ -45,9 +48,9 @@ def decide(scores: Scores, *, candidate: str, champion: str, gate: GateArgs, ans
 
 
 def _decision(
-    gains: Sequence[float], scores: Scores, *, gate: GateArgs, figures: dict[str, Any]
+    gains: Sequence[float], scores: Scores, *, gate: GateArgs, figures: dict[str, Any], fewer: str
 ) -> tuple[str, list[str]]:
-    """What the figures say when no guard objects."""
+    """What the figures say when no guard objects. `fewer`: why its answers are worse than likelihoods say."""
     p = figures["p"]
     if p > gate.level:
         worse = sign_flip([-g for g in gains])
@@ -55,12 +58,21 @@ def _decision(
             return "REJECT", [f"Chance alone would make it that much worse {worse:.1%} of the time."]
         chance = f"Chance alone would do that {p:.0%} of the time; the limit is {gate.level:.0%}."
         return "INSUFFICIENT", [chance]
+    if fewer:
+        return "INSUFFICIENT", [fewer]
     if scores.costs:
         fit = figures["fit_p"] = shuffled(scores.costs)
         if fit > gate.level:
             unfit = "But your wording fits other questions as well as its own, so the exam cannot tell; you decide."
             return "INSUFFICIENT", [unfit]
     return "PROMOTE", [f"Chance alone would do that {p:.1%} of the time (limit {gate.level:.0%})."]
+
+
+def _fewer(answers: Answers | None, *, candidate: str, champion: str) -> str:
+    """In words, if fewer answers come closer than with the champion."""
+    if answers is None or answers.closer.get(candidate, 0) >= answers.closer.get(champion, 0):
+        return ""
+    return f"But fewer answers come closer to your wording than with {champion}, so you decide."
 
 
 def _headline(
