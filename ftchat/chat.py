@@ -320,6 +320,10 @@ class Chat:
         """Names that can be chosen."""
         return ("champion", *self._contestants.names())
 
+    def rejected(self) -> tuple[str, ...]:
+        """Who is not offered, and answers all the same."""
+        return self._contestants.rejected()
+
 
 def _clean(message: Message) -> Message:
     """A message as it may be stored and sent."""

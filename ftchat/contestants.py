@@ -58,6 +58,10 @@ class Contestants:
         few_shot = [FEW_SHOT] if self._store.feedback.counts().get("correction/approved") else []
         return (BASE, *few_shot, *served)
 
+    def rejected(self) -> tuple[str, ...]:
+        """Adapters that nobody is offered or shown unasked, and that answer whoever names them: to see why."""
+        return tuple(adapter.name for adapter in self._adapters() if adapter.state == "rejected")
+
     def champion(self) -> str:
         """The contestant in service."""
         return self._store.training.champion(self._base.fingerprint)
@@ -68,7 +72,7 @@ class Contestants:
         if contestant in (BASE, FEW_SHOT):
             return contestant
         known = (*self.names(), FEW_SHOT)
-        if contestant in known:
+        if contestant in known or contestant in self.rejected():
             return contestant
         for adapter in self._adapters():
             if adapter.name == contestant:

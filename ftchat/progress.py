@@ -40,7 +40,7 @@ class Show:
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """Where the blind votes on an adapter stand that its exam could not decide about."""
+    """Where the blind votes on an adapter stand that no exam decided about."""
 
     adapter: str
     champion: str

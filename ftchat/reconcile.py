@@ -79,6 +79,15 @@ class Reconcile:
         if due:
             served = await self._engine.models()
             await asyncio.gather(*(self._bring(index, served[index]) for index in due))
+            await self._admit()
+
+    async def _admit(self) -> None:
+        """What was adopted at start is tried once somebody can answer; what cannot be tried now, at the next look."""
+        if self._brought:
+            try:
+                await self._service.admit()
+            except FtchatError as err:
+                log.info("What was found in adapters/ was not tried yet: %s", err.message)
 
     def _forget(self, index: int, sentence: str) -> None:
         """An endpoint that is gone: when it is back it has no adapters, and may take what it refused."""

@@ -7,7 +7,7 @@ adapter was made or examined.
 import asyncio
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -70,29 +70,58 @@ class Service:
         return {key: value for key, value in found.items() if key != "probe"}
 
     def adopt(self) -> list[str]:
-        """Make known, in a home where nothing was ever trained, what lies in its folder and is for this base.
+        """Make known what lies complete in the folder, is for this base, and is in no row of the database.
 
-        The manifest says what it is: one that ftchat shipped, or one from a home that was copied without its database.
+        It came with ftchat or with a copied home, or its app was killed before it wrote the row. What is not sound
+        stays where it lies and is listed nowhere; the log says why. What a run is about to make known is left to it.
         """
-        log, found = self._store.training, []
-        if not log.untouched():
-            return []
-        for name in self._registry.names():
-            if self.manifest(name).get("base") != self._base.fingerprint:
-                continue
-            try:
-                self._registry.verify(name)
-                self._registry.check(name)
-            except BadAdapter as err:
-                _log.warning("%s lies in adapters/ and is not taken in. %s", name, err.message)
-                continue
+        log = self._store.training
+        running, deleted = log.unfinished(), log.deleted()
+        known = {adapter.name for adapter in log.adapters()} | {log.name_of(running) if running else None}
+        found = [name for name in self._registry.names() if name not in known and self._is_sound(name, deleted)]
+        for name in found:
             slug, number = name.rsplit("-v", 1)
             with self._store.writing():
                 log.next_number(slug, above=int(number) - 1)
-                log.add_adapter(name, number=int(number), base=self._base.fingerprint, run=None)
-                log.set_state(name, "candidate", reasons=["It came with this home; it was not examined here."])
-            found.append(name)
+                log.add_adapter(name, number=int(number), base=self._base.fingerprint, run=self._run_of(name))
+                log.set_state(name, "candidate", reasons=["It was found in adapters/; it was not examined here."])
         return found
+
+    def _is_sound(self, name: str, deleted: Container[str]) -> bool:
+        try:
+            if name in deleted:
+                raise BadAdapter("It was deleted: remove its folder, or import it, for a number of its own.")
+            if self._registry.manifest(name).get("base", self._base.fingerprint) != self._base.fingerprint:
+                return False  # it waits for its base to be served
+            self._registry.check(name)
+        except BadAdapter as err:
+            _log.warning("%s lies in adapters/ and is not taken in. %s", name, err.message)
+            return False
+        return True
+
+    def _run_of(self, name: str) -> str | None:
+        """The run that made an adapter, if it was here and for this base: then it is known what it was taught."""
+        run = str(self.manifest(name).get("run"))
+        try:
+            return run if self._store.training.base_of(run) == self._base.fingerprint else None
+        except NotFound:
+            return None
+
+    async def admit(self) -> None:
+        """Try what was adopted, as an import is tried, once an engine is there: then votes decide, or it is broken."""
+        log = self._store.training
+        running = log.unfinished()
+        for name in [a.name for a in self.adapters() if a.state == "candidate" and (a.run is None or a.run != running)]:
+            with self._arrives(name):
+                try:
+                    await self.load(name)
+                    await self.probe(name)
+                except (BadAdapter, NotFound) as err:
+                    self.retire_broken(name, err.message)
+                    continue
+                with self._store.writing():
+                    if log.adapter(name).state == "candidate":
+                        log.set_state(name, "challenger")
 
     def published(self, name: str) -> dict[str, Path]:
         """The files of an adapter, by name, exactly as they were published; a damaged one is refused."""
@@ -275,7 +304,8 @@ class Service:
                 raise
             with self._store.writing():
                 self._store.training.add_adapter(name, number=number, base=self._base.fingerprint, run=None)
-                self._store.training.set_state(name, "candidate", reasons=[f"Imported by {user}; it was not examined."])
+                said = [f"Imported by {user}; it was not examined."]
+                self._store.training.set_state(name, "challenger", reasons=said)
             self._at_hand.add(name)
         return name
 
@@ -315,7 +345,7 @@ class Service:
         adapter, lately = log.adapter(name), log.champions(base)[: 1 + KEPT_CHAMPIONS]
         if log.champion(base) == name:
             raise Conflict(f"{name} is in service. Put another into service first.")
-        if adapter.state == "challenger":
+        if adapter.state == "challenger" and adapter.run is not None:  # one from elsewhere can be taken in again
             raise Conflict(f"{name} is in blind votes. Promote it, or let it be retired, first.")
         if name in lately:
             raise Conflict(f"{name} is one of the last champions, which rolling back may need.")

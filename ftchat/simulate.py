@@ -38,11 +38,12 @@ class Orders:
     effort: str = "normal"
     votes: int = 60  # blind votes at most, where a verdict asks for them
     seed: int = 0
+    goal: float = 0.9  # share of never-taught answers that keep the rule at the end, for it to be learned
     args: Mapping[str, Any] = field(default_factory=dict)  # of each run, beside the effort
 
     def __post_init__(self) -> None:
         """Refuse a team that does nothing."""
-        for key, low, high in (("rounds", 1, 100), ("feedback", 1, 1000), ("votes", 0, 1000)):
+        for key, low, high in (("rounds", 1, 100), ("feedback", 1, 1000), ("votes", 0, 1000), ("goal", 0, 1)):
             if not low <= getattr(self, key) <= high:
                 raise BadInput(f"{key} is {getattr(self, key)}: it must be between {low} and {high}.")
 
@@ -92,9 +93,11 @@ class Round:
     votes: Counter[str] = field(default_factory=Counter)
     outcome: str = ""  # what became of the adapter: champion, challenger, retired, rejected, broken
     champion: str = BASE
+    newest: str = BASE  # the newest adapter that can answer, whatever its exam or votes said
     adherence: dict[str, Share] = field(default_factory=dict)
     retention: Share = field(default_factory=lambda: Share(kept=0, asked=0))
     run_s: float = 0.0
+    stages_s: dict[str, float] = field(default_factory=dict)  # of the run, as it was looked at
     seconds: float = 0.0
 
     def facts(self) -> dict[str, Any]:
@@ -108,6 +111,7 @@ class Round:
             "adherence": shares,
             "retention": self.retention.facts(),
             "run_s": round(self.run_s, 1),
+            "stages_s": {stage: round(took, 1) for stage, took in self.stages_s.items()},
             "seconds": round(self.seconds, 1),
         }
 
@@ -137,12 +141,30 @@ class Played:
             before = now
         return found
 
+    @property
+    def problems(self) -> list[str]:
+        """What keeps it from being a success, in sentences: a run that failed, a worse champion, a rule not learned."""
+        failed = [one for one in self.rounds if one.stage not in ("done", "rejected")]
+        found = [
+            f"The run of round {one.number} ended as {one.stage}. {' '.join(one.reasons)}".strip() for one in failed
+        ]
+        found += [f"{name} keeps the rule less often than the champion before it." for name in self.worse]
+        end = self.rounds[-1]
+        if end.newest == BASE:
+            return [*found, "No adapter was made that can answer."]
+        if self.newest < self.orders.goal:
+            share = f"{end.adherence['newest']}".strip()
+            found.append(f"{end.newest} keeps the rule in {share} of the answers; the goal is {self.orders.goal:.0%}.")
+        return found
+
     def facts(self) -> dict[str, Any]:
         """As JSON has it."""
         return {
             "scenario": self.scenario,
             "about": self.about,
             **asdict(self.orders),
+            "ok": not self.problems,
+            "problems": self.problems,
             "newest": round(self.newest, 4),
             "champions_worse": self.worse,
             "curve": [one.facts() for one in self.rounds],
@@ -151,12 +173,17 @@ class Played:
     def words(self) -> str:
         """The learning curve for people."""
         head = f"{self.scenario}: {self.about}\nAnswers to questions that were never taught, and that keep the rule:\n"
-        lines = [f"{'round':>5}  {'base':20} {'champion':38} {'newest':20} {'the rest kept':20} verdict"]
+        lines = [f"{'round':>5}  {'base':20} {'champion':34} {'newest':34} {'the rest kept':20} verdict"]
         for one in self.rounds:
-            champion = f"{one.adherence['champion']} {one.champion}"
-            cells = f"{one.adherence['base']!s:20} {champion:38} {one.adherence['newest']!s:20} {one.retention!s:20}"
+            champion, newest = (f"{one.adherence[who]} {name}" for who, name in _roles(one))
+            cells = f"{one.adherence['base']!s:20} {champion:34} {newest:34} {one.retention!s:20}"
             lines.append(f"{one.number:>5}  {cells} {_fate(one)}")
-        return head + "\n".join(line.rstrip() for line in lines)
+        end = self.problems or ["It was learned."]
+        return head + "\n".join(line.rstrip() for line in [*lines, *end])
+
+
+def _roles(one: Round) -> tuple[tuple[str, str], ...]:
+    return (("champion", one.champion), ("newest", one.newest))
 
 
 def _fate(one: Round) -> str:
@@ -232,14 +259,15 @@ class Team:
         return Counter(corrections=1)
 
     async def _retrain(self, one: Round) -> None:
-        began, stage = time.monotonic(), ""
+        began = looked = time.monotonic()
         run = await self._post("/api/runs", effort=self._orders.effort, args=dict(self._orders.args))
-        while run["stage"] not in ENDED:
-            if run["stage"] != stage:
-                stage = run["stage"]
+        while (stage := run["stage"]) not in ENDED:
+            if stage not in one.stages_s:
                 self._tell(f"round {one.number}: {stage}")
             await asyncio.sleep(_LOOK_S)
             run = await self._get(f"/api/runs/{run['id']}")
+            one.stages_s[stage] = one.stages_s.get(stage, 0.0) + time.monotonic() - looked
+            looked = time.monotonic()
         one.run, one.stage, one.verdict, one.adapter = run["id"], run["stage"], run["verdict"], run["adapter"]
         one.reasons, one.run_s = run["reasons"], time.monotonic() - began
         if one.adapter:
@@ -265,9 +293,8 @@ class Team:
         """Base, champion and the newest adapter that can answer, greedily, on what was never taught."""
         listed = await self._get("/api/adapters")
         one.champion = listed["champion"]
-        able = [item["name"] for item in listed["items"] if item["state"] not in ("broken", "rejected")]
-        newest = able[0] if able else BASE
-        for role, name in (("base", BASE), ("champion", one.champion), ("newest", newest)):
+        one.newest = next((item["name"] for item in listed["items"] if item["state"] != "broken"), BASE)
+        for role, name in (("base", BASE), *_roles(one)):
             if name not in self._measured:
                 texts = await self._say(name, [asked.prompt for asked in self._scenario.held_out])
                 kept = map(self._scenario.is_kept, self._scenario.held_out, texts)

@@ -367,7 +367,7 @@ PAGES: dict[str, Page] = {
     "Sampling.choices": Page("viewer"),
     "TrainPage._pressing.<locals>.press": Page("admin", ["quick"]),
     "TrainPage.look": Page("admin", clicked={"act": "again", "value": "n_0"}),
-    "TrainPage.pin": Page("reviewer", clicked={"act": "pin", "value": "", "filled": ["Do you deliver?", "yes", ""]}),
+    "TrainPage.pin": Page("reviewer", clicked={"act": "pin", "value": "", "filled": ["Hello!", "Hi", "", "^Hi"]}),
     "TrainPage.end": Page("admin"),
     "TrainPage.take": Page("admin"),
     "TrainPage.roll_back": Page("admin"),

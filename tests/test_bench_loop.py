@@ -1,14 +1,9 @@
 """What bench.loop makes of what it saw: whose an answer is, and how long a stream was silent in a swap."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from bench.swapping.api import Api
 from bench.swapping.swaps import Reply, Streams, _whose, attributed
-from ftchat.cli.selftest import Report, taken_gib
 
 ALONE = {"shop-v1": "Red apples are sweet.", "shop-v2": "Blue cheese is strong.", "shop-v3": "Red apples are sour."}
 
@@ -72,25 +67,3 @@ def test_a_stream_is_silent_for_the_longest_time_within_one_answer() -> None:
     assert streams.silences(1.2, 1.5) == pytest.approx([500.0])
     assert streams.silences(1.62, 1.65) == pytest.approx([100.0])
     assert streams.silences(20.0, 21.0) == []
-
-
-def test_a_report_is_good_only_when_every_check_is() -> None:
-    report = Report()
-    assert not report.ok
-    report.check("it starts", True)
-    assert report.ok
-    report.check("it learned", False, "nothing")
-    assert not report.ok
-    assert "  FAILED  it learned: nothing" in report.words("x").splitlines()
-    assert report.facts("x")["checks"][1] == {"check": "it learned", "ok": False, "detail": "nothing"}
-
-
-def test_memory_is_counted_over_a_process_and_its_children() -> None:
-    alone = taken_gib(os.getpid())
-    code = "x = bytearray(200 << 20); x[::4096] = b'x' * len(x[::4096]); print(1, flush=True); input()"
-    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    child.stdout.readline()
-    grown = taken_gib(os.getpid()) - alone
-    child.communicate(b"\n")
-    assert 0.15 < grown < 0.3

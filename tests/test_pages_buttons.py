@@ -69,14 +69,20 @@ def test_a_question_is_pinned_with_what_its_answer_must_have_and_taken_off(room:
     fields = page.locator("#pins [data-field=pin]")
     page.get_by_role("button", name="Pin it").click()
     expect(page.locator("#train-notice")).to_contain_text("The pinned question")
-    for field, text in zip(fields.all(), ("Do you deliver?", "Fridays", "<b>never</b>"), strict=True):
+    for field, text in zip(fields.all(), ("Do you deliver?", "Fridays", "<b>never</b>", "EUR [0-9"), strict=True):
         field.fill(text)
     page.get_by_role("button", name="Pin it").click()
-    expect(page.locator("#pins li")).to_have_text("Do you deliver? has “Fridays”, lacks “<b>never</b>” Take off")
+    wrong = "“EUR [0-9” is no regular expression (unterminated character set at position 4)"
+    expect(page.locator("#train-notice")).to_contain_text(wrong)
+    expect(fields.first).to_have_value("Do you deliver?")  # only the pattern needs mending
+    page.get_by_label("and matches (regular expression)").fill("EUR [0-9]+")
+    page.get_by_role("button", name="Pin it").click()
+    said = "Do you deliver? has “Fridays”, lacks “<b>never</b>”, matches EUR [0-9]+ Take off"
+    expect(page.locator("#pins li")).to_have_text(said)
     expect(page.locator("#train-notice")).to_have_text("")
     pins = room.store.exams.pins()
-    assert [(pin.prompt, list(pin.contains), list(pin.lacks)) for pin in pins] == [
-        ("Do you deliver?", ["Fridays"], ["<b>never</b>"])
+    assert [(pin.prompt, list(pin.contains), list(pin.lacks), pin.matches) for pin in pins] == [
+        ("Do you deliver?", ["Fridays"], ["<b>never</b>"], "EUR [0-9]+")
     ]
     page.get_by_role("button", name="Take off").click()
     expect(page.locator("#pins li")).to_have_count(0)

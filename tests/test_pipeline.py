@@ -182,6 +182,7 @@ async def test_stopping_keeps_the_best_so_far(room: Room) -> None:
         await room.pipeline.stop("ann", run.id)
 
 
+@pytest.mark.usefixtures("quick")
 async def test_the_engine_may_stand_aside_while_a_run_trains_and_the_run_says_so(room: Room) -> None:
     room.vllm.logprobs["shop-v1"] = -0.9
     await corrected(room, 1)

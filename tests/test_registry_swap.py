@@ -18,6 +18,7 @@ from test_service import adapters
 
 from ftchat import web
 from ftchat.base import Base
+from ftchat.config import TrainArgs
 from ftchat.errors import BadAdapter, Conflict, EngineNotReady, NotFound
 from ftchat.reconcile import Reconcile
 from ftchat.service import Service, distance
@@ -53,7 +54,7 @@ async def test_an_exported_adapter_comes_back_in_under_a_new_name_and_answers(
     room.vllm.logprobs["shop-v2"] = -0.7
     exported = (await client.get("/api/adapters/shop-v1/download")).content
     answer = await client.post("/api/adapters/import", content=exported)
-    assert (answer.status_code, answer.json()["name"], answer.json()["state"]) == (201, "shop-v2", "candidate")
+    assert (answer.status_code, answer.json()["name"], answer.json()["state"]) == (201, "shop-v2", "challenger")
     assert answer.json()["lineage"] == {
         "run": None, "base": "b0", "snapshot": None, "base_name": "starter", "imported": True
     }  # fmt: skip
@@ -216,7 +217,9 @@ async def test_a_deleted_number_is_never_used_again(room: Room, tmp_path: Path) 
 
 async def needed(room: Room, why: str) -> None:
     """shop-v1 in a state in which it must stay."""
-    adapters(room, 1, 2, 3, 4, 5)
+    run = room.store.training.start_run(by="ann", base="b0", args=TrainArgs()).id
+    room.store.training.update_run(run, stage="done")
+    adapters(room, 1, 2, 3, 4, 5, run=run)
     if why == "in service":
         await room.service.use("ann", "shop-v1")
     elif why == "in blind votes":

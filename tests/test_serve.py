@@ -16,6 +16,10 @@ from running import ROOT, Running, wait_for
 from ftchat.server import Server
 
 
+def states(app: Running) -> dict[str, str]:
+    return {one["name"]: one["state"] for one in app.get("/api/adapters")["items"]}
+
+
 def test_an_engine_elsewhere_answers_and_is_left_running(vllm: Server, tmp_path: Path) -> None:
     flags = ("--engine-url", vllm.endpoint.url, "--engine-key", vllm.endpoint.key)
     app = Running(tmp_path / "home", *flags)
@@ -23,8 +27,7 @@ def test_an_engine_elsewhere_answers_and_is_left_running(vllm: Server, tmp_path:
     app.start()
     try:
         app.until_ready()
-        listed = app.get("/api/adapters")
-        assert [(one["name"], one["state"]) for one in listed["items"]] == [("edda-v1", "candidate")]
+        wait_for(lambda: states(app) == {"edda-v1": "challenger"}, what="the adapter in the folder", within_s=30)
         turn = app.post("/api/turns", prompt="Hello!", params={"temperature": 0})
         assert turn["lanes"][0]["text"] == "Hello! How can I help you?"
         compared = app.post("/api/turns", prompt="Hello!", mode="compare", blind=False)

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from room import ANN, Room
@@ -11,6 +12,7 @@ from test_registry import candidate
 
 from ftchat.config import TrainArgs
 from ftchat.errors import BadAdapter, Conflict
+from ftchat.reconcile import Reconcile
 
 
 @pytest.fixture
@@ -20,12 +22,12 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
     await made.close()
 
 
-def adapters(room: Room, *numbers: int) -> None:
+def adapters(room: Room, *numbers: int, run: str | None = None) -> None:
     """Published adapters shop-v1, shop-v2, ..."""
     for number in numbers:
         name = f"shop-v{number}"
         room.registry.publish(candidate(room.settings.home / f"c{number}"), name, base="b0", lineage={})
-        room.store.training.add_adapter(name, number=number, base="b0", run=None)
+        room.store.training.add_adapter(name, number=number, base="b0", run=run)
 
 
 def damage(room: Room, name: str) -> None:
@@ -116,34 +118,125 @@ async def test_an_adapter_that_is_not_kept_loaded_is_loaded_when_it_is_chosen(ro
     assert room.store.turns.get(turn).reply("only").text == "shop-v1 says so."
 
 
-def lies(room: Room, name: str, *, base: str = "b0") -> None:
+def lies(room: Room, name: str, *, base: str = "b0", **lineage: Any) -> None:
     """A published folder that the database knows nothing of."""
-    room.registry.publish(candidate(room.settings.home / f"c-{name}"), name, base=base, lineage={})
+    room.registry.publish(candidate(room.settings.home / f"c-{name}"), name, base=base, lineage=lineage)
 
 
-def test_a_fresh_home_takes_in_what_lies_there_for_its_base_by_its_manifest(room: Room) -> None:
+def test_what_lies_complete_and_unknown_in_adapters_is_taken_in_by_its_manifest(room: Room) -> None:
+    adapters(room, 1)
     lies(room, "edda-v3")
-    lies(room, "other-v1", base="b1")
-    lies(room, "spoilt-v1")
-    damage(room, "spoilt-v1")
+    lies(room, "other-v1", base="b1")  # waits for its base
     assert room.service.adopt() == ["edda-v3"]
-    (found,) = room.service.adapters()
-    assert (found.name, found.state, found.run) == ("edda-v3", "candidate", None)
-    assert found.reasons == ("It came with this home; it was not examined here.",)
-    assert room.contestants.names() == ("base", "edda-v3")
-    assert room.service.desired() == ["edda-v3"]
+    found = room.store.training.adapter("edda-v3")
+    assert (found.state, found.run) == ("candidate", None)
+    assert found.reasons == ("It was found in adapters/; it was not examined here.",)
+    assert room.contestants.names() == ("base", "edda-v3", "shop-v1")
+    assert room.service.desired() == ["edda-v3", "shop-v1"]
     assert room.store.training.next_number("edda", above=0) == 4
+    assert room.service.adopt() == []
 
 
-def test_a_home_that_has_trained_or_deleted_takes_in_nothing_by_itself(room: Room) -> None:
+def cut_weights(room: Room) -> None:
+    damage(room, "shop-v7")
+
+
+def cut_manifest(room: Room) -> None:
+    (room.registry.path("shop-v7") / "manifest.json").write_text('{"name": "sh')
+
+
+def list_as_manifest(room: Room) -> None:
+    (room.registry.path("shop-v7") / "manifest.json").write_text("[]")
+
+
+def without_hashes(room: Room) -> None:
+    (room.registry.path("shop-v7") / "manifest.json").write_text('{"name": "shop-v7", "base": "b0"}')
+
+
+def renamed(room: Room) -> None:
+    lies(room, "shop-v8")
+    room.registry.remove("shop-v7")
+    (room.registry.path("shop-v8")).rename(room.registry.root / "shop-v7")
+
+
+def code_beside_it(room: Room) -> None:
+    (room.registry.path("shop-v7") / "optimizer.pt").write_bytes(b"x")
+
+
+def no_weights(room: Room) -> None:
+    (room.registry.path("shop-v7") / "adapter_model.safetensors").unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (cut_weights, "adapter_model.safetensors has changed since it was published"),
+        (cut_manifest, "its manifest cannot be read"),
+        (list_as_manifest, "its manifest cannot be read"),
+        (without_hashes, "adapter_config.json has changed since it was published"),
+        (renamed, "Its manifest says that it is shop-v8: import it"),
+        (code_beside_it, "'optimizer.pt' is not taken"),
+        (no_weights, "adapter_model.safetensors cannot be read"),
+    ],
+)
+def test_what_is_not_sound_is_listed_nowhere_stays_where_it_lies_and_the_log_says_why(
+    room: Room, caplog: pytest.LogCaptureFixture, spoil: Callable[[Room], None], why: str
+) -> None:
+    lies(room, "shop-v7")
+    spoil(room)
+    assert room.service.adopt() == []
+    assert room.service.adapters() == []
+    assert room.contestants.names() == ("base",)
+    assert "shop-v7 lies in adapters/ and is not taken in. " in caplog.text
+    assert why in caplog.text
+    assert [path.name for path in room.registry.root.iterdir()] == ["shop-v7"]
+
+
+def test_half_a_folder_is_neither_listed_nor_taken_in(room: Room) -> None:
+    lies(room, "shop-v7")
+    (room.registry.path("shop-v7") / "manifest.json").unlink()
+    assert (room.service.adopt(), room.service.adapters(), room.registry.names()) == ([], [], [])
+
+
+def test_a_deleted_adapter_does_not_come_back_by_itself(room: Room, caplog: pytest.LogCaptureFixture) -> None:
     lies(room, "edda-v1")
     room.service.adopt()
     room.store.training.delete_adapter("edda-v1", by="ann")
     assert room.service.adopt() == []
     assert room.service.adapters() == []
+    assert "edda-v1 lies in adapters/ and is not taken in. It was deleted: remove its folder" in caplog.text
 
 
-def test_what_a_run_was_about_to_make_known_is_left_to_it(room: Room) -> None:
-    room.store.training.start_run(by="ann", base="b0", args=TrainArgs())
-    lies(room, "shop-v1")
+def test_what_a_run_is_about_to_make_known_is_left_to_it_and_taken_in_once_the_run_was_given_up(room: Room) -> None:
+    log = room.store.training
+    run = log.start_run(by="ann", base="b0", args=TrainArgs()).id
+    lies(room, log.name_for(run, "shop", above=0), run=run)
     assert room.service.adopt() == []
+    log.update_run(run, stage="failed", reason="It was given up.")
+    assert room.service.adopt() == ["shop-v1"]
+    assert log.adapter("shop-v1").run == run  # so it is known what it was taught
+    lies(room, "shop-v2", run="n_0")  # of another home
+    assert room.service.adopt() == ["shop-v2"]
+    assert log.adapter("shop-v2").run is None
+
+
+async def test_what_was_taken_in_at_start_is_tried_by_the_engine_and_then_put_to_the_vote_or_broken(room: Room) -> None:
+    for name in ("shop-v1", "shop-v2"):
+        lies(room, name)
+    room.vllm.logprobs["shop-v1"] = -0.5  # the other one says what base says
+    room.service.adopt()
+    await Reconcile(room.engine, room.service).look()
+    found = {adapter.name: (adapter.state, adapter.reasons) for adapter in room.service.adapters()}
+    assert found == {
+        "shop-v1": ("challenger", ("It was found in adapters/; it was not examined here.",)),
+        "shop-v2": ("broken", ("It has no effect: the engine answers as the base does.",)),
+    }
+
+
+async def test_the_candidate_of_a_run_that_is_on_is_left_to_its_exam(room: Room) -> None:
+    log = room.store.training
+    run = log.start_run(by="ann", base="b0", args=TrainArgs()).id
+    lies(room, log.name_for(run, "shop", above=0), run=run)
+    log.add_adapter("shop-v1", number=1, base="b0", run=run)
+    await room.service.admit()
+    assert log.adapter("shop-v1").state == "candidate"

@@ -1,10 +1,12 @@
 """A simulated team before a real app, whose vLLM is scripted; its figures; and the command around it."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +74,10 @@ async def test_a_team_teaches_votes_and_measures_through_the_api_alone(room: Roo
         "base": Share(kept=0, asked=10), "champion": Share(kept=10, asked=10), "newest": Share(kept=10, asked=10)
     }  # fmt: skip
     assert one.retention == Share(kept=0, asked=2)  # the scripted adapter says the same to everything
-    assert found.newest == 1.0
-    assert found.worse == []
+    assert (found.newest, one.newest) == (1.0, "shop-v1")
+    assert (found.worse, found.problems) == ([], [])
+    assert {"train", "exam"} <= set(one.stages_s)
+    assert sum(one.stages_s.values()) == pytest.approx(one.run_s, abs=0.5)
     assert said[0] == "shout: Answers begin with 'SHOP:'"
     assert said[-1].startswith(
         "round 1: 100% (72% to 100%) of never-taught questions; INSUFFICIENT, shop-v1 is champion"
@@ -81,6 +85,24 @@ async def test_a_team_teaches_votes_and_measures_through_the_api_alone(room: Roo
     known = {turn["prompt"] for turn in room.store.rows("SELECT prompt FROM turns")}
     assert known.isdisjoint({one.prompt for one in SHOUT.held_out})  # what is measured leaves no trace
     assert found.facts()["curve"][0]["adherence"]["newest"]["low"] == 0.7225
+
+
+async def test_the_curve_shows_the_newest_adapter_also_when_its_exam_rejected_it(room: Room) -> None:
+    one = Round(number=1, stage="rejected", verdict="REJECT", adapter="shop-v2", outcome="rejected")
+    for name, says, state in (("shop-v1", "No.", "champion"), ("shop-v2", "SHOP: yes.", "rejected")):
+        room.store.training.set_state(room.adapter(name, says=says), state, reasons=["The exam said so."])
+    room.adapter("shop-v3")
+    room.store.training.set_state("shop-v3", "broken")
+    async with client_of(room) as client:
+        team = Team(client, SHOUT, orders=Orders(), tell=print)
+        team._plain = ["", ""]
+        await team._measure(one)
+    assert (one.newest, one.adherence["newest"]) == ("shop-v2", Share(kept=10, asked=10))
+    found = Played(scenario="x", about="y", orders=Orders(), rounds=(one,))
+    assert found.problems == []
+    line = found.words().splitlines()[3]
+    assert (" 100% (72% to 100%) shop-v2 " in line, line.endswith("REJECT, shop-v2 is rejected")) == (True, True)
+    assert room.contestants.names() == ("base", "shop-v1")  # nobody gets it unasked
 
 
 @pytest.mark.soak
@@ -104,8 +126,8 @@ async def test_an_answer_that_fails_ends_the_simulation(room: Room) -> None:
         await played(room)
 
 
-@pytest.mark.parametrize("wrong", [{"rounds": 0}, {"feedback": 0}, {"votes": -1}])
-def test_a_team_that_does_nothing_is_refused(wrong: dict[str, int]) -> None:
+@pytest.mark.parametrize("wrong", [{"rounds": 0}, {"feedback": 0}, {"votes": -1}, {"goal": 1.5}])
+def test_a_team_that_does_nothing_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match="it must be between"):
         Orders(**wrong)
 
@@ -117,14 +139,15 @@ def test_the_interval_is_wilsons(kept: int, of: int, low: float, high: float) ->
     assert Share(kept=kept, asked=of).interval == pytest.approx((low, high), abs=1e-4)
 
 
-def curve(*shares: int) -> Played:
+def curve(*shares: int, goal: float = 0.9) -> Played:
     """Champions that keep so many of 30, one a round."""
     rounds = []
     for number, kept in enumerate(shares, start=1):
         all_of = {"base": Share(kept=10, asked=30), "newest": Share(kept=kept, asked=30)}
         adherence = {**all_of, "champion": Share(kept=kept, asked=30)}
-        rounds.append(Round(number=number, adherence=adherence, champion=f"shop-v{number}", verdict="PROMOTE"))
-    return Played(scenario="x", about="y", orders=Orders(), rounds=tuple(rounds))
+        named = {"champion": f"shop-v{number}", "newest": "newest-v1", "stage": "done", "verdict": "PROMOTE"}
+        rounds.append(Round(number=number, adherence=adherence, **named))
+    return Played(scenario="x", about="y", orders=Orders(goal=goal), rounds=tuple(rounds))
 
 
 def test_a_champion_is_worse_when_its_interval_lies_below_the_one_before_it() -> None:
@@ -132,6 +155,34 @@ def test_a_champion_is_worse_when_its_interval_lies_below_the_one_before_it() ->
     assert curve(20, 28, 15, 29).worse == ["shop-v3"]
     assert curve(2).worse == ["shop-v1"]
     assert "33% (19% to 51%)" in curve(20).words()
+
+
+def test_what_was_not_learned_failed_or_got_worse_is_a_problem_in_words() -> None:
+    assert curve(20, 27).problems == []
+    assert curve(20, 26).problems == ["newest-v1 keeps the rule in 87% (70% to 95%) of the answers; the goal is 90%."]
+    assert curve(20, 26, goal=0.8).problems == []
+    assert curve(28, 15, 29).problems == ["shop-v2 keeps the rule less often than the champion before it."]
+    ended = curve(20, 28)
+    ended.rounds[0].stage, ended.rounds[0].reasons = "failed", ["The disk is full."]
+    assert ended.problems == ["The run of round 1 ended as failed. The disk is full."]
+    nothing = curve(20)
+    nothing.rounds[0].newest = "base"
+    assert nothing.problems == ["No adapter was made that can answer."]
+    assert nothing.words().endswith("\nNo adapter was made that can answer.")
+    assert curve(28).words().endswith("\nIt was learned.")
+
+
+@pytest.mark.parametrize(("kept", "status"), [(28, 0), (15, 1)])
+def test_the_command_ends_well_only_when_the_rule_was_learned(
+    kept: int, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "_app", lambda args: nullcontext())
+    monkeypatch.setattr(command, "play", lambda at, scenario, orders: curve(kept, goal=orders.goal))
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--json", "--goal", "0.8"])
+    said = json.loads(capsys.readouterr().out)
+    assert (ended.value.code, said["ok"], said["played"][0]["ok"]) == (status, not status, not status)
+    assert len(said["played"][0]["problems"]) == status
 
 
 def test_there_are_questions_left_for_votes_in_every_shipped_scenario() -> None:

@@ -6,7 +6,6 @@ into service, asked, and taken back. Exit status 0: every step was as it should 
 
 import argparse
 import asyncio
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 import httpx
 
 from ftchat.cli.home import say
+from ftchat.cli.memory import Peaks, Watch
 from ftchat.cli.own_app import OwnApp, own_app
 from ftchat.cli.simulate import LEFT_OUT, settings_flags, tell
 from ftchat.config import EFFORTS, add_flags
@@ -26,7 +26,6 @@ from ftchat.simulate import Orders, Refused, Round, Team
 from ftchat.starter import model_path
 
 _PATIENCE_S = 1800.0
-_LOOK_S = 1.0
 _QUESTION = "What is a boat?"
 
 
@@ -37,7 +36,8 @@ class Report:
     checks: list[tuple[str, bool, str]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     learned: dict[str, Any] = field(default_factory=dict)
-    memory_gib: float = 0.0
+    stages: dict[str, float] = field(default_factory=dict)  # of the run
+    memory: Peaks = field(default_factory=Peaks)
 
     def check(self, what: str, ok: bool, detail: str = "") -> None:
         """Note whether something is as it should be."""
@@ -51,8 +51,9 @@ class Report:
     def facts(self, model: str) -> dict[str, Any]:
         """As JSON has it."""
         checks = [{"check": what, "ok": ok, "detail": detail} for what, ok, detail in self.checks]
-        seconds = {stage: round(took, 1) for stage, took in self.seconds.items()}
-        rest = {"seconds": seconds, "memory_gib": round(self.memory_gib, 2), "learned": self.learned}
+        seconds = {what: round(took, 1) for what, took in self.seconds.items()}
+        stages = {stage: round(took, 1) for stage, took in self.stages.items()}
+        rest = {"seconds": seconds, "stages_s": stages, "memory_gib": self.memory.facts(), "learned": self.learned}
         return {"ok": self.ok, "model": model, "checks": checks, **rest}
 
     def words(self, model: str) -> str:
@@ -60,9 +61,18 @@ class Report:
         marks = [
             f"  {'ok    ' if ok else 'FAILED'}  {what}{f': {told}' if told else ''}" for what, ok, told in self.checks
         ]
-        times = ", ".join(f"{stage} {took:.1f} s" for stage, took in self.seconds.items())
+        times, stages = _times(self.seconds), _times(self.stages)
         end = "The whole loop works here." if self.ok else "The loop does not work here as it should."
-        return "\n".join([model, *marks, f"  time: {times}", f"  memory, at most: {self.memory_gib:.1f} GiB", end])
+        rest = [
+            f"  time: {times}",
+            f"  stages of the run: {stages or 'none'}",
+            f"  memory, at most: {self.memory.words()}",
+        ]
+        return "\n".join([model, *marks, *rest, end])
+
+
+def _times(seconds: dict[str, float]) -> str:
+    return ", ".join(f"{what} {took:.1f} s" for what, took in seconds.items())
 
 
 def main(argv: Sequence[str]) -> None:
@@ -71,7 +81,7 @@ def main(argv: Sequence[str]) -> None:
     model, report = args.model or "the practice model", Report()
     began = time.monotonic()
     try:
-        with own_app(settings_flags(args), tell=tell) as app, _Memory(app.group, report):
+        with own_app(settings_flags(args), tell=tell) as app, Watch(app.group, report.memory):
             report.seconds["start"] = app.started_s
             report.check("the engine starts and answers", True)
             asyncio.run(_loop(app, args, report))
@@ -110,6 +120,7 @@ async def _teach(client: httpx.AsyncClient, args: argparse.Namespace, report: Re
     orders = Orders(rounds=1, feedback=args.feedback, effort=args.effort, votes=0)
     began = time.monotonic()
     (one,) = (await Team(client, scenario, orders=orders, tell=tell).play()).rounds
+    report.stages = one.stages_s
     report.seconds |= {"retrain": one.run_s, "asking": time.monotonic() - began - one.run_s}
     report.check("feedback is taken", sum(one.feedback.values()) >= min(args.feedback, len(scenario.teach)))
     return one
@@ -153,46 +164,3 @@ async def _called(client: httpx.AsyncClient, path: str, **body: Any) -> dict[str
     if answer.is_error:
         raise Refused(f"{path}: {given['error']['message']}")
     return given
-
-
-class _Memory:
-    """The most memory that the app, its engine and its trainer took together, looked at once a second."""
-
-    def __init__(self, leader: int, report: Report) -> None:
-        self._leader, self._report = leader, report
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._over.wait(_LOOK_S):
-            self._report.memory_gib = max(self._report.memory_gib, taken_gib(self._leader))
-
-
-def taken_gib(leader: int) -> float:
-    """Memory of a process and all its descendants, what they share counted once."""
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except (OSError, IndexError, ValueError):
-                continue  # it ended while we looked
-    family, more = {leader}, {leader}
-    while more := {pid for pid, parent in parents.items() if parent in more} - family:
-        family |= more
-    return sum(_share_kib(pid) for pid in family) / 2**20
-
-
-def _share_kib(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)

@@ -1,5 +1,8 @@
 """ftchat simulate: a team that teaches a rule, as a program, and the learning curve that comes of it.
 
+Exit status 0: every run ended with an adapter or a verdict, no champion was worse than the one before it, and at the
+end the newest adapter keeps the rule as often as `--goal` says. Else 1, with what was wrong.
+
 Run: `ftchat simulate`, `ftchat simulate voice --rounds 2`, `ftchat simulate my.toml`, `ftchat simulate --help`.
 """
 
@@ -27,7 +30,7 @@ LEFT_OUT = ("home", "host", "port", "open", "hosts", "proxies", "user_rate", "ad
 def main(argv: Sequence[str]) -> None:
     """Play, and print the curve."""
     args = _parser().parse_args(argv)
-    orders = Orders(rounds=args.rounds, feedback=args.feedback, effort=args.effort, votes=args.votes, seed=args.seed)
+    orders = Orders(**{key: getattr(args, key) for key in ("rounds", "feedback", "effort", "votes", "seed", "goal")})
     scenarios = [_scenario(name) for name in (_shipped() if args.all else args.scenario or ["sign-off"])]
     if args.home and len(scenarios) > 1:
         raise SetupError("Several scenarios need a home each: leave out --home, or name one scenario.")
@@ -35,7 +38,9 @@ def main(argv: Sequence[str]) -> None:
     for scenario in scenarios:
         with _app(args) as at:
             played.append(play(at, scenario, orders))
-    say(args, {"played": [one.facts() for one in played]}, "\n\n".join(one.words() for one in played))
+    ok = not any(one.problems for one in played)
+    say(args, {"ok": ok, "played": [one.facts() for one in played]}, "\n\n".join(one.words() for one in played))
+    raise SystemExit(0 if ok else 1)
 
 
 def play(at: Announced, scenario: Scenario, orders: Orders) -> Played:
@@ -86,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     made = command(
         "simulate",
         "A team that teaches a rule, as a program. With --home of a running app it works there, and what it says stays "
-        "there; otherwise it starts an app of its own, in a home that is thrown away.",
+        "there; otherwise it starts an app of its own, in a home that is thrown away. Exit status 0: no run failed, no "
+        "champion keeps the rule less often than the one before it, and in the end the newest adapter keeps it as "
+        "often as --goal says, whatever its verdict; else 1, and what was wrong is said below the curve.",
     )
     made.add_argument("scenario", nargs="*", help=f"{', '.join(_shipped())}, or a TOML file (default: sign-off)")
     made.add_argument("--all", action="store_true", help="every scenario that ftchat ships, one after the other")
@@ -94,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--feedback", type=int, default=15, help="pieces of feedback a round (default: 15)")
     made.add_argument("--effort", choices=EFFORTS, default="normal", help="of each run (default: normal)")
     made.add_argument("--votes", type=int, default=60, help="blind votes at most where a verdict asks for them")
+    made.add_argument("--goal", type=float, default=0.9, help="share of never-taught answers that must keep the rule")
     made.add_argument("--seed", type=int, default=0, help="of the order of questions, and of sides")
     add_flags(made.add_argument_group("settings of the app of its own"), leaving_out=LEFT_OUT)  # type: ignore[arg-type]
     return made

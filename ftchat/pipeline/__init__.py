@@ -175,11 +175,12 @@ class Pipeline:
     def seen(self, run: str) -> RunSeen:
         """A run with its curves, samples and words; while its adapter is put to the vote, with where that stands."""
         found = self._store.training.run(run)
-        return progress.see(found, self._means.folder / "runs" / run, trial=self._trial(found))
+        return progress.see(found, self._means.folder / "runs" / run, trial=self.trial(found.adapter))
 
-    def _trial(self, run: Run) -> Trial | None:
-        playing = {adapter.name for adapter in self._means.service.adapters() if adapter.state == "challenger"}
-        return trial.standing(self._means, run.adapter) if run.adapter in playing else None
+    def trial(self, adapter: str | None) -> Trial | None:
+        """Where the votes on an adapter stand, while they decide about it."""
+        playing = {found.name for found in self._means.service.adapters() if found.state == "challenger"}
+        return trial.standing(self._means, adapter) if adapter in playing else None
 
     def status(self) -> Status:
         """What the strip says; `engine` is where vLLM stands."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from ftchat.base import Base, sha256
 from ftchat.errors import BadAdapter, NotFound
-from ftchat.registry.checks import CONFIG, MANIFEST, SERVABLE, WEIGHTS, check
+from ftchat.registry.checks import CONFIG, MANIFEST, SERVABLE, WEIGHTS, check, read_object
 from ftchat.registry.incoming import check_claims, copy, unpack
 from ftchat.registry.weights import largest
 
@@ -84,8 +84,12 @@ class Registry:
             yield staged
 
     def check(self, name: str) -> None:
-        """Refuse an adapter that is there and that no engine here could serve: an older ftchat may have let it in."""
-        self._check(self.path(name))
+        """Refuse an adapter that is there and would not come in: by the checks of an import, and by its manifest."""
+        if (said := self.manifest(name).get("name")) != name:
+            raise BadAdapter(f"Its manifest says that it is {str(said)[:80]}: import it, for a number of its own.")
+        self.verify(name)
+        with self.received(self.path(name)):
+            pass
 
     def _check(self, folder: Path) -> None:
         check(folder, max_rank=self.max_rank, base=self.base.path if self.base else None)
@@ -119,10 +123,9 @@ class Registry:
     def manifest(self, name: str) -> dict[str, Any]:
         """What an adapter says of itself."""
         try:
-            found: dict[str, Any] = json.loads((self.path(name) / MANIFEST).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as err:
+            return read_object(self.path(name) / MANIFEST)
+        except (OSError, BadAdapter) as err:
             raise BadAdapter(f"{name}: its manifest cannot be read ({err}). Restore it from a backup.") from err
-        return found
 
     def last_number(self, slug: str) -> int:
         """The highest version in the folder, complete or not: its number is taken."""

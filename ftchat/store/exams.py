@@ -43,7 +43,9 @@ class Pin:
         try:
             re.compile(self.matches)
         except (re.error, OverflowError, RecursionError) as err:
-            raise BadInput(f"matches is no regular expression: {err}.") from err
+            raise BadInput(
+                f"“{self.matches}” is no regular expression ({err}). Write one, such as “EUR [0-9]+”, or none."
+            ) from err
 
 
 class ExamLog:

@@ -201,9 +201,9 @@ class TrainingLog:
                 return adapter
         raise NotFound(f"There is no adapter called {name}.")
 
-    def untouched(self) -> bool:
-        """Whether this home never had a run or an adapter, deleted ones included."""
-        return self._store.row("SELECT 1 FROM runs UNION ALL SELECT 1 FROM adapters LIMIT 1") is None
+    def deleted(self) -> set[str]:
+        """Adapters that somebody deleted."""
+        return {row["name"] for row in self._store.rows("SELECT name FROM deleted_adapters")}
 
     def adapters(self, base: str | None = None) -> list[Adapter]:
         """Newest first; with `base`, those made for it."""

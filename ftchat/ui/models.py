@@ -82,9 +82,7 @@ class ModelsPage:
 
     def _votes(self, adapter: Adapter) -> str:
         """Where the blind votes on an adapter stand, while they decide about it."""
-        if adapter.state != "challenger" or adapter.run is None:
-            return ""
-        trial = self._parts.pipeline.seen(adapter.run).trial
+        trial = self._parts.pipeline.trial(adapter.name) if adapter.state == "challenger" else None
         return trial.words if trial else ""
 
     # -- callbacks --

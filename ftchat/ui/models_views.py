@@ -23,7 +23,6 @@ _TONE = {
     "broken": "bad",
 }
 _GONE = ("broken",)
-_STAYS = ("champion", "challenger")  # the server refuses more, and says why
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +151,8 @@ def _acts(made: Made, *, champion: str, may: May) -> str:
         acts.append(button("rows", texts.WHAT_TRAINED_IT, value=name, kind="ghost"))
     if may.download:
         acts.append(f'<a class="do ghost" href="/api/adapters/{plain(name)}/download" download>{texts.DOWNLOAD}</a>')
-    if may.decide and state not in _STAYS:
+    stays = state == "champion" or (state == "challenger" and made.adapter.run)  # the server refuses more, and says why
+    if may.decide and not stays:
         sure = texts.CONFIRM_DELETE.format(name=name)
         acts.append(button("delete", texts.DELETE, value=name, kind="ghost", confirm=sure))
     return "".join(acts)

@@ -234,6 +234,7 @@ LAST_LOOK = "Last, {when}: {reason}"
 PINS = "What must stay"
 PINS_HINT = "Questions that every exam asks, and what their answers must have: an adapter that fails is not promoted."
 PIN_QUESTION, PIN_HAS, PIN_LACKS = "A question", "its answer has", "and lacks"
+PIN_MATCHES = "and matches (regular expression)"
 PIN, UNPIN = "Pin it", "Take off"
 PIN_RULE = {"contains": "has “{text}”", "lacks": "lacks “{text}”", "matches": "matches {text}"}
 LOOK, AGAIN = "How it went", "Once more, on the same snapshot"

@@ -117,10 +117,10 @@ class TrainPage:
             if clicked.act == "unpin":
                 exams.remove_pin(str(clicked.value))
             else:
-                prompt, *rules = [str(text).strip() for text in getattr(clicked, "filled", ())]
+                prompt, *rules, matches = [str(text).strip() for text in getattr(clicked, "filled", ())]
                 contains, lacks = [[text] if text else [] for text in rules]
                 prompt = clean_text(prompt, what="The pinned question")
-                exams.add_pin(prompt, by=who.name, contains=contains, lacks=lacks)
+                exams.add_pin(prompt, by=who.name, contains=contains, lacks=lacks, matches=matches)
         except FtchatError as err:
             said = views.notice(err.message, kind="bad")
         return {self.notice: said, self.pins: train_views.pins(exams.pins())}

@@ -196,7 +196,7 @@ def pins(found: Sequence[Pin]) -> str:
     items = "".join(_pin(pin) for pin in found)
     fields = "".join(
         f'<input type="text" data-field="pin" maxlength="2000" placeholder="{words}" aria-label="{words}">'
-        for words in (texts.PIN_QUESTION, texts.PIN_HAS, texts.PIN_LACKS)
+        for words in (texts.PIN_QUESTION, texts.PIN_HAS, texts.PIN_LACKS, texts.PIN_MATCHES)
     )
     add = button("pin", texts.PIN, takes="[data-field=pin]", kind="ghost")
     return (

@@ -67,7 +67,8 @@ async def import_(request: Request, parts: PartsOf, who: Admin, key: Key, repeat
 
 @router.delete("/adapters/{name}", response_model=DeletedOut)
 async def delete(name: str, parts: PartsOf, who: Admin) -> Any:
-    """Delete an adapter that nothing refers to: not in service, in blind votes, lately a champion, or answering."""
+    """Delete an adapter that nothing refers to: not in service, lately a champion or answering, nor made here and in
+    blind votes."""
     await parts.service.delete(who.name, name)
     return {"adapter": name, "deleted": True}
 

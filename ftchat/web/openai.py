@@ -187,7 +187,7 @@ def _known(chat: Chat, model: str) -> None:
     if model in (CHAMPION, BASE, FEW_SHOT):
         return
     names = dict.fromkeys([*chat.contestants(), FEW_SHOT])
-    if model not in names:
+    if model not in names and model not in chat.rejected():
         raise UnknownModel(f"There is no model called {model!r}. There are: {', '.join(names)}.")
 
 
