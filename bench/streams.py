@@ -78,7 +78,7 @@ async def _person(page: Page, pages: Pages, one: Any, *, number: int, rounds: in
 async def _compare(page: Page, pages: Pages, prompt: str, chance: random.Random, seen: Seen) -> None:
     """A question, both panes, and a vote while they grow."""
     started = time.perf_counter()
-    asked = await page.done(pages.event("compare-send", "click"), [None, prompt, None, "", "", "", True])
+    asked = await page.done(pages.event("compare-send", "click"), [None, prompt, None, "", "", True])
     told = [event for state in asked["changed"] for event in pages.after_state(state)]
     follow = next((event for event in told if pages.queued(event)), None)
     if follow is None:

@@ -200,9 +200,9 @@ class Accounts:
 
     # -- users --
 
-    def users(self) -> list[User]:
-        """Everyone."""
-        return self._people.users()
+    def users(self, *, search: str = "", after: str = "", limit: int = -1) -> list[User]:
+        """Everyone, by name; or a page of those that are searched for."""
+        return self._people.users(search=search, after=after, limit=limit)
 
     def set_role(self, name: str, role: Standing) -> User:
         """Give a user another role, at once, in what is open too."""
@@ -232,9 +232,9 @@ class Accounts:
 
     # -- tokens --
 
-    def tokens(self) -> list[Token]:
-        """Every token, without its secret."""
-        return self._people.tokens()
+    def tokens(self, *, search: str = "", before: str = "", limit: int = -1, works: bool = False) -> list[Token]:
+        """Every token, without its secret, newest first; or a page of those that are searched for, and that work."""
+        return self._people.tokens(search=search, before=before, limit=limit, works=works)
 
     def new_token(self, role: Standing, *, user: str | None = None, name: str = "") -> tuple[Token, str]:
         """A token of a user, or of one that is only there for tokens of this role; and its secret."""

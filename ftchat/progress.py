@@ -5,8 +5,10 @@ know how a run is driven.
 """
 
 import json
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +90,56 @@ class Status:
     run: str | None
 
 
-def see(run: Run, folder: Path, *, trial: Trial | None = None) -> RunSeen:
+@dataclass
+class _Read:
+    """What was read of a file up to an offset, and how it ends there."""
+
+    events: list[dict[str, Any]] = field(default_factory=list)
+    offset: int = 0
+    end: bytes = b""
+
+    def goes_on(self, path: Path) -> bool:
+        """Whether it is still the same file: one that was put in its place ends otherwise at that offset, or before."""
+        return self.end == _before(path, self.offset)
+
+
+class Metrics:
+    """What trainers have written so far; of those that were looked at last, only what is new is read."""
+
+    _KEPT = 4  # runs
+
+    def __init__(self) -> None:
+        """Nothing is read yet."""
+        self._lock = threading.Lock()
+        self._read: OrderedDict[Path, _Read] = OrderedDict()
+
+    def of(self, folder: Path) -> list[dict[str, Any]]:
+        """Every event that the trainer of this folder has written."""
+        path = folder / "metrics.jsonl"
+        with self._lock:
+            read = self._read.pop(path, _Read())
+            read = read if read.goes_on(path) else _Read()
+            new, read.offset = read_metrics(path, read.offset)
+            read.events += new
+            read.end = _before(path, read.offset)
+            self._read[path] = read
+            if len(self._read) > self._KEPT:
+                self._read.popitem(last=False)
+            return list(read.events)
+
+
+def _before(path: Path, offset: int) -> bytes:
+    """The last bytes of a file before an offset."""
+    if not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        file.seek(max(0, offset - 1024))
+        return file.read(min(offset, 1024))
+
+
+def see(run: Run, folder: Path, *, metrics: Metrics | None = None, trial: Trial | None = None) -> RunSeen:
     """A run and what its trainer has written so far into its folder."""
-    events = read_metrics(folder / "metrics.jsonl", 0)[0]
+    events = (metrics or Metrics()).of(folder)
     steps = _onwards([e for e in events if e["event"] == "step"])
     looks = _onwards([e for e in events if e["event"] == "tune"])
     tune = tuple((int(e["step"]), float(e["loss"])) for e in looks)

@@ -98,7 +98,7 @@ def train(room: Room, name: str, verdict: Verdict, *, state: AdapterState) -> st
     run = start(room)
     log = room.store.training
     rows = [_row(feedback) for feedback in room.store.feedback.all(status="approved", kind="correction")]
-    log.update_run(run, snapshot=log.add_snapshot(f"{name}{'0' * 40}", rows), adapter=name)
+    log.update_run(run, snapshot=log.add_snapshot(f"{name}-{'0' * 40}", rows), adapter=name)
     metrics(room, run, steps=60, done=60)
     room.vllm.answers[name] = f"{name} says so."
     log.add_adapter(name, number=int(name.rsplit("-v", 1)[1]), base="b0", run=run)

@@ -60,29 +60,31 @@ def serious(page: Page) -> list[str]:
 
 
 class Overheard:
-    """An ASGI app around another that keeps every byte that is sent while it listens."""
+    """An ASGI app around another that keeps each message that is sent while it listens, with the address it was asked
+    at."""
 
-    def __init__(self) -> None:
-        self.listening = False
-        self.sent: list[bytes] = []
+    def __init__(self, *, listening: bool = False) -> None:
+        self.listening = listening
+        self.told: list[tuple[str, str]] = []
 
     def around(self, app: Any) -> Any:
-        async def listening(scope: Any, receive: Any, send: Any) -> None:
+        async def heard(scope: Any, receive: Any, send: Any) -> None:
             async def kept(message: Any) -> None:
                 if self.listening:
-                    self.sent += [b": ".join(header) for header in message.get("headers", ())]
-                    self.sent.append(message.get("body", b""))
+                    headers = [b": ".join(one) for one in message.get("headers", ()) if one[0] != b"content-length"]
+                    raw = b"\n".join([*headers, message.get("body", b"")])
+                    asked = f"{scope['path']}?{scope['query_string'].decode()}"
+                    self.told.append((asked, raw.decode("utf-8", "replace")))
                 await send(message)
 
-            await app(scope, receive, kept)
+            await app(scope, receive, kept if scope["type"] == "http" else send)
 
-        return listening
+        return heard
 
     @property
     def text(self) -> str:
-        """All of it, the escapes of JSON undone."""
-        raw = b"\n".join(self.sent).decode("utf-8", "replace")
-        return raw + raw.encode("ascii", "ignore").decode("unicode_escape", "replace")
+        """All of it. A name needs no escapes in JSON."""
+        return "\n".join(f"{asked}\n{text}" for asked, text in self.told)
 
 
 @contextmanager

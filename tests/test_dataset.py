@@ -17,6 +17,7 @@ from ftchat.errors import BadInput
 from ftchat.records import ROW_ROLES, Conversation, Finish, Message, Params, Replay, Reply, Row, Turn, new_id, now
 from ftchat.starter.corpus import dialogues
 from ftchat.store import Store
+from ftchat.store.lessons import feedback_of
 from ftchat.training.snapshot import ROLES, read_snapshot
 
 
@@ -708,3 +709,18 @@ def test_each_piece_of_feedback_is_listed_with_what_it_becomes(store: Store, tea
         f"{both} right": ("negative", "train", "", None, ()),
     }
     assert Counter(item.weight for item in dataset.became(store)) == {1.0: 1, 0.5: 2, None: 1}
+
+
+def test_what_feedback_on_some_questions_becomes_is_what_it_becomes_among_all(store: Store, team: Team) -> None:
+    for n in range(6):
+        turn = said(store, f"question {n}?")
+        team.correct(turn, "mine", by="bob")
+        team.correct(said(store, f"question {n}?"), "ours")
+        team.vote(said(store, "and then?", after=turn), "left" if n % 2 else "both_bad")
+    all_of_it = dataset.became(store)
+    groups = {given.id: given.group for given in store.feedback.all()}
+    for asked in ({"question 0"}, {"question 1", "question 4"}, {"never asked"}):
+        ours = [item for item in all_of_it if groups[feedback_of(item.id)] in asked]
+        assert dataset.became(store, groups=asked) == [replace(item, weight=None) for item in ours]
+        assert {lesson.feedback.group for lesson in store.lessons.approved(groups=asked)} == asked - {"never asked"}
+    assert any(item.why for item in all_of_it)

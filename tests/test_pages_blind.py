@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from room import Room
-from served import served
+from served import Overheard, served
 
 from ftchat.records import Turn
 
@@ -25,33 +25,9 @@ WORDS = re.compile(r"\d+ tokens|to the first|ttft|duration_ms|completion_tokens|
 COUNTS = re.compile(rf"(?<![\w.])({'|'.join(map(str, PLAY.values()))})(?![\w.])")
 
 
-class Wire:
-    """An ASGI app around another that keeps each message that is sent, with the address it was asked at."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[str, str]] = []
-
-    def around(self, app: Any) -> Any:
-        async def listening(scope: Any, receive: Any, send: Any) -> None:
-            async def kept(message: Any) -> None:
-                headers = [b": ".join(one) for one in message.get("headers", ()) if one[0] != b"content-length"]
-                raw = b"\n".join([*headers, message.get("body", b"")])
-                asked = f"{scope['path']}?{scope['query_string'].decode()}"
-                self.told.append((asked, raw.decode("utf-8", "replace")))  # a name needs no escapes in JSON
-                await send(message)
-
-            await app(scope, receive, kept if scope["type"] == "http" else send)
-
-        return listening
-
-    @property
-    def text(self) -> str:
-        return "\n".join(f"{asked}\n{text}" for asked, text in self.told)
-
-
 @pytest.fixture(scope="module")
-def wire() -> Wire:
-    return Wire()
+def wire() -> Overheard:
+    return Overheard(listening=True)
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +42,13 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
 
 
 @pytest.fixture(scope="module")
-def url(room: Room, wire: Wire) -> Iterator[str]:
+def url(room: Room, wire: Overheard) -> Iterator[str]:
     with served(room, around=wire.around) as address:
         yield address
 
 
 @pytest.fixture
-def page(room: Room, browser: Browser, url: str, wire: Wire) -> Iterator[Page]:
+def page(room: Room, browser: Browser, url: str, wire: Overheard) -> Iterator[Page]:
     made = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
     made.set_default_timeout(20_000)
     wire.told.clear()
@@ -106,7 +82,7 @@ def times(turn: Turn) -> list[str]:
     return [text[:10] for ms in found for text in (str(ms), str(ms / 1000).lstrip("0.")) if len(text) >= 10]
 
 
-def leaks(wire: Wire, *hidden: Turn) -> list[str]:
+def leaks(wire: Overheard, *hidden: Turn) -> list[str]:
     """What tells of turns that nobody voted on yet, with a few words around it."""
     found = list[str]()
     about = {turn.prompt for turn in hidden} | {turn.id for turn in hidden}
@@ -132,7 +108,7 @@ def read(page: Page, *paths: str, **body: Any) -> list[str]:
     return answers
 
 
-def told_after(page: Page, wire: Wire, turn: Turn) -> None:
+def told_after(page: Page, wire: Overheard, turn: Turn) -> None:
     """Once there is a vote all of it may be known: so it would have been noticed before."""
     wire.told.clear()
     read(page, f"/api/turns/{turn.id}")
@@ -141,7 +117,7 @@ def told_after(page: Page, wire: Wire, turn: Turn) -> None:
     assert any(time in wire.text for time in times(turn))
 
 
-def test_a_follow_up_a_reload_in_mid_answer_and_a_vote_before_its_end(room: Room, page: Page, wire: Wire) -> None:
+def test_a_follow_up_a_reload_in_mid_answer_and_a_vote_before_its_end(room: Room, page: Page, wire: Overheard) -> None:
     ask(page, "What does the gouda cost?")
     answered(page)
     room.vllm.pace_s = 0.5  # it does not end before the vote
@@ -162,7 +138,7 @@ def test_a_follow_up_a_reload_in_mid_answer_and_a_vote_before_its_end(room: Room
     told_after(page, wire, first)  # the same two on the same sides: who knows one knows the other
 
 
-def test_the_same_question_anew_and_what_the_api_says_of_both(room: Room, page: Page, wire: Wire) -> None:
+def test_the_same_question_anew_and_what_the_api_says_of_both(room: Room, page: Page, wire: Overheard) -> None:
     prompt = "Do you deliver?"
     ask(page, prompt)
     answered(page)
@@ -186,7 +162,7 @@ def test_the_same_question_anew_and_what_the_api_says_of_both(room: Room, page: 
     told_after(page, wire, first)
 
 
-def test_a_rating_session_from_its_list_to_the_vote_on_each_question(room: Room, page: Page, wire: Wire) -> None:
+def test_a_rating_session_from_its_list_to_the_vote_on_each_question(room: Room, page: Page, wire: Overheard) -> None:
     page.get_by_role("button", name="Rating session").click()
     page.locator("#session-list textarea").fill("How much is it?\nWho are you?")
     page.locator("#session-start").click()

@@ -103,11 +103,12 @@ def test_before_the_vote_nothing_that_travels_tells_who_is_who(room: Room, overh
     room.vllm.answers["quagga-v1"] = " ".join(["no"] * 191)
     drawn, room.contestants.pair = room.contestants.pair, lambda: names  # type: ignore[method-assign]
     page.wait_for_timeout(1500)  # what the other pages show of all adapters has come
-    overheard.sent, overheard.listening = [], True
+    overheard.listening = True
     ask(page, QUESTION)
     page.wait_for_timeout(1500)
     page.evaluate("t => fetch('/api/turns/' + t).then(a => a.text())", newest(room).id)
-    before, overheard.sent = overheard.text, []
+    before = overheard.text
+    overheard.told.clear()
     page.keyboard.press("1")
     expect(page.locator("#vote-saved")).to_have_text("Saved · A was zanzibar-v7, B was quagga-v1")
     after, overheard.listening = overheard.text, False
@@ -319,6 +320,8 @@ def test_of_210_hostile_texts_none_runs_and_none_calls_home(room: Room, browser:
         expect(page.locator("#vote-left")).to_be_enabled()
         _said(room, texts, after=newest(room))
         page.reload()
+        page.locator("#compare-past > button").click()
+        page.locator("#compare-history .conversation").first.click()
         expect(page.locator("#compare-earlier summary")).to_have_text(f"Earlier in this conversation ({len(texts)})")
         page.locator("#compare-earlier summary").click()
         expect(page.locator("#compare-earlier .pair")).to_have_count(len(texts))

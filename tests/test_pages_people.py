@@ -120,6 +120,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "Settings": {
             *("role", "disable", "password", "withdraw", "invite", "token", "backup", "copy"),
             *(f"{name}-field" for name in (*PEOPLE, "invited", "token-name", "token-role")),
+            *("settings-users-search", "settings-tokens-search"),
         },
     },
 }

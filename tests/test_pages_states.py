@@ -6,14 +6,18 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import furnished
 import pytest
-from playwright.sync_api import Browser, Page, Response, expect
+from playwright.sync_api import Browser, Page, Response, Route, expect
 from room import Room
-from served import served
+from running import ROOT
+from served import serious, served
 
 from ftchat.ui import texts
+from ftchat.ui.models import NEWEST
+from ftchat.ui.paged import PAGE
 
 expect.set_options(timeout=20_000)
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")]
@@ -74,6 +78,33 @@ def test_a_fresh_home_says_on_each_page_what_comes_first(page: Page) -> None:
     expect(page.locator("#train-notice")).to_have_text(
         "There is nothing to learn from yet: correct a few replies first."
     )
+
+
+def test_what_is_on_its_way_is_said_on_each_page_until_it_is_there(room: Room, browser: Browser) -> None:
+    """Nothing that is sent comes back before it is let through."""
+    held: list[Route] = []
+    pages = {
+        "Review": ("#review-list", texts.REVIEW_EMPTY["pending"][0]),
+        "Train": ("#run", texts.NO_RUN),
+        "Models": ("#models-list", texts.SERVING_BASE),
+        "Leaderboard": ("#board", texts.NO_VOTES[0]),
+        "Settings": ("#settings-list", texts.GIVEN_SETTINGS),
+    }
+    with served(Room(room.settings.home / "slow")) as url:
+        page = browser.new_context().new_page()
+        page.route("**/gradio_api/run/predict*", lambda route: held.append(route))
+        page.goto(url)
+        for name, (where, _) in pages.items():
+            go(page, name)
+            expect(page.locator(where)).to_contain_text(texts.LOADING)
+        for route in held:
+            route.continue_()
+        page.unroute("**/gradio_api/run/predict*")
+        for name, (where, words) in pages.items():
+            go(page, name)
+            expect(page.locator(where)).to_contain_text(words)
+            expect(page.locator(where)).not_to_contain_text(texts.LOADING)
+        page.context.close()
 
 
 def test_while_the_engine_starts_all_else_works_and_a_question_of_chat_is_sent_by_itself(
@@ -248,3 +279,92 @@ def test_of_10000_pieces_the_card_counts_all_and_an_export_holds_them(full: Room
         long.locator("#review-exchange a", has_text="raw").click()
     lines = download.value.path().read_text(encoding="utf-8").splitlines()
     assert (len(lines), "completion" in json.loads(lines[0]) or "value" in json.loads(lines[0])) == (approved, True)
+
+
+# -- adapters, runs and people --
+
+SHOTS = ROOT / "shots"
+
+
+@pytest.mark.soak
+def test_of_300_adapters_500_runs_and_300_users_a_page_is_sent_and_any_is_found(
+    tmp_path: Path, browser: Browser
+) -> None:
+    room = Room(tmp_path, alone=False)
+    with room.store.writing():
+        for n in range(1, 301):
+            made = furnished.verdict("PROMOTE", ours=0.5, name=f"shop-v{n}", champion="base")
+            furnished.train(room, f"shop-v{n}", made, state="retired")
+            room.store.people.add(f"user{n:03}", "rater", password="x")
+        for _ in range(200):
+            run = furnished.start(room)
+            room.store.training.update_run(run, stage="failed", reason="The disk is full.")
+    room.store.people.add("ann", "admin", password="x")
+    login = {"name": room.parts.cookie, "value": room.accounts._new_login("ann")}
+    SHOTS.mkdir(exist_ok=True)
+    with served(room) as url:
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        context.add_cookies([{**login, "url": url}])
+        page = context.new_page()
+        page.goto(url)
+        page.locator("#champion").wait_for()
+        adapters(page)
+        runs(page)
+        users(room, page)
+        context.close()
+
+
+def adapters(page: Page) -> None:
+    go(page, "Models")
+    with quick(page):
+        expect(page.locator("#models-list .adapter")).to_have_count(NEWEST)
+        page.locator("#models-all > button").click()
+        expect(page.locator("#models-all-list .adapter")).to_have_count(PAGE)
+    with quick(page):
+        page.locator("#models-all-list [data-act=older]").click()
+        expect(page.locator("#models-all-list .adapter").first).to_have_attribute("data-name", f"shop-v{300 - PAGE}")
+    page.screenshot(path=SHOTS / "models-many.png")
+    page.locator("#models-all-search :is(input, textarea)").fill("v123")
+    expect(page.locator("#models-all-list .adapter")).to_have_count(1)
+    page.locator("#models-all-list [data-act=compare]").click()
+    expect(page.locator("#choose-left input")).to_have_value("shop-v123")
+    go(page, "Models")
+    page.locator("#models-all").scroll_into_view_if_needed()
+    page.screenshot(path=SHOTS / "models-found.png")
+    assert serious(page) == []
+
+
+def runs(page: Page) -> None:
+    go(page, "Train")
+    with quick(page):
+        expect(page.locator("#run-past details")).to_have_count(11)
+        page.locator("#runs-all > button").click()
+        expect(page.locator("#runs-all-list details")).to_have_count(PAGE)
+    page.locator("#runs-all-search :is(input, textarea)").fill("shop-v77")
+    expect(page.locator("#runs-all-list details")).to_have_count(1)
+    page.locator("#runs-all-list summary").click()
+    page.locator("#runs-all-list [data-act=look]").click()
+    expect(page.locator("#run-looked h2").first).to_have_text("shop-v77")
+    page.locator("#runs-all").scroll_into_view_if_needed()
+    page.screenshot(path=SHOTS / "runs-many.png")
+    assert serious(page) == []
+
+
+def users(room: Room, page: Page) -> None:
+    go(page, "Settings")
+    rows = page.locator("#settings-users-list tbody tr")
+    with quick(page):
+        page.locator("#settings-users-list [data-act=older]").click()
+        expect(rows.locator("th").first).to_contain_text("user020")
+    expect(rows).to_have_count(PAGE)
+    disable = rows.first.locator("[data-act=disable]")
+    page.once("dialog", lambda dialog: dialog.accept())
+    disable.click()
+    expect(rows.first).to_contain_text(texts.DISABLED)
+    assert [user.name for user in room.accounts.users() if user.disabled] == ["user020"]
+    page.screenshot(path=SHOTS / "settings-many.png", full_page=True)
+    page.locator("#settings-users-search :is(input, textarea)").fill("user299")
+    expect(rows).to_have_count(1)
+    page.locator("#settings-tokens-search :is(input, textarea)").fill("nothing")
+    expect(page.locator("#settings-tokens-list")).to_have_text(texts.NONE_FOUND)
+    assert serious(page) == []

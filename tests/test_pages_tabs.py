@@ -68,9 +68,13 @@ def opened(context: BrowserContext, url: str) -> list[Page]:
     return pages
 
 
-def judge(page: Page, prompt: str) -> None:
-    """Ask, read both answers, vote."""
+def judge(page: Page, prompt: str, *, anew: bool = False) -> None:
+    """Ask, read both answers, vote; `anew`: where the tab before has voted."""
     page.bring_to_front()
+    if anew:
+        expect(page.locator("#vote-saved")).to_be_visible()
+        page.locator("#compare-new").click()
+        expect(page.locator("#vote-saved")).to_be_hidden()
     page.locator(BOX).fill(prompt)
     page.locator(BOX).press("Enter")
     expect(page.locator("#pane-left .asked")).to_have_text(prompt)
@@ -82,7 +86,9 @@ def judge(page: Page, prompt: str) -> None:
 
 
 @pytest.mark.browser
-def test_the_tenth_tab_of_a_browser_asks_and_votes_and_so_does_an_old_one(tmp_path: Path) -> None:
+def test_the_tenth_tab_of_a_browser_asks_and_votes_so_does_an_old_one_and_both_stay_over_a_reload(
+    tmp_path: Path,
+) -> None:
     room, held = Room(tmp_path), Held()
     room.adapter()
     with served(room, around=held.around) as url, chromium() as browser:
@@ -96,7 +102,51 @@ def test_the_tenth_tab_of_a_browser_asks_and_votes_and_so_does_an_old_one(tmp_pa
             seen.append(held.now())
             tabs[0].wait_for_timeout(50)
         assert [] in seen
+        for tab, prompt in ((tabs[-1], "What does the Aged Gouda cost?"), (tabs[1], "Is the rye bread sliced?")):
+            tab.reload()
+            expect(tab.locator("#pane-left .asked")).to_have_text(prompt)
         context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.soak
+def test_a_reload_brings_back_what_stood_in_this_tab_and_a_new_tab_begins_where_the_last_one_was(
+    tmp_path: Path,
+) -> None:
+    room = Room(tmp_path)
+    room.adapter()
+    with served(room) as url, chromium() as browser:
+        context = browser.new_context()
+        empty, tabs = context.new_page(), {}
+        empty.goto(url)
+        expect(empty.locator("#compare-offers .chip").first).to_be_visible()
+        for prompt in ("What does the Aged Gouda cost?", "Is the rye bread sliced?"):
+            tabs[prompt] = context.new_page()
+            tabs[prompt].goto(url)
+            judge(tabs[prompt], prompt, anew=len(tabs) > 1)
+            chat(tabs[prompt], f"In a chat: {prompt}", anew=len(tabs) > 1)
+        for prompt, page in tabs.items():
+            page.reload()
+            expect(page.locator("#pane-left .asked")).to_have_text(prompt)
+            page.get_by_role("tab", name="Chat").click()
+            expect(page.locator("#chat-live .asked")).to_have_text(f"In a chat: {prompt}")
+        empty.reload()
+        expect(empty.locator("#compare-offers .chip").first).to_be_visible()
+        assert "rye bread" not in empty.locator("#panes").inner_text()
+        context.close()
+
+
+def chat(page: Page, prompt: str, *, anew: bool) -> None:
+    """Ask on Chat; `anew`: where the tab before has asked something."""
+    page.get_by_role("tab", name="Chat").click()
+    if anew:
+        expect(page.locator("#chat-live .asked")).to_be_visible()
+        page.locator("#chat-new").click()
+    expect(page.locator("#chat-live .empty")).to_be_visible()
+    page.locator("#chat-prompt textarea").fill(prompt)
+    page.locator("#chat-prompt textarea").press("Enter")
+    expect(page.locator("#chat-live .asked")).to_have_text(prompt)
+    expect(page.locator("#chat-live [aria-busy=false] .reply")).to_be_visible()
 
 
 # -- what gradio keeps for a page --

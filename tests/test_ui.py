@@ -1,9 +1,12 @@
 """The pages as a whole, without a browser: what is laid out, and what of it is reachable."""
 
+import ast
 import importlib
 import inspect
+import re
 import sys
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -12,7 +15,7 @@ import pytest
 
 from ftchat import ui
 from ftchat.parts import Parts
-from ftchat.ui.elements import NOWHERE, conversation_of
+from ftchat.ui.elements import NOWHERE, id_in
 
 # What tests, keys and a person's own style sheet may rely on.
 ELEMENTS = {
@@ -81,8 +84,8 @@ def test_what_is_sent_many_times_a_second_is_nothing_but_text(blocks: gr.Blocks)
 
 @pytest.mark.parametrize("stored", [None, "", NOWHERE, 7, {"a": 1}])
 def test_a_browser_that_remembers_nothing_begins_anew(stored: object) -> None:
-    assert conversation_of(stored) is None
-    assert conversation_of("c_1") == "c_1"
+    assert id_in(stored) is None
+    assert id_in("t_1") == "t_1"
 
 
 def test_what_a_component_takes_is_worked_out_once_and_is_what_it_takes(blocks: gr.Blocks) -> None:
@@ -101,3 +104,12 @@ def test_matplotlib_is_not_looked_for_at_each_event(blocks: gr.Blocks) -> None:
     with pytest.raises(ImportError):
         importlib.import_module("matplotlib")
     assert sys.modules["matplotlib"] is None
+
+
+def test_english_words_stand_in_the_texts_alone() -> None:
+    """Between tags, and in what is read out: what a view writes there itself nobody could translate."""
+    words = re.compile(r"""(?:aria-label|title|placeholder|alt)="[A-Za-z]|>[A-Za-z]{2,}[ .,:<]""")
+    views = [path for path in Path(ui.__file__).parent.glob("*.py") if not path.name.startswith("texts")]
+    found = [(path.name, node) for path in views for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    texts = [(name, str(node.value)) for name, node in found if isinstance(node, ast.Constant)]
+    assert [(name, text) for name, text in texts if "<" in text and words.search(text)] == []

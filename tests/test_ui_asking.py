@@ -66,7 +66,7 @@ async def last(views: AsyncIterator[Any]) -> Any:
 
 
 async def asked(compare: ComparePage, room: Room, prompt: str, shown: str = NOWHERE) -> Updates:
-    updates = await compare.ask(HERE, "", prompt, shown, NOWHERE, "", "", True)
+    updates = await compare.ask(HERE, "", prompt, shown, "", "", True)
     await room.done(updates[compare.turn], ME)
     return cast(Updates, updates)
 
@@ -86,7 +86,7 @@ async def test_a_suggestion_puts_the_comparison_before_away_with_its_panel(room:
     assert voted[compare.after.box]["visible"]
     offered = compare.offer(click("offer", "What does the brie cost?"), HERE)
     assert offered[compare.prompt]["value"] == "What does the brie cost?"
-    assert (offered[compare.turn], offered[compare.conversation]) == (NOWHERE, NOWHERE)
+    assert (offered[compare.turn], offered[compare.kept]) == (NOWHERE, NOWHERE)
     assert offered[compare.votes].count("disabled") == 4
     assert "What does the gouda cost?" not in str([offered[pane] for pane in compare.panes.values()])
     assert (offered[compare.after.box]["visible"], offered[compare.after.comment]) == (False, "")
@@ -185,6 +185,32 @@ async def test_a_rewriting_goes_into_the_field_that_it_was_asked_for_as_long_as_
     assert [texts.REWRITTEN_ELSEWHERE in updates[editor.said] for updates in late] == [True, True]
 
 
+async def test_what_is_said_about_one_answer_of_a_long_chat_sends_that_part_of_it_alone(
+    room: Room, chat: ChatPage
+) -> None:
+    leaf = NOWHERE
+    for n in range(30):
+        leaf = await answered(chat, room, f"Question {n}?", leaf)
+    path = room.store.tree.path(room.store.turns.get(leaf).conversation)
+    first, newest = (room.store.turns.get(turn).replies[0].id for turn in (path[0], leaf))
+    said = chat.said
+
+    async def after(act: str, value: str) -> Updates:
+        return cast(Updates, await chat.act(leaf, *HOW[1:], HERE, click(act, value)))
+
+    up = await after("up", newest)
+    assert set(up) == {said.live, chat.notice}
+    assert len(up[said.live]) < 5_000 < len(said.view(ME, leaf)[said.past])
+    assert up[said.live] == said.view(ME, leaf)[said.live] != (await after("up", newest))[said.live]
+    down = await after("down", first)
+    assert (set(down), down[said.past]) == ({said.past, chat.notice}, said.view(ME, leaf)[said.past])
+    kept = room.judging.correct(ME, first, "It is EUR 12.")
+    assert "EUR 12" not in (await after("uncorrect", kept))[said.past]
+    later = await answered(chat, room, "Of another tab?", leaf)
+    assert set(await after("up", newest)) == {said.past, said.live, chat.notice}
+    assert later in said.view(ME, leaf)[said.live]
+
+
 # -- a page that the app forgot --
 
 
@@ -192,8 +218,8 @@ async def test_an_opened_page_says_what_stands_on_it_also_when_nothing_does(
     compare: ComparePage, chat: ChatPage
 ) -> None:
     assert chat.resume(NOWHERE, HERE)[chat.turn] == NOWHERE
-    for conversation in (NOWHERE, "c_of_another_home"):
-        assert (await last(compare.resume(conversation, NOWHERE, HERE)))[compare.turn] == NOWHERE
+    for kept in (NOWHERE, "t_of_another_home"):
+        assert (await last(compare.resume(kept, NOWHERE, HERE)))[compare.turn] == NOWHERE
 
 
 async def test_what_is_clicked_on_a_forgotten_chat_is_refused_and_nothing_is_stored(room: Room, chat: ChatPage) -> None:
@@ -218,13 +244,13 @@ async def test_what_is_clicked_on_a_forgotten_comparison_is_refused_and_nothing_
     room: Room, compare: ComparePage
 ) -> None:
     updates = await asked(compare, room, "What does it cost?")
-    turn, conversation = updates[compare.turn], updates[compare.conversation]
+    turn = updates[compare.turn]
     await compare.vote(turn, click("left"), HERE)
     room.reason = "The engine is starting."  # nor is anything kept for later
     session = await room.sessions.create(ME, ["One?"])
     reply, before, after = room.store.turns.get(turn).replies[0].id, stored(room), compare.after
     clicks: list[Callable[[], Any]] = [
-        lambda: compare.ask(HERE, "", "And the brie?", "", conversation, "", "", True),
+        lambda: compare.ask(HERE, "", "And the brie?", "", "", "", True),
         lambda: compare.vote("", click("left"), HERE),
         lambda: compare.ask_again("", HERE),
         lambda: after.say("", HERE, click("up", reply)),

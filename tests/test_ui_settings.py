@@ -44,7 +44,7 @@ def request_(room: Room) -> gr.Request:
 
 async def press(page: SettingsPage, request: gr.Request, act: str, value: str = "", *filled: str) -> dict[Any, Any]:
     clicked: Any = SimpleNamespace(act=act, value=value, filled=list(filled))
-    return await page.act(clicked, request)
+    return await page.act("", "", "", "", clicked, request)
 
 
 async def test_an_invitation_is_a_link_that_is_shown_once_and_lets_somebody_in(
@@ -55,7 +55,7 @@ async def test_an_invitation_is_a_link_that_is_shown_once_and_lets_somebody_in(
     assert found is not None
     room.accounts.join(found[1], "bob", PASSWORD)
     assert [(user.name, user.role) for user in room.accounts.users()] == [("ann", "admin"), ("bob", "reviewer")]
-    assert page.open(request_)[page.made] == ""
+    assert page.open("", "", "", "", request_)[page.made] == ""
     told = await press(page, request_, "invite", "", "rater")
     await press(page, request_, "uninvite", room.accounts.invitations()[0].id)
     assert room.accounts.invitations() == []
@@ -85,7 +85,7 @@ async def test_a_token_is_shown_once_and_can_be_taken_back(
     assert secret is not None
     (token,) = room.accounts.tokens()
     assert (token.name, token.role) == ("nightly export", "reviewer")
-    assert secret[1] not in str(page.open(request_))
+    assert secret[1] not in str(page.open("", "", "", "", request_))
     await press(page, request_, "revoke", token.id)
     assert room.accounts.tokens()[0].revoked
     assert "There is nothing called" in (await press(page, request_, "format"))[page.notice]

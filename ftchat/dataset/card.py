@@ -5,7 +5,7 @@ It reads a store and writes nothing. What it shows of personal data is where it 
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -98,9 +98,9 @@ def card(store: Store, *, trained: set[str], exam_groups: int) -> Card:
     )
 
 
-def became(store: Store) -> list[Became]:
-    """Each piece of approved feedback and what it becomes, by id."""
-    found = gathered(store)
+def became(store: Store, *, groups: Collection[str] | None = None) -> list[Became]:
+    """Each piece of approved feedback and what it becomes, by id; with `groups`, in these, and without a weight."""
+    found = gathered(store, groups=groups)
     kinds: dict[str, dict[str, None]] = {}
     for hint in _personal(found.rows):
         kinds.setdefault(hint["row"], {})[hint["kind"]] = None
@@ -109,7 +109,7 @@ def became(store: Store) -> list[Became]:
             id=row.id,
             role=row.role,
             split=row.split,
-            weight=row.weight,
+            weight=row.weight if groups is None else None,
             rater=row.rater,
             personal=tuple(kinds.get(row.id, {})),
         )

@@ -1,6 +1,6 @@
 """The feedback of a store as rows, and as what was dropped and why. It reads; it knows no files."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from ftchat.dataset.candidates import Dropped, candidates
@@ -22,9 +22,10 @@ def rows(store: Store) -> list[Row]:
     return list(gathered(store).rows)
 
 
-def gathered(store: Store) -> Gathered:
-    """All approved feedback, by the rules of `candidates` and `settling`."""
-    lessons = store.lessons.approved()
+def gathered(store: Store, *, groups: Collection[str] | None = None) -> Gathered:
+    """All approved feedback, by the rules of `candidates` and `settling`; with `groups`, of these alone: nothing is
+    compared across groups but how much a person gave, so that weights mean nothing then."""
+    lessons = store.lessons.approved(groups=groups)
     found: list[Row] = []
     dropped: list[Dropped] = []
     for lesson in lessons:

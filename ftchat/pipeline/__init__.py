@@ -85,6 +85,7 @@ class Pipeline:
         self._course: Course | None = None
         self._card: tuple[object, Card] | None = None
         self._making_card = threading.Lock()
+        self._metrics = progress.Metrics()
 
     # -- what people press --
 
@@ -175,7 +176,8 @@ class Pipeline:
     def seen(self, run: str) -> RunSeen:
         """A run with its curves, samples and words; while its adapter is put to the vote, with where that stands."""
         found = self._store.training.run(run)
-        return progress.see(found, self._means.folder / "runs" / run, trial=self.trial(found.adapter))
+        folder = self._means.folder / "runs" / run
+        return progress.see(found, folder, metrics=self._metrics, trial=self.trial(found.adapter))
 
     def trial(self, adapter: str | None) -> Trial | None:
         """Where the votes on an adapter stand, while they decide about it."""

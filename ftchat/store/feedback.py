@@ -7,6 +7,7 @@ its first feedback is approved.
 import json
 import re
 import sqlite3
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from ftchat.errors import Conflict, NotFound
@@ -35,6 +36,13 @@ SELECT s.id, s.kind, s.status, s.rater, COALESCE(v.turn, r.turn) AS turn, r.id A
   JOIN turns t ON t.id = COALESCE(v.turn, r.turn) JOIN conversations c ON c.id = t.conversation
   LEFT JOIN groups ON groups.key = c.group_key
 """
+_IN_GROUPS = """
+WITH asked AS (SELECT t.id FROM json_each(:groups) one JOIN conversations c ON c.group_key = one.value
+                 JOIN turns t ON t.conversation = c.id),
+  answered AS (SELECT r.id FROM asked JOIN replies r ON r.turn = asked.id)
+SELECT v.id FROM asked JOIN votes v ON v.turn = asked.id
+UNION ALL SELECT g.id FROM answered JOIN ratings g ON g.reply = answered.id
+UNION ALL SELECT k.id FROM answered JOIN corrections k ON k.reply = answered.id"""
 _VOTED = f"SELECT 1 AS yes FROM votes WHERE turn = :t AND {_LIVE.format('votes')}"
 _TURN_OF: dict[Kind, str] = {
     "vote": "SELECT turn FROM votes WHERE id = :i",
@@ -197,12 +205,15 @@ class FeedbackLog:
             values = {"ordinal": ordinal, "key": found["key"], "split": split_of(ordinal), "created_at": now()}
             self._store.insert("groups", values)
 
-    def all(self, *, status: Status | None = None, kind: Kind | None = None) -> list[Feedback]:
-        """Feedback that stands, oldest first."""
-        wanted = {"s.status = :s": status, "s.kind = :k": kind}
+    def all(
+        self, *, status: Status | None = None, kind: Kind | None = None, groups: Collection[str] | None = None
+    ) -> list[Feedback]:
+        """Feedback that stands, oldest first; with `groups`, what was given in these."""
+        wanted = {"s.status = :s": status, "s.kind = :k": kind, f"s.id IN ({_IN_GROUPS})": groups}
         where = " AND ".join(sql for sql, value in wanted.items() if value is not None)
         sql = f"{_ALL} WHERE {where or '1'} ORDER BY {_IN_TIME}"
-        return [Feedback(**row) for row in self._store.rows(sql, {"s": status, "k": kind})]
+        asked = {"s": status, "k": kind, "groups": json.dumps(list(groups or ()))}
+        return [Feedback(**row) for row in self._store.rows(sql, asked)]
 
     def page(
         self,

@@ -6,7 +6,7 @@ an export shows. It returns records. It does not know what a piece of feedback t
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,9 +49,10 @@ class LessonLog:
         """Over an open store."""
         self._store = store
 
-    def approved(self) -> list[Lesson]:
-        """All feedback that is approved, oldest first."""
-        feedback = [given for given in self._store.feedback.all(status="approved") if given.split is not None]
+    def approved(self, *, groups: Collection[str] | None = None) -> list[Lesson]:
+        """All feedback that is approved, oldest first; with `groups`, what was given in these."""
+        found = self._store.feedback.all(status="approved", groups=groups)
+        feedback = [given for given in found if given.split is not None]
         talks = _Talks(self._store, feedback)
         return [talks.lesson(given) for given in feedback]
 

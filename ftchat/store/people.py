@@ -66,9 +66,12 @@ class People:
 
     # -- users --
 
-    def users(self) -> list[User]:
-        """Everyone, by name."""
-        return [_user(row) for row in self._store.rows("SELECT * FROM users ORDER BY name")]
+    def users(self, *, search: str = "", after: str = "", limit: int = -1) -> list[User]:
+        """Everyone, by name; with `search`, whose name or role has it; with `after`, who comes after that name."""
+        sql = """SELECT * FROM users WHERE name > :after AND (instr(name, :s) OR instr(role, :s))
+                 ORDER BY name LIMIT :n"""
+        rows = self._store.rows(sql, {"after": after, "s": search.strip().casefold(), "n": limit})
+        return [_user(row) for row in rows]
 
     def user(self, name: str) -> User | None:
         """One of them."""
@@ -126,9 +129,13 @@ class People:
         self._store.insert("tokens", row)
         return next(token for token in self.tokens() if token.id == row["id"])
 
-    def tokens(self) -> list[Token]:
-        """Every token, newest first."""
-        rows = self._store.rows("SELECT * FROM tokens ORDER BY id DESC")
+    def tokens(self, *, search: str = "", before: str = "", limit: int = -1, works: bool = False) -> list[Token]:
+        """Every token, newest first; with `search`, so called or of such a user; with `before`, older than that one;
+        with `works`, those that are not revoked."""
+        sql = """SELECT * FROM tokens WHERE (:before = '' OR id < :before) AND (NOT :works OR revoked = 0)
+                 AND (instr(lower(name), :s) OR instr(user, :s)) ORDER BY id DESC LIMIT :n"""
+        asked = {"before": before, "works": works, "s": search.strip().casefold(), "n": limit}
+        rows = self._store.rows(sql, asked)
         return [Token(**_but(row, "digest", "revoked"), revoked=bool(row["revoked"])) for row in rows]
 
     def token(self, digest: str) -> Entry | None:

@@ -111,9 +111,12 @@ class TrainingLog:
             raise NotFound("There is no such run.")
         return row
 
-    def runs(self, *, limit: int = 50) -> list[Run]:
-        """Newest first."""
-        return [_run(r) for r in self._store.rows("SELECT * FROM runs ORDER BY id DESC LIMIT :n", {"n": limit})]
+    def runs(self, *, limit: int = 50, search: str = "", before: str = "") -> list[Run]:
+        """Newest first; with `search`, of a person or with an adapter so called; with `before`, older than that one."""
+        sql = """SELECT * FROM runs WHERE (:before = '' OR id < :before)
+            AND (instr(lower(by), :s) OR instr(lower(COALESCE(adapter, '')), :s)) ORDER BY id DESC LIMIT :n"""
+        rows = self._store.rows(sql, {"n": limit, "before": before, "s": search.strip().lower()})
+        return [_run(row) for row in rows]
 
     def unfinished(self) -> str | None:
         """The id of the run that is on, if any."""
@@ -205,11 +208,18 @@ class TrainingLog:
         """Adapters that somebody deleted."""
         return {row["name"] for row in self._store.rows("SELECT name FROM deleted_adapters")}
 
-    def adapters(self, base: str | None = None) -> list[Adapter]:
-        """Newest first; with `base`, those made for it."""
-        sql = f"SELECT * FROM adapters WHERE (:b IS NULL OR base = :b) AND {_THERE} ORDER BY number DESC, name"
+    def adapters(
+        self, base: str | None = None, *, search: str = "", before: str = "", limit: int = -1
+    ) -> list[Adapter]:
+        """Newest first; with `base`, those made for it; with `search`, those so called or in such a state; with
+        `before`, those that come after that one."""
+        sql = f"""SELECT * FROM adapters WHERE (:b IS NULL OR base = :b) AND {_THERE}
+            AND (instr(lower(name), :s) OR instr(state, :s))
+            AND (:before = '' OR (-number, name) > (SELECT -number, name FROM adapters WHERE name = :before))
+            ORDER BY number DESC, name LIMIT :n"""
         marks = self._store.lineage.marks()
-        return [_adapter(row, marks.get(row["name"], ())) for row in self._store.rows(sql, {"b": base})]
+        rows = self._store.rows(sql, {"b": base, "s": search.strip().lower(), "before": before, "n": limit})
+        return [_adapter(row, marks.get(row["name"], ())) for row in rows]
 
     def champion(self, base: str) -> str:
         """The contestant in service for this base."""

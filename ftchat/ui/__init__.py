@@ -13,7 +13,7 @@ from starlette.routing import Mount
 
 from ftchat.parts import Parts
 from ftchat.records import Person
-from ftchat.ui import once, texts, theme, views
+from ftchat.ui import once, refusals, texts, theme, views
 from ftchat.ui.chat import ChatPage
 from ftchat.ui.compare import ComparePage
 from ftchat.ui.doors import Doors, tab
@@ -78,6 +78,7 @@ def build(parts: Parts) -> gr.Blocks:
         pages.settings.wire(each["settings"])
         _wire_together(parts, blocks, strip=strip, pages=pages, doors=Doors(parts, tabs, each))
         _wire_duels(parts, pages, tabs)
+    refusals.tell_of(blocks)
     once.remember(blocks)
     blocks.max_threads = MOST_EVENTS  # before queue(): mounting has no parameter for it
     blocks.queue(default_concurrency_limit=None, api_open=False, status_update_rate=_TELL_WAITING_S)
@@ -96,8 +97,7 @@ def _wire_together(parts: Parts, blocks: gr.Blocks, *, strip: Strip, pages: _Pag
         compare.waits,
         chat.waits,
         *pages.train.outputs(),
-        pages.models.list,
-        pages.models.way_in,
+        *pages.models.outputs(),
         pages.leaderboard.board,
     ]
     fresh = (doors.view, waits, pages.train.view, pages.models.view, pages.leaderboard.view)
@@ -122,7 +122,8 @@ def _wire_duels(parts: Parts, pages: _Pages, tabs: gr.Tabs) -> None:
         return duel(str(clicked.value), request) if clicked.act == "compare" else gr.skip()
 
     pages.train.compare.click(compare_blind, None, told, **STREAM)
-    pages.models.list.click(compare_chosen, None, told, **STREAM)
+    for adapters in pages.models.lists():
+        adapters.click(compare_chosen, None, told, **STREAM)
 
 
 def mount(app: fastapi.FastAPI, parts: Parts) -> None:

@@ -22,11 +22,12 @@ from ftchat.ui.elements import (
     NOWHERE,
     STREAM,
     Updates,
-    conversation_of,
     focus,
     html,
+    id_in,
     page_of,
     place,
+    recalled,
     remembered,
     then_skip,
     there,
@@ -50,7 +51,7 @@ class ChatPage:
         self._watchers = Watchers()
         self.turn = gr.State("")  # the last one of the path on show
         self.watch = gr.State("")  # changes when the turn is to be watched, from now on or again
-        self.conversation = remembered("ftchat-chat")
+        self.kept = remembered("ftchat-chat")  # the same, over a reload
         with gr.Row(elem_id="chat-columns"):
             with gr.Column(scale=1, min_width=200, elem_id="chat-side"):
                 self.new = gr.Button(texts.NEW_CONVERSATION, elem_id="chat-new", size="sm")
@@ -66,7 +67,7 @@ class ChatPage:
 
     def wire(self, blocks: gr.Blocks) -> None:
         """Which event calls what; called outside of the tabs."""
-        place(self.conversation)
+        place(self.kept)
         follow = {**STREAM, "concurrency_id": "chat-follow", "trigger_mode": "multiple"}
         self.watch.change(self.follow, [self.turn, self.watch], [self.said.live], **follow, **AS_IT_IS)
         opened = self._opens()
@@ -75,17 +76,17 @@ class ChatPage:
         self.row.wire(self.ask, asked=asked, told=opened, watch=self.watch, watchers=self._watchers)
         offer = self.offers.click(self.offer, None, [self.prompt, self.turn], **AT_ONCE)
         offer.then(**self.row.sending)
-        self.history.wire(self.conversation, opening=self.open, outputs=told)
+        self.history.wire(self.turn, opening=self.open, outputs=told)
         self.new.click(None, js=focus("#chat-prompt textarea"))
         self.new.click(self.begin, None, told, **STREAM)
         self.row.stop.click(self.end, [self.turn], [self.notice], **AT_ONCE)
         resumed = [*told, *self._asking(), self.how.temperature, self.how.top_p, self.how.most]
-        blocks.load(self.resume, [self.conversation], resumed, **STREAM)
+        blocks.load(self.resume, [self.kept], resumed, js=recalled(self.kept), **STREAM)
         self._wire_acts(told)
 
     def _opens(self) -> list[Any]:
         """What opening a conversation writes, but for the row of the prompt."""
-        states = [self.turn, self.watch, self.conversation, self.offers]
+        states = [self.turn, self.watch, self.kept, self.offers]
         return [*states, *self.said.outputs(), *self.history.outputs()]
 
     def _asking(self) -> list[Any]:
@@ -144,7 +145,7 @@ class ChatPage:
                 self._watchers.done(page_of(request), watch)
 
     async def _followed(self, turn: str, who: Person, wanted: Callable[[], bool]) -> AsyncIterator[Any]:
-        if not conversation_of(turn):
+        if not id_in(turn):
             return
         chat = self._parts.chat
         async for seen in watched(lambda: chat.seen(who, turn), wanted=wanted, every_s=lambda: self._watchers.every_s):
@@ -162,9 +163,8 @@ class ChatPage:
 
     def _opened(self, who: Person, leaf: str) -> Updates:
         """A path on the page, ready for the next question."""
-        conversation = self._parts.chat.seen(who, leaf).conversation if leaf else None
-        updates = {**self.said.view(who, leaf), **self.said.put_away(), **self.history.newest(who, conversation)}
-        updates |= {self.conversation: conversation or NOWHERE, self.turn: leaf or NOWHERE, self.notice: ""}
+        updates = {**self.said.view(who, leaf), **self.said.put_away(), **self.history.newest(who, leaf)}
+        updates |= {self.kept: leaf or NOWHERE, self.turn: leaf or NOWHERE, self.notice: ""}
         return updates | {self.offers: "" if leaf else self.offered(who)}
 
     def _to(self, who: Person, leaf: str, request: gr.Request) -> Updates:
@@ -186,26 +186,26 @@ class ChatPage:
             return ""
         return views.suggestions(random.sample(sample_prompts(), _OFFERED))
 
-    def open(self, search: str, conversation: str, request: gr.Request, clicked: gr.EventData) -> Updates:
+    def open(self, search: str, turn: str, request: gr.Request, clicked: gr.EventData) -> Updates:
         """A conversation from the history, or another page of it."""
+        who, value = self._parts.person(request), str(clicked.value)
         if str(clicked.act) == "open":
-            return self._open(str(clicked.value), request)
-        before, who = str(clicked.value) or None, self._parts.person(request)
-        page = self.history.page(who, conversation_of(conversation), search=search, before=before)
-        return {self.history.list: page}
+            return self._to(who, self._end(self._parts.chat.path, who, value), request)
+        return {self.history.list: self.history.page(who, turn, search=search, before=value or None)}
 
-    def _open(self, conversation: str | None, request: gr.Request) -> Updates:
-        who = self._parts.person(request)
+    def _end(self, path: Callable[[Person, str], list[str]], who: Person, where: str | None) -> str:
+        """The last turn of a path, if it is there."""
         try:
-            turns = self._parts.chat.path(who, conversation) if conversation else []
+            return path(who, where)[-1] if where else ""
         except FtchatError:  # another home, or somebody else's: begin anew
-            turns = []
-        return self._to(who, turns[-1] if turns else "", request)
+            return ""
 
-    def resume(self, conversation: str, request: gr.Request) -> Updates:
-        """After a reload: this browser's conversation and the history."""
-        may_ask = self._parts.person(request).is_at_least("rater")
-        updates = {**self._open(conversation_of(conversation), request), **self.how.defaults()}
+    def resume(self, kept: str, request: gr.Request) -> Updates:
+        """After a reload: where this browser tab was, and the history."""
+        who = self._parts.person(request)
+        may_ask = who.is_at_least("rater")
+        leaf = self._end(self._parts.chat.path_through, who, id_in(kept))
+        updates = {**self._to(who, leaf, request), **self.how.defaults()}
         said = {} if may_ask else {self.notice: views.notice(texts.VIEWERS_READ)}
         return {**updates, **said, **visible(*self._asking(), shown=may_ask)}
 
@@ -220,9 +220,11 @@ class ChatPage:
         most: float,
         request: gr.Request,
         clicked: gr.EventData,
-    ) -> Updates:
+    ) -> Any:
         """A button in the conversation."""
         act, value, said = str(clicked.act), str(clicked.value), self.said
+        if act == "similar":  # which `similar` hears
+            return gr.skip()
         try:
             who, leaf = self._parts.person(request, "rater"), there(leaf)
             if act in ("correct", "fix"):
@@ -234,15 +236,14 @@ class ChatPage:
             if act == "regenerate":
                 params = self.how.params(temperature, top_p, most)
                 return self._to(who, await said.regenerated(who, value, answerer, params), request)
-            said.judge(who, act, value)
-            return {**said.view(who, leaf), self.notice: ""}
+            return {**said.changed(who, leaf, said.judge(who, act, value)), self.notice: ""}
         except FtchatError as err:
             return {self.notice: views.notice(err.message, kind="bad")}
 
     def again(self, leaf: str, request: gr.Request) -> Any:
         """The conversation, after answers of it may have been corrected elsewhere."""
         who = self._parts.person(request)
-        return self.said.view(who, leaf) if conversation_of(leaf) else gr.skip()
+        return self.said.view(who, leaf) if id_in(leaf) else gr.skip()
 
     async def reword(
         self,
@@ -268,6 +269,7 @@ class ChatPage:
             who, leaf = self._parts.person(request, "rater"), there(leaf)
             kept = self.said.editor.keep(who, reply, text, by)
             after = self.said.put_away() | self.said.similar.offered(who, kept)
-            return {**self.said.view(who, leaf), **after, self.notice: ""}
+            turn, _ = self._parts.store.turns.turn_of(reply, owner=who.reads)
+            return {**self.said.changed(who, leaf, turn.id), **after, self.notice: ""}
         except FtchatError as err:
             return self.said.editor.refused(err)

@@ -11,7 +11,7 @@ from ftchat.records import BAD_REASONS, GOOD_REASONS, Conversation
 from ftchat.seen import LaneSeen, TurnSeen
 from ftchat.ui import texts
 from ftchat.ui.prose import plain
-from ftchat.ui.views import answer, button, chips, correction, figures, siblings, thumbs, trimmed
+from ftchat.ui.views import answer, chips, correction, figures, siblings, small_button, thumbs, trimmed
 
 _REASONS = {"up": GOOD_REASONS, "down": BAD_REASONS}
 
@@ -32,7 +32,7 @@ def _under_question(seen: TurnSeen) -> str:
     """Which of its versions this is, with a way to the others, and another wording."""
     if seen.writing:
         return ""
-    edit = button("edit", seen.turn, texts.EDIT)
+    edit = small_button("edit", seen.turn, texts.EDIT)
     return f'<div class="under question">{siblings(seen.siblings, seen.turn)}{edit}</div>'
 
 
@@ -41,9 +41,11 @@ def _under_reply(seen: TurnSeen, lane: LaneSeen) -> str:
     who = _who(lane)
     if lane.finish is None or not lane.contestant:
         return f'<div class="under">{who}</div>'
-    acts = "".join(button(act, lane.reply, words) for act, words in (("correct", texts.CORRECT), ("fix", texts.FIX)))
+    acts = "".join(
+        small_button(act, lane.reply, words) for act, words in (("correct", texts.CORRECT), ("fix", texts.FIX))
+    )
     judge = thumbs(lane) + acts if lane.text.strip() else ""
-    again = button("regenerate", seen.turn, texts.REGENERATE)
+    again = small_button("regenerate", seen.turn, texts.REGENERATE)
     return f'<div class="under">{who}{figures(lane)}<span class="acts">{judge}{again}</span></div>{_reasons(lane)}'
 
 
@@ -82,8 +84,8 @@ def history(conversations: Sequence[Conversation], *, current: str, more: bool =
         f"{_current(one.id == current)}>{plain(one.title)}</button>"
         for one in conversations
     )
-    older = button("older", conversations[-1].id, texts.CHAT_OLDER) if more else ""
-    newest = button("newest", "", texts.CHAT_NEWEST) if paged else ""
+    older = small_button("older", conversations[-1].id, texts.CHAT_OLDER) if more else ""
+    newest = small_button("newest", "", texts.CHAT_NEWEST) if paged else ""
     turning = f'<div class="under">{newest}{older}</div>' if older or newest else ""
     return f'<nav aria-label="{texts.HISTORY}" data-keep="history">{listed}</nav>{turning}'
 

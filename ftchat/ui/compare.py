@@ -24,11 +24,12 @@ from ftchat.ui.elements import (
     NOWHERE,
     STREAM,
     Updates,
-    conversation_of,
     focus,
     html,
+    id_in,
     page_of,
     place,
+    recalled,
     remembered,
     then_skip,
     there,
@@ -51,7 +52,7 @@ class ComparePage:
         self._watchers = Watchers()
         self.turn = gr.State("")
         self.watch = gr.State("")  # changes when the turn is to be watched, from now on or again
-        self.conversation = remembered("ftchat-compare")
+        self.kept = remembered("ftchat-compare")  # the same, over a reload
         self.banner = html(elem_id="compare-banner")
         self.session = RatingSession(parts)
         self.earlier = html(elem_id="compare-earlier")
@@ -84,26 +85,27 @@ class ComparePage:
 
     def wire(self, blocks: gr.Blocks) -> None:
         """Which event calls what; called outside of the tabs."""
-        place(self.conversation, self.session.id)
+        place(self.kept, self.session.id)
         follow = {**STREAM, "concurrency_id": "compare-follow", "trigger_mode": "multiple"}
         follow |= {"inputs": [self.turn, self.watch], "outputs": [*self._growing(), self.earlier]}
         followed = self.watch.change(self.follow, **follow, **AS_IT_IS)
         settled = followed.then(self.settle, [self.turn], self.after.outputs(), **AT_ONCE, **AS_IT_IS)
-        asked = [self.turn, self.conversation, *self.chosen.values(), self.blind]
-        told = [self.turn, self.watch, self.conversation, self.versions.box, self.after.gone]
+        asked = [self.turn, *self.chosen.values(), self.blind]
+        told = [self.turn, self.watch, self.kept, self.versions.box, self.after.gone]
         self.row.wire(self.ask, asked=asked, told=told, watch=self.watch, watchers=self._watchers)
-        states = [self.turn, self.watch, self.conversation, self.earlier, self.versions.box]
+        states = [self.turn, self.watch, self.kept, self.earlier, self.versions.box]
         self.begun = [*self._shown(), *states, self.prompt, *self.after.editing(), *self._around()]
         self.offers.click(self.offer, None, self.begun, **STREAM).then(**self.row.sending)
         self.choosing = [self.choose, *self.chosen.values(), self.blind]
         self.choose.expand(self.choices, None, list(self.chosen.values()), **AT_ONCE)
-        blocks.load(self.resume, [self.conversation, self.session.id], [*self.begun, self.banner], **STREAM)
+        where = [self.kept, self.session.id]
+        blocks.load(self.resume, where, [*self.begun, self.banner], js=recalled(*where), **STREAM)
         self.votes.click(self.vote, [self.turn], self._shown(), **AT_ONCE, **AS_IT_IS)
         self.after.wire(self.turn, self.notice, show=self.view, outputs=self._shown())
         self.after.again.click(self.ask_again, [self.turn], [self.watch, self.notice], **STREAM)
         there = [part for part in self.begun if part is not self.versions.box]
         self.versions.wire(self.turn, self.session.id, settled=settled, to=self.to, told=there)
-        self.past.wire(self.conversation, to=self.to, told=self.begun)
+        self.past.wire(self.turn, to=self.to, told=self.begun)
         self._wire_sessions()
 
     def _wire_sessions(self) -> None:
@@ -149,16 +151,14 @@ class ComparePage:
         """Ask both, or keep the question until it can be answered."""
         return await self.row.sent(self._ask, request, held, prompt, *rest)
 
-    async def _ask(
-        self, request: gr.Request, prompt: str, shown: str, conversation: str, left: str, right: str, blind: bool
-    ) -> Updates:
+    async def _ask(self, request: gr.Request, prompt: str, shown: str, left: str, right: str, blind: bool) -> Updates:
         chat, who = self._parts.chat, self._parts.person(request, "rater")
         names = contestants(left, right)
         # After what stands on the page, whatever was asked in other pages meanwhile.
-        where: dict[str, Any] = {"after": shown} if shown else {"conversation": conversation_of(conversation)}
+        where: dict[str, Any] = {"after": shown} if shown else {}
         turn = await chat.ask(who, prompt, mode="compare", contestants=names, blind=blind, **where)
         box = gr.update(value="", placeholder=texts.ASK_FOLLOW_UP)
-        updates = {self.turn: turn, self.conversation: chat.seen(who, turn).conversation, self.prompt: box}
+        updates = {self.turn: turn, self.kept: turn, self.prompt: box}
         updates |= {self.versions.box: "", self.after.gone: turn if shown else ""}
         return updates | {self.watch: self._watchers.renew(page_of(request))}
 
@@ -176,7 +176,7 @@ class ComparePage:
                 self._watchers.done(page_of(request), watch)
 
     async def _followed(self, turn: str, who: Person, wanted: Callable[[], bool]) -> AsyncIterator[Any]:
-        if not conversation_of(turn):
+        if not id_in(turn):
             return
         looks = watched(lambda: see(self._parts.chat, who, turn), wanted=wanted, every_s=lambda: self._watchers.every_s)
         earlier = self._before(who, turn)
@@ -185,7 +185,7 @@ class ComparePage:
 
     def settle(self, turn: str, request: gr.Request) -> Any:
         """When all is written: the panel of a turn whose names are known."""
-        scene = see(self._parts.chat, self._parts.person(request), turn) if conversation_of(turn) else None
+        scene = see(self._parts.chat, self._parts.person(request), turn) if id_in(turn) else None
         return self.after.view(scene) if scene and compare_views.revealed(scene.turn) else gr.skip()
 
     def _before(self, who: Person, turn: str) -> str:
@@ -220,7 +220,7 @@ class ComparePage:
         """A new conversation: empty panes, other suggestions."""
         watch = self._watchers.renew(page_of(request))
         updates = {**self.view(None), **self.after.left(), self.earlier: "", self.turn: NOWHERE, self.watch: watch}
-        updates |= {**self.row.free(placeholder=texts.ASK_BOTH), self.conversation: NOWHERE}  # what was written stays
+        updates |= {**self.row.free(placeholder=texts.ASK_BOTH), self.kept: NOWHERE}  # what was written stays
         updates |= {**self.session.none(), self.offers: self.offered(), self.versions.box: ""}
         return updates | visible(self.row.line, self.below, shown=True)
 
@@ -249,8 +249,8 @@ class ComparePage:
         return {**self.begin(request), **chosen, self.choose: gr.update(open=True), self.blind: True}
 
     @then_skip
-    async def resume(self, conversation: str, session: str, request: gr.Request) -> AsyncIterator[Updates]:
-        """After a reload: the session that is on, or the last turn of this browser's conversation."""
+    async def resume(self, kept: str, session: str, request: gr.Request) -> AsyncIterator[Updates]:
+        """After a reload: the session that is on, or the turn that stood in this browser tab."""
         who = self._parts.person(request)
         updates: Updates = {self.banner: self._banner(who), self.offers: self.offered()}
         if not who.is_at_least("rater"):
@@ -261,14 +261,17 @@ class ComparePage:
                 yield view
             return
         try:
-            where = conversation_of(conversation)
-            turns = self._parts.chat.path(who, where) if where else []
+            turn = self._compared(who, kept) if id_in(kept) else ""
         except FtchatError:  # another home, or somebody else's: begin anew
-            yield {**updates, self.conversation: NOWHERE, self.turn: NOWHERE}
+            yield {**updates, self.kept: NOWHERE, self.turn: NOWHERE}
             return
-        box = gr.update(placeholder=texts.ASK_FOLLOW_UP if turns else texts.ASK_BOTH)
-        turn, watch = self._compared(who, turns), self._watchers.renew(page_of(request))
-        yield {**updates, **self._there(who, turn), self.turn: turn or NOWHERE, self.prompt: box, self.watch: watch}
+        box = gr.update(placeholder=texts.ASK_FOLLOW_UP if turn else texts.ASK_BOTH)
+        where = {
+            self.turn: turn or NOWHERE,
+            self.kept: turn or NOWHERE,
+            self.watch: self._watchers.renew(page_of(request)),
+        }
+        yield {**updates, **self._there(who, turn), **where, self.prompt: box}
 
     def _there(self, who: Person, turn: str) -> Updates:
         """A turn that was judged, or not, before it came onto this page."""
@@ -277,20 +280,19 @@ class ComparePage:
 
     def to(self, who: Person, turn: str, request: gr.Request) -> Updates:
         """A turn of before, or another version of this one, ready for what is asked after it."""
-        turn = self._compared(who, [turn])
-        where = {self.turn: turn, self.conversation: self._parts.chat.seen(who, turn).conversation}
+        turn = self._compared(who, turn)
         box = gr.update(placeholder=texts.ASK_FOLLOW_UP, interactive=True)
-        return {**self.begin(request), **self._there(who, turn), **where, self.prompt: box}
+        return {**self.begin(request), **self._there(who, turn), self.turn: turn, self.kept: turn, self.prompt: box}
 
     def _banner(self, who: Person) -> str:
         status = self._parts.pipeline.status()
         return views.practice_banner(status) if who.is_at_least("rater") else views.notice(texts.VIEWERS_READ)
 
-    def _compared(self, who: Person, turns: list[str]) -> str:
-        """The last turn of a path; of one that was asked again, the comparison before it."""
-        seen = self._parts.chat.seen(who, turns[-1]) if turns else None
-        if seen is None or seen.mode == "compare":
-            return seen.turn if seen else ""
+    def _compared(self, who: Person, turn: str) -> str:
+        """A turn; of one that was asked again, the comparison before it."""
+        seen = self._parts.chat.seen(who, turn)
+        if seen.mode == "compare":
+            return seen.turn
         before = (self._parts.chat.seen(who, turn) for turn in reversed(seen.siblings[: seen.position - 1]))
         return next((turn.turn for turn in before if turn.mode == "compare"), seen.turn)
 

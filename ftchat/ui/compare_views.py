@@ -11,7 +11,7 @@ from ftchat.seen import LaneSeen, TurnSeen
 from ftchat.store.sessions import Item, Session
 from ftchat.ui import texts
 from ftchat.ui.prose import plain
-from ftchat.ui.views import answer, button, chips, correction, figures, lane_of, shortened, thumbs, trimmed
+from ftchat.ui.views import answer, chips, correction, figures, lane_of, shortened, small_button, thumbs, trimmed
 
 SIDES = {"left": "A", "right": "B"}
 _VOTES = {"left": texts.LEFT_BETTER, "right": texts.RIGHT_BETTER, "tie": texts.TIE, "both_bad": texts.BOTH_BAD}
@@ -48,10 +48,11 @@ def vote_bar(seen: TurnSeen | None) -> str:
 def _pane_frame(side: str, head: str, body: str, *, asked: str = "", mark: str = "", turn: str = "") -> str:
     keep = plain(f"pane-{side}-{turn}")
     busy = "true" if mark == " writing" else "false"
+    label = texts.ANSWER_TEXT.format(side=side)
     return (
-        f'<section class="pane side-{side.lower()}{mark}" aria-label="Answer {side}">'
+        f'<section class="pane side-{side.lower()}{mark}" aria-label="{texts.ANSWER.format(side=side)}">'
         f'<header><b class="side">{side}</b>{head}</header>{asked}'
-        f'<div class="scroll" data-keep="{keep}" tabindex="0" role="region" aria-label="Text of answer {side}">'
+        f'<div class="scroll" data-keep="{keep}" tabindex="0" role="region" aria-label="{label}">'
         f'<div class="said" aria-live="polite" aria-busy="{busy}">{body}</div></div></section>'
     )
 
@@ -170,7 +171,7 @@ def open_sessions(sessions: Sequence[Session]) -> str:
     waiting = [one for one in sessions if not one.done]
     if not waiting:
         return ""
-    listed = "".join(button("go-on", one.id, f"{plain(one.title)} {_done(one)}", kind="chip") for one in waiting)
+    listed = "".join(small_button("go-on", one.id, f"{plain(one.title)} {_done(one)}", kind="chip") for one in waiting)
     return f'<div class="suggestions"><span class="label">{texts.SESSION_OPEN}</span>{listed}</div>'
 
 

@@ -7,7 +7,7 @@ import gradio as gr
 from ftchat.errors import FtchatError
 from ftchat.parts import Parts
 from ftchat.ui import texts, views
-from ftchat.ui.elements import AT_ONCE, Updates, conversation_of
+from ftchat.ui.elements import AT_ONCE, Updates
 from ftchat.ui.history import History
 from ftchat.ui.versions import To
 
@@ -21,19 +21,18 @@ class Comparisons:
         with gr.Accordion(texts.COMPARISONS, open=False, elem_id="compare-past") as self.folded:
             self.history = History(parts, page="compare", mode="compare")
 
-    def wire(self, conversation: gr.BrowserState, *, to: To, told: list[Any]) -> None:
+    def wire(self, turn: gr.State, *, to: To, told: list[Any]) -> None:
         """Which event calls what; `to` gives what is `told`."""
         self._to = to
         shown = [*told, *self.history.outputs(), self.folded]
-        self.history.wire(conversation, opening=self.open, outputs=shown)
-        self.folded.expand(self.history.find, [self.history.search, conversation], [self.history.list], **AT_ONCE)
+        self.history.wire(turn, opening=self.open, outputs=shown)
+        self.folded.expand(self.history.find, [self.history.search, turn], [self.history.list], **AT_ONCE)
 
-    def open(self, search: str, conversation: str, request: gr.Request, clicked: gr.EventData) -> Updates:
+    def open(self, search: str, turn: str, request: gr.Request, clicked: gr.EventData) -> Updates:
         """A comparison from the list, or another page of it."""
         who, act, value = self._parts.person(request), str(clicked.act), str(clicked.value)
         if act != "open":
-            page = self.history.page(who, conversation_of(conversation), search=search, before=value or None)
-            return {self.history.list: page}
+            return {self.history.list: self.history.page(who, turn, search=search, before=value or None)}
         try:
             turns = self._parts.chat.path(who, value)
             return {**self._to(who, turns[-1], request), self.folded: gr.update(open=False)}

@@ -35,27 +35,43 @@ _CLICKED = """element.addEventListener('click', (event) => {
 });"""
 
 
-# No conversation, no turn. Gradio's BrowserState does not store what is empty; and a page whose turn is empty is one
-# that the app forgot, by a restart or after an hour asleep: each says what it shows as soon as it is opened.
+# No turn, no session. A page whose turn is empty is one that the app forgot, by a restart or after an hour asleep: each
+# says what it shows as soon as it is opened.
 NOWHERE = "-"
 
+# Gradio's BrowserState would be one for all tabs of a browser.
+_KEEPS = "watch('value', () => [sessionStorage, localStorage].forEach((kept) => kept.setItem('KEY', props.value)));"
 
-def remembered(storage_key: str) -> gr.BrowserState:
-    """The id of this browser's conversation; the secret is fixed, or a restart of the app would forget it.
 
-    It is to be placed outside of the tabs: what is in a tab that is not open yet is not read when a page loads.
+def remembered(key: str) -> gr.HTML:
+    """The id of what stands on a page, kept by the browser for each of its tabs; it shows nothing.
+
+    It is to be placed outside of the tabs: what is in a tab that is not open yet does not hear what it becomes.
     """
-    return gr.BrowserState(NOWHERE, storage_key=storage_key, secret="ftchat", render=False)
+    keeps = _KEEPS.replace("KEY", key)
+    return gr.HTML(
+        NOWHERE, elem_id=key, html_template="<i hidden></i>", js_on_load=keeps, apply_default_css=False, render=False
+    )
 
 
-def place(*states: gr.BrowserState) -> None:
+def place(*kept: gr.HTML) -> None:
     """Put what a browser remembers where the page is being built."""
-    for state in states:
-        state.render()  # type: ignore[no-untyped-call]
+    for one in kept:
+        one.render()  # type: ignore[no-untyped-call]
 
 
-def conversation_of(stored: Any) -> str | None:
-    """The conversation that a browser remembers, or the turn that a page does, if there is one."""
+def recalled(*kept: gr.HTML) -> str:
+    """JavaScript that gives what stood in this browser tab; a new one begins where the person was last."""
+    keys = [one.elem_id for one in kept]
+    return f"""() => {keys!r}.map((key) => {{
+        const found = sessionStorage.getItem(key) ?? localStorage.getItem(key) ?? {NOWHERE!r};
+        sessionStorage.setItem(key, found);
+        return found;
+    }})"""
+
+
+def id_in(stored: Any) -> str | None:
+    """The id that a page or a browser tab remembers, if there is one."""
     return stored if isinstance(stored, str) and stored not in ("", NOWHERE) else None
 
 

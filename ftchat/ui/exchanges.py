@@ -53,6 +53,15 @@ class Exchanges:
         past = chat_views.system(system) + chat_views.transcript(turns[:-1], acts=acts)
         return {self.past: past, self.live: chat_views.exchange(turns[-1], acts=acts)}
 
+    def changed(self, who: Person, leaf: str, turn: str) -> Updates:
+        """A path after something was said about one turn of it: a long conversation does not travel for a thumb on its
+        newest answer."""
+        if self._parts.chat.path_through(who, leaf)[-1:] != [leaf]:  # it was gone on with elsewhere
+            return self.view(who, leaf)
+        if turn != leaf:
+            return {self.past: self.view(who, leaf)[self.past]}
+        return {self.live: chat_views.exchange(self._parts.chat.seen(who, leaf), acts=who.is_at_least("rater"))}
+
     def put_away(self) -> Updates:
         """No field is open."""
         away = {**self.editor.closed(buttons=False), **visible(self.wording, shown=False), self.edited: ""}
@@ -60,8 +69,13 @@ class Exchanges:
 
     # -- what one button does --
 
-    def judge(self, who: Person, act: str, value: str) -> None:
-        """A thumb, a reason for it, or the way back from a correction."""
+    def judge(self, who: Person, act: str, value: str) -> str:
+        """A thumb, a reason for it, or the way back from a correction; the turn that it is about."""
+        store = self._parts.store
+        if act == "uncorrect":
+            turn = store.feedback.get(value).turn
+        else:
+            turn = store.turns.turn_of(value.partition("|")[0], owner=who.name)[0].id
         deeds: dict[str, Callable[[], Any]] = {
             "up": lambda: toggle_thumb(self._parts, who, value, "up"),
             "down": lambda: toggle_thumb(self._parts, who, value, "down"),
@@ -70,6 +84,7 @@ class Exchanges:
         }
         if act in deeds:
             deeds[act]()
+        return turn
 
     def _toggle_reason(self, who: Person, value: str) -> None:
         reply, _, reason = value.partition("|")

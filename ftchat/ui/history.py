@@ -8,7 +8,7 @@ import gradio as gr
 from ftchat.parts import Parts
 from ftchat.records import Mode, Person
 from ftchat.ui import chat_views, texts
-from ftchat.ui.elements import AT_ONCE, Updates, conversation_of, html
+from ftchat.ui.elements import AT_ONCE, Updates, html, id_in
 
 PAGE = 30
 
@@ -34,26 +34,27 @@ class History:
         """What `newest` writes."""
         return [self.search, self.list]
 
-    def wire(self, conversation: gr.BrowserState, *, opening: Callable[..., Any], outputs: list[Any]) -> None:
-        """Which event calls what; `opening` opens a conversation of the list, or turns its page."""
+    def wire(self, turn: gr.State, *, opening: Callable[..., Any], outputs: list[Any]) -> None:
+        """Which event calls what: `turn` is on the page; `opening` opens one of the list, or turns its page."""
         look = {**AT_ONCE, "trigger_mode": "always_last"}
-        self.search.change(self.find, [self.search, conversation], [self.list], **look)
-        self.list.click(opening, [self.search, conversation], outputs, **{**AT_ONCE, "queue": True})
+        self.search.change(self.find, [self.search, turn], [self.list], **look)
+        self.list.click(opening, [self.search, turn], outputs, **{**AT_ONCE, "queue": True})
 
-    def newest(self, who: Person, current: str | None) -> Updates:
+    def newest(self, who: Person, turn: str) -> Updates:
         """The newest conversations; what was searched for is done with."""
-        return {self.search: "", self.list: self.page(who, current)}
+        return {self.search: "", self.list: self.page(who, turn)}
 
-    def page(self, who: Person, current: str | None, *, search: str = "", before: str | None = None) -> str:
+    def page(self, who: Person, turn: str, *, search: str = "", before: str | None = None) -> str:
         """One page of the list; what is searched for may be the beginning of a word."""
         wanted = f"{search.strip()}*" if search.strip() else None
         log = self._parts.store.turns
+        current = log.get(turn, owner=who.reads).conversation if id_in(turn) else ""
         found = log.conversations(who.name, mode=self._mode, limit=PAGE + 1, search=wanted, before=before)
         if not found:
             return chat_views.no_history(searched=wanted is not None)
         more, paged = len(found) > PAGE, before is not None
-        return chat_views.history(found[:PAGE], current=current or "", more=more, paged=paged)
+        return chat_views.history(found[:PAGE], current=current, more=more, paged=paged)
 
-    def find(self, search: str, conversation: str, request: gr.Request) -> str:
+    def find(self, search: str, turn: str, request: gr.Request) -> str:
         """Conversations in which a question or a correction has these words."""
-        return self.page(self._parts.person(request), conversation_of(conversation), search=search)
+        return self.page(self._parts.person(request), turn, search=search)

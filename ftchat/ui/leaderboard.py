@@ -8,6 +8,7 @@ from ftchat.records import Person
 from ftchat.store import activity
 from ftchat.ui import leaderboard_views
 from ftchat.ui.elements import Updates, html
+from ftchat.ui.pieces import loading
 
 DAYS = 30
 
@@ -19,7 +20,7 @@ class LeaderboardPage:
         """Lay out the page in the Blocks that is open."""
         self._parts = parts
         self._kept: tuple[object, str] | None = None
-        self.board = html(elem_id="board")
+        self.board = html(loading(), elem_id="board")
 
     def view(self, who: Person) -> Updates:
         """The leaderboard as votes stand now; made anew only when something changed that is on it."""

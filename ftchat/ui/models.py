@@ -1,10 +1,12 @@
-"""The Models page: every adapter, where it stands, what it scored and what trained it; who is in service, and back.
+"""The Models page: the adapters, where each stands, what it scored and what trained it; who is in service, and back.
+
+The newest are kept fresh; all are searched and paged in the database.
 
 Everyone may look; what trained an adapter is for reviewers, deciding is for admins, as in the API.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -13,10 +15,13 @@ from ftchat.errors import BadInput, FtchatError
 from ftchat.parts import Parts
 from ftchat.records import BASE, Adapter, Person
 from ftchat.ui import models_views, texts, views
-from ftchat.ui.elements import AT_ONCE, STREAM, Updates, html, into_view, then_skip
+from ftchat.ui.elements import AT_ONCE, STREAM, Updates, html, into_view, then_skip, visible
 from ftchat.ui.models_views import Made, May
+from ftchat.ui.paged import Paged, turns
+from ftchat.ui.pieces import loading, nothing_found
 
 STEP = 15
+NEWEST = 10
 _LOOK_S = 1.5
 _GIVEN_UP = 20  # looks that brought nothing new
 
@@ -29,7 +34,17 @@ class ModelsPage:
         self._parts = parts
         self._kept: dict[str, tuple[object, str]] = {}  # by role
         self.notice = html(elem_id="models-notice")
-        self.list = html(elem_id="models-list", clicks=True)
+        self.list = html(loading(), elem_id="models-list", clicks=True)
+        with gr.Accordion(texts.ALL_ADAPTERS, open=False, visible=False, elem_id="models-all") as self.folded:
+            self.all = Paged[Adapter](
+                parts,
+                "models-all",
+                label=texts.FIND_ADAPTER,
+                least="viewer",
+                find=self._found,
+                key=lambda adapter: adapter.name,
+                show=self._shown,
+            )
         self.rows = html(elem_id="models-rows", clicks=True)
         self.progress = html(elem_id="models-progress")
         self.way_in = html(elem_id="models-import")
@@ -37,32 +52,54 @@ class ModelsPage:
     def wire(self, tab: gr.Tab) -> None:
         """Which event calls what."""
         tab.select(self.measured, None, [self.progress], **STREAM)
-        for part in (self.list, self.rows):
-            acted = part.click(self.act, None, [self.list, self.way_in, self.rows, self.notice], **AT_ONCE)
+        acts = [*self.outputs(), *self.all.outputs(), self.rows, self.notice]
+        for part in (*self.lists(), self.rows):
+            acted = part.click(self.act, self.all.given(), acts, **AT_ONCE)
             acted.then(None, js=into_view("#rows"))
+        self.folded.expand(self.all.look, [self.all.search], self.all.outputs(), **AT_ONCE)
+        self.all.wire()
+
+    def outputs(self) -> list[Any]:
+        """What `view` writes."""
+        return [self.list, self.folded, self.way_in]
+
+    def lists(self) -> tuple[gr.HTML, gr.HTML]:
+        """Where adapters stand with their buttons."""
+        return self.list, self.all.list
 
     # -- views --
 
     def view(self, who: Person) -> Updates:
-        """Every adapter as it stands; made anew only when one changed."""
-        service, log = self._parts.service, self._parts.store.training
-        adapters, champion = service.adapters(), service.champion()
+        """The newest adapters as they stand; made anew only when one changed."""
+        log = self._parts.store.training
+        adapters, champion = self._found("", "", NEWEST + 1), self._parts.service.champion()
         now = (adapters, champion, log.unfinished(), self._parts.store.feedback.newest())
         kept = self._kept.get(who.role)
         if kept is None or kept[0] != now:
-            kept = self._kept[who.role] = (now, self._listed(adapters, champion, who))
-        return {self.list: kept[1], self.way_in: models_views.taking_in() if who.is_at_least("admin") else ""}
+            kept = self._kept[who.role] = (now, self._newest(adapters[:NEWEST], champion, who))
+        way_in = models_views.taking_in() if who.is_at_least("admin") else ""
+        more = visible(self.folded, shown=len(adapters) > NEWEST)
+        return {self.list: kept[1], self.way_in: way_in, **more}
 
-    def _listed(self, adapters: list[Adapter], champion: str, who: Person) -> str:
-        reviews, decides = who.is_at_least("reviewer"), who.is_at_least("admin")
-        may = May(read_rows=reviews, download=reviews, decide=decides, compare=who.is_at_least("rater"))
+    def _newest(self, adapters: Sequence[Adapter], champion: str, who: Person) -> str:
         return models_views.page(
             [self._made(adapter) for adapter in adapters],
             champion=champion,
             base_name=self._parts.base.name,
-            may=may,
+            may=_may(who),
             back=champion != BASE,
         )
+
+    def _found(self, search: str, after: str, limit: int) -> list[Adapter]:
+        """Some of the adapters of this base."""
+        base = self._parts.base.fingerprint
+        return self._parts.store.training.adapters(base, search=search, before=after, limit=limit)
+
+    def _shown(self, who: Person, adapters: Sequence[Adapter], searched: bool) -> str:
+        if searched and not adapters:
+            return nothing_found()
+        made, champion = [self._made(adapter) for adapter in adapters], self._parts.service.champion()
+        return models_views.listed(made, champion=champion, may=_may(who))
 
     def _made(self, adapter: Adapter) -> Made:
         log = self._parts.store.training
@@ -87,7 +124,7 @@ class ModelsPage:
 
     # -- callbacks --
 
-    async def act(self, clicked: gr.EventData, request: gr.Request) -> Any:
+    async def act(self, search: str, at: str, clicked: gr.EventData, request: gr.Request) -> Any:
         """Whatever button was clicked, but for a comparison, which is on another page."""
         value, service = str(clicked.value or ""), self._parts.service
         try:
@@ -98,7 +135,7 @@ class ModelsPage:
                 return {self.rows: self._trained(name, after)}
             if clicked.act == "shut":
                 return {self.rows: ""}
-            if clicked.act == "compare":
+            if clicked.act == "compare" or turns(clicked):
                 return gr.skip()
             who = self._parts.person(request, "admin")
             await self._deed(who, clicked.act, value)
@@ -106,7 +143,8 @@ class ModelsPage:
             return {self.notice: views.notice(err.message, kind="bad")}
         said = texts.SERVING_BASE if service.champion() == BASE else texts.SERVING.format(name=service.champion())
         said = texts.DELETED.format(name=value) if clicked.act == "delete" else said
-        return {**self.view(who), self.notice: views.notice(said)}
+        now = await asyncio.to_thread(lambda: self.view(who) | self.all.shown(who, search, at))
+        return {**now, self.notice: views.notice(said)}
 
     @then_skip
     async def measured(self, request: gr.Request) -> AsyncIterator[Any]:
@@ -143,3 +181,8 @@ class ModelsPage:
         older = found[STEP - 1].feedback if len(found) > STEP else None
         counts = log.counts_of(name)
         return models_views.rows(name, found[:STEP], counts=counts, first=not after, older=older)
+
+
+def _may(who: Person) -> May:
+    reviews, decides = who.is_at_least("reviewer"), who.is_at_least("admin")
+    return May(read_rows=reviews, download=reviews, decide=decides, compare=who.is_at_least("rater"))

@@ -77,7 +77,7 @@ def progress(rows: int, found: Sequence[Standing], *, whole: bool) -> str:
 
 
 def page(made: Sequence[Made], *, champion: str, base_name: str, may: May, back: bool) -> str:
-    """Who is in service, then every adapter, newest first."""
+    """Who is in service, then the newest adapters."""
     title = texts.SERVING_BASE if champion == BASE else texts.SERVING.format(name=champion)
     hint = texts.SERVING_HINT.format(base=base_name)
     again = button("back", texts.ROLL_BACK_TO) if back and may.decide else ""
@@ -87,7 +87,12 @@ def page(made: Sequence[Made], *, champion: str, base_name: str, may: May, back:
     )
     if not made:
         return head + f'<section class="card">{empty(*texts.NO_ADAPTERS)}</section>'
-    return head + f'<div class="adapters">{"".join(_adapter(one, champion=champion, may=may) for one in made)}</div>'
+    return head + listed(made, champion=champion, may=may)
+
+
+def listed(made: Sequence[Made], *, champion: str, may: May) -> str:
+    """Adapters, a card for each."""
+    return f'<div class="adapters">{"".join(_adapter(one, champion=champion, may=may) for one in made)}</div>'
 
 
 def _adapter(made: Made, *, champion: str, may: May) -> str:

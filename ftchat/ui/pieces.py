@@ -5,6 +5,7 @@ It knows words and where a colour's name goes; it does not know gradio or record
 
 from datetime import datetime
 
+from ftchat.ui import texts
 from ftchat.ui.prose import plain
 
 
@@ -29,6 +30,16 @@ def button(
 def empty(title: str, hint: str) -> str:
     """What stands where nothing is yet, and what to do first."""
     return f'<div class="nothing"><p class="title">{plain(title)}</p><p>{plain(hint)}</p></div>'
+
+
+def loading() -> str:
+    """What stands where something is on its way."""
+    return f'<p class="hint loading" role="status">{texts.LOADING}</p>'
+
+
+def nothing_found() -> str:
+    """What stands where what is searched for would."""
+    return f'<p class="hint">{texts.NONE_FOUND}</p>'
 
 
 def time_of(iso: str) -> str:

@@ -16,6 +16,7 @@ from ftchat.records import Feedback, Person, Status
 from ftchat.ui import review_views, texts, views
 from ftchat.ui.editor import Editor
 from ftchat.ui.elements import AT_ONCE, Updates, focus, html
+from ftchat.ui.pieces import loading
 from ftchat.ui.similar import Similar
 
 PAGE = 20
@@ -29,7 +30,6 @@ class ReviewPage:
     def __init__(self, parts: Parts) -> None:
         """Lay out the page in the Blocks that is open."""
         self._parts = parts
-        self._marked: tuple[object, dict[str, str]] = (None, {})
         self.trail = gr.State("")  # where the pages before this one began
         with gr.Row(elem_id="review-columns"):
             with gr.Column(scale=4, min_width=320):
@@ -37,7 +37,7 @@ class ReviewPage:
                 self.notice = html(elem_id="review-notice", clicks=True)
                 self.editor = Editor(parts, "queue")
                 self.similar = Similar(parts, "review")
-                self.list = html(elem_id="review-list", clicks=True)
+                self.list = html(loading(), elem_id="review-list", clicks=True)
             with gr.Column(scale=1, min_width=220, elem_id="review-side"):
                 self.keys = html(elem_id="review-keys")
                 self.exchange = html(elem_id="review-exchange", clicks=True)
@@ -117,14 +117,12 @@ class ReviewPage:
     def _shown(self, who: Person, found: Sequence[Feedback], *, older: str | None, newer: bool) -> review_views.Shown:
         items = [(given, judged_from(self._parts.store, given)) for given in found]
         decides = who.is_at_least("reviewer")
-        approved = any(given.status == "approved" for given in found)
-        marks = self._marks() if decides and approved else {}
         return review_views.Shown(
             items=items,
             older=older,
             newer=newer,
             decides=decides,
-            marks=marks,
+            marks=self._marks(found) if decides else {},
             went=self._went(who, found),
             me=who.name,
         )
@@ -135,12 +133,10 @@ class ReviewPage:
         traced = [lineage.trace(self._parts.store, who, id_) for id_ in approved]
         return {trace.feedback: trace.words for trace in traced if trace.adapters}
 
-    def _marks(self) -> dict[str, str]:
-        """What is doubtful about approved feedback: looked for anew only when something was given or decided."""
-        newest = self._parts.store.feedback.newest()
-        if self._marked[0] != newest:
-            self._marked = (newest, review_views.marks(dataset.became(self._parts.store)))
-        return self._marked[1]
+    def _marks(self, found: Sequence[Feedback]) -> dict[str, str]:
+        """What is doubtful about these where they are approved, beside all that was given on the same questions."""
+        groups = {given.group for given in found if given.status == "approved"}
+        return review_views.marks(dataset.became(self._parts.store, groups=groups)) if groups else {}
 
     def _counted(self, who: Person) -> Any:
         """The statuses with how much there is of each."""

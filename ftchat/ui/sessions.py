@@ -15,7 +15,7 @@ from ftchat.records import Person
 from ftchat.seen import TurnSeen
 from ftchat.sessions import Next
 from ftchat.ui import compare_views, texts
-from ftchat.ui.elements import Updates, conversation_of, html, remembered, visible
+from ftchat.ui.elements import NOWHERE, Updates, html, id_in, remembered, visible
 
 LOOK_S = 0.4  # between two looks for a question that is not answered yet
 _READ_FILE = """
@@ -93,11 +93,11 @@ class RatingSession:
 
     def none(self) -> Updates:
         """No session is on."""
-        return {**visible(self.bar, self.buttons, shown=False), self.id: "-", self.far: ""}
+        return {**visible(self.bar, self.buttons, shown=False), self.id: NOWHERE, self.far: ""}
 
     def current(self, who: Person, stored: Any) -> str | None:
-        """The session that this browser remembers, if it is one's own, and one may still vote."""
-        session = conversation_of(stored) if who.is_at_least("rater") else None
+        """The session that this browser tab remembers, if it is one's own, and one may still vote."""
+        session = id_in(stored) if who.is_at_least("rater") else None
         try:
             return self._parts.store.sessions.get(session, owner=who.name).id if session else None
         except FtchatError:  # another home, or somebody else's

@@ -15,8 +15,11 @@ from ftchat.config import where_from
 from ftchat.errors import BadInput, FtchatError
 from ftchat.parts import Parts
 from ftchat.records import Person
+from ftchat.store.people import Token, User
 from ftchat.ui import settings_views, texts, views
 from ftchat.ui.elements import AT_ONCE, Updates, html
+from ftchat.ui.paged import Paged, turns
+from ftchat.ui.pieces import loading
 
 
 class SettingsPage:
@@ -29,47 +32,90 @@ class SettingsPage:
         self.made = html(elem_id="settings-made")
         with gr.Row(elem_id="settings-columns"):
             with gr.Column(scale=1, min_width=320):
-                self.people = html(elem_id="settings-people", clicks=True)
+                if parts.settings.open:
+                    html(settings_views.no_logins(), elem_id="settings-alone")
+                with gr.Column(elem_id="settings-people", visible=not parts.settings.open):
+                    self._people()
                 self.backups = html(elem_id="settings-backups", clicks=True)
             with gr.Column(scale=1, min_width=320):
                 self.model = html(elem_id="settings-model")
                 self.told = html(elem_id="settings-told")
-                self.settings = html(elem_id="settings-list")
+                self.settings = html(loading(), elem_id="settings-list")
+
+    def _people(self) -> None:
+        with gr.Column(elem_classes="box"):
+            html(settings_views.roles(), elem_id="settings-roles")
+            self.users = Paged[User](
+                self._parts,
+                "settings-users",
+                label=texts.FIND_USER,
+                least="admin",
+                find=self._users_of,
+                key=lambda user: user.name,
+                show=lambda who, found, searched: settings_views.users(found, me=who.name),
+            )
+        self.invitations = html(elem_id="settings-invitations", clicks=True)
+        with gr.Column(elem_classes="box"):
+            self.new_token = html(settings_views.new_token(), elem_id="settings-token", clicks=True)
+            self.tokens = Paged[Token](
+                self._parts,
+                "settings-tokens",
+                label=texts.FIND_TOKEN,
+                least="admin",
+                find=self._tokens_of,
+                key=lambda token: token.id,
+                show=lambda who, found, searched: settings_views.tokens(found, searched=searched),
+            )
 
     def wire(self, tab: gr.Tab) -> None:
         """Which event calls what."""
-        told = [self.people, self.backups, self.model, self.told, self.settings, self.notice, self.made]
-        tab.select(self.open, None, told, **AT_ONCE)
-        for part in (self.people, self.backups):
-            part.click(self.act, None, told, **AT_ONCE)
+        told = [*self.users.outputs(), self.invitations, *self.tokens.outputs()]
+        told += [self.backups, self.model, self.told, self.settings, self.notice, self.made]
+        asked = [*self.users.given(), *self.tokens.given()]
+        tab.select(self.open, asked, told, **AT_ONCE)
+        for part in (self.users.list, self.invitations, self.new_token, self.tokens.list, self.backups):
+            part.click(self.act, asked, told, **AT_ONCE)
+        self.users.wire()
+        self.tokens.wire()
 
-    def view(self, who: Person) -> Updates:
-        """The page as things stand."""
+    def view(self, who: Person, *asked: str) -> Updates:
+        """The page as things stand; `asked` is what users and tokens are searched for, and where their pages begin."""
         parts, now = self._parts, self._parts.settings
         found = backups.listed(now.home)
         return {
-            self.people: settings_views.no_logins() if now.open else self._people(who),
+            **({} if now.open else self._listed(who, *asked)),
             self.backups: settings_views.backups(found, now, trouble=parts.backups.trouble),
             self.model: settings_views.real_model() if parts.base.practice else "",
             self.told: settings_views.told(parts.webhook.host, parts.webhook.last()),
             self.settings: settings_views.settings(now, where_from(now)),
         }
 
-    def _people(self, who: Person) -> str:
-        accounts = self._parts.accounts
-        return settings_views.people(accounts.users(), accounts.invitations(), accounts.tokens(), me=who.name)
+    def _users_of(self, search: str, after: str, limit: int) -> list[User]:
+        return self._parts.accounts.users(search=search, after=after, limit=limit)
+
+    def _tokens_of(self, search: str, after: str, limit: int) -> list[Token]:
+        return self._parts.accounts.tokens(search=search, before=after, limit=limit, works=True)
+
+    def _listed(self, who: Person, user: str, users_at: str, token: str, tokens_at: str) -> Updates:
+        waiting = {self.invitations: settings_views.invitations(self._parts.accounts.invitations())}
+        return self.users.shown(who, user, users_at) | waiting | self.tokens.shown(who, token, tokens_at)
 
     # -- callbacks --
 
-    def open(self, request: gr.Request) -> Updates:
+    def open(self, user: str, users_at: str, token: str, tokens_at: str, request: gr.Request) -> Updates:
         """The page as it is come to; what was made before is not shown again."""
         try:
-            return {**self.view(self._parts.person(request, "admin")), self.notice: "", self.made: ""}
+            who = self._parts.person(request, "admin")
+            return {**self.view(who, user, users_at, token, tokens_at), self.notice: "", self.made: ""}
         except FtchatError as err:
             return {self.notice: views.notice(err.message, kind="bad")}
 
-    async def act(self, clicked: gr.EventData, request: gr.Request) -> Updates:
-        """Whatever button was clicked."""
+    async def act(
+        self, user: str, users_at: str, token: str, tokens_at: str, clicked: gr.EventData, request: gr.Request
+    ) -> Any:
+        """Whatever button was clicked, but for those that turn a page."""
+        if turns(clicked):
+            return gr.skip()
         try:
             who = self._parts.person(request, "admin")
             value, filled = str(clicked.value or ""), [str(text) for text in getattr(clicked, "filled", None) or []]
@@ -77,7 +123,7 @@ class SettingsPage:
         except FtchatError as err:
             return {self.notice: views.notice(err.message, kind="bad")}
         said = {self.notice: "", self.made: "", **done}
-        return {**self.view(who), **said}
+        return {**await asyncio.to_thread(self.view, who, user, users_at, token, tokens_at), **said}
 
     def _deed(self, act: str) -> Callable[[Person, str, list[str], gr.Request], Updates]:
         deeds = {

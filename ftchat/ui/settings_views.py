@@ -14,7 +14,7 @@ from ftchat.records import STANDINGS
 from ftchat.store.people import Invitation, Token, User
 from ftchat.store.told import Told
 from ftchat.ui import texts
-from ftchat.ui.pieces import button, tag, time_of
+from ftchat.ui.pieces import button, nothing_found, tag, time_of
 from ftchat.ui.prose import plain
 
 _SECRET = ("engine_key", "webhook")  # an address may have a secret in its path
@@ -82,11 +82,6 @@ def no_logins() -> str:
     return f'<section class="card"><h2>{texts.USERS}</h2><p class="hint">{texts.NO_LOGINS}</p></section>'
 
 
-def people(users: Sequence[User], invitations: Sequence[Invitation], tokens: Sequence[Token], *, me: str) -> str:
-    """Users, links that wait to be used, and tokens."""
-    return _users(users, me=me) + _invitations(invitations) + _tokens(tokens)
-
-
 def made_link(link: str, *, expires: float) -> str:
     """A link that was made just now."""
     hint = texts.LINK_HINT.format(until=_moment(expires))
@@ -112,14 +107,18 @@ def _roles(field: str, chosen: str, *, label: str) -> str:
     return f'<select data-field="{plain(field)}" aria-label="{plain(label)}">{options}</select>'
 
 
-def _users(users: Sequence[User], *, me: str) -> str:
-    rows = "".join(_user(user, me=me) for user in users)
-    heads = "".join(f'<th scope="col">{words}</th>' for words in (texts.USER, texts.ROLE, ""))
+def roles() -> str:
+    """What a user of each role may do."""
     hints = "".join(f"<li><b>{texts.ROLES[role]}</b> {texts.ROLE_HINTS[role]}</li>" for role in STANDINGS)
-    return (
-        f'<section class="card"><h2>{texts.USERS}</h2><ul class="role-hints">{hints}</ul>'
-        f'<table class="facts people"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></section>'
-    )
+    return f'<h2>{texts.USERS}</h2><ul class="role-hints">{hints}</ul>'
+
+
+def users(found: Sequence[User], *, me: str) -> str:
+    """Users, with what can be done about each."""
+    rows = "".join(_user(user, me=me) for user in found)
+    heads = "".join(f'<th scope="col">{words}</th>' for words in (texts.USER, texts.ROLE, ""))
+    table = f'<table class="facts people"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+    return table if found else nothing_found()
 
 
 def _user(user: User, *, me: str) -> str:
@@ -145,11 +144,12 @@ def _user(user: User, *, me: str) -> str:
     )
 
 
-def _invitations(invitations: Sequence[Invitation]) -> str:
+def invitations(found: Sequence[Invitation]) -> str:
+    """Links that wait to be used, and another one."""
     rows = "".join(
         f'<tr><th scope="row">{plain(made.user or made.role or "")}</th><td>{_moment(made.expires)}</td>'
         f'<td class="acts">{button("uninvite", texts.TAKE_BACK, value=made.id, kind="ghost")}</td></tr>'
-        for made in invitations
+        for made in found
     )
     heads = "".join(f'<th scope="col">{words}</th>' for words in (texts.FOR, texts.EXPIRES, ""))
     table = f'<table class="facts"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
@@ -159,30 +159,33 @@ def _invitations(invitations: Sequence[Invitation]) -> str:
     )
     return (
         f'<section class="card"><h2>{texts.INVITATIONS}</h2>{form}'
-        f"{table if invitations else f'<p class=hint>{texts.NO_INVITATIONS}</p>'}</section>"
+        f"{table if found else f'<p class=hint>{texts.NO_INVITATIONS}</p>'}</section>"
     )
 
 
-def _tokens(tokens: Sequence[Token]) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{plain(token.name)} <span class="hint">{plain(token.user)}</span></th>'
-        f"<td>{texts.ROLES[token.role]}</td><td>{_moment(token.used)}</td>"
-        f'<td class="acts">{button("revoke", texts.REVOKE, value=token.id, kind="ghost")}</td></tr>'
-        for token in tokens
-        if not token.revoked
-    )
-    heads = "".join(f'<th scope="col">{words}</th>' for words in (texts.NAME, texts.ROLE, texts.LAST_USED, ""))
-    table = f'<table class="facts"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+def new_token() -> str:
+    """Where a token is made."""
     form = (
         '<p class="fields"><input type="text" data-field="token-name" maxlength="100" '
         f'placeholder="{texts.TOKEN_NAME}" aria-label="{texts.TOKEN_NAME}">'
         f"{_roles('token-role', 'rater', label=texts.TOKEN_AS)}"
         f"{button('token', texts.NEW_TOKEN, takes='[data-field=token-name], [data-field=token-role]')}</p>"
     )
-    return (
-        f'<section class="card"><h2>{texts.TOKENS}</h2>{form}'
-        f"{table if rows else f'<p class=hint>{texts.NO_TOKENS}</p>'}</section>"
+    return f"<h2>{texts.TOKENS}</h2>{form}"
+
+
+def tokens(found: Sequence[Token], *, searched: bool = False) -> str:
+    """Tokens that work, without their secrets."""
+    rows = "".join(
+        f'<tr><th scope="row">{plain(token.name)} <span class="hint">{plain(token.user)}</span></th>'
+        f"<td>{texts.ROLES[token.role]}</td><td>{_moment(token.used)}</td>"
+        f'<td class="acts">{button("revoke", texts.REVOKE, value=token.id, kind="ghost")}</td></tr>'
+        for token in found
     )
+    heads = "".join(f'<th scope="col">{words}</th>' for words in (texts.NAME, texts.ROLE, texts.LAST_USED, ""))
+    if not found:
+        return nothing_found() if searched else f'<p class="hint">{texts.NO_TOKENS}</p>'
+    return f'<table class="facts"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
 
 
 def told(host: str, last: Told | None) -> str:

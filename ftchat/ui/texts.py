@@ -26,6 +26,7 @@ TRAINING = "Training…"
 
 # Compare
 TAB_COMPARE = "Compare"
+ANSWER, ANSWER_TEXT = "Answer {side}", "Text of answer {side}"
 HIDDEN_NAME = "name hidden until you vote"
 EMPTY_A = ("The first answer", "Ask one question below. Two models answer it side by side, and you say who did better.")
 EMPTY_B = (
@@ -239,5 +240,7 @@ PIN, UNPIN = "Pin it", "Take off"
 PIN_RULE = {"contains": "has “{text}”", "lacks": "lacks “{text}”", "matches": "matches {text}"}
 LOOK, AGAIN = "How it went", "Once more, on the same snapshot"
 PAST, NO_ADAPTER_MADE = "Earlier runs", "no adapter"
+RUN_PROGRESS = "Progress"
+ALL_RUNS, FIND_RUN = "All runs", "Find a run by its adapter or by who started it"
 BLIND_VOTES = "Blind votes"
 PLAN = {"rank": "rank", "learning_rate": "rate", "steps": "steps", "rows": "rows", "replay": "replay rows"}

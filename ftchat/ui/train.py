@@ -4,7 +4,8 @@ All of it is read from the core at each tick, so that a reload, a second browser
 is.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -12,11 +13,13 @@ import gradio as gr
 from ftchat.config import EFFORTS, TrainArgs
 from ftchat.errors import BadInput, Conflict, FtchatError
 from ftchat.parts import Parts
-from ftchat.records import Person, clean_text
+from ftchat.records import Person, Run, clean_text
 from ftchat.ui import texts, train_views, views
 from ftchat.ui.elements import AT_ONCE, Updates, html, into_view, visible
+from ftchat.ui.paged import Paged, turns
+from ftchat.ui.pieces import loading, nothing_found
 
-_PAST = 12  # runs that are listed
+_PAST = 12  # runs that are kept fresh; all are searched and paged in the database
 
 
 class TrainPage:
@@ -29,12 +32,13 @@ class TrainPage:
         with gr.Row(elem_id="train-columns"):
             with gr.Column(scale=2, min_width=320):
                 with gr.Column(elem_classes="box", elem_id="run-box"):
-                    self.run = html(elem_id="run")
+                    self.run = html(loading(), elem_id="run")
                     with gr.Row(elem_classes="buttons", elem_id="run-buttons"):
                         self._run_buttons()
                     self.plot = html(elem_id="run-plot")
                 self.shows = html(elem_id="run-shows")
                 self.past = html(elem_id="run-past", clicks=True)
+                self._all_runs()
                 self.looked = html(elem_id="run-looked", clicks=True)
             with gr.Column(scale=1, min_width=280):
                 self.card = html(elem_id="card")
@@ -48,6 +52,18 @@ class TrainPage:
                 self.schedule = html(elem_id="schedule")
                 self.pins = html(elem_id="pins", clicks=True)
 
+    def _all_runs(self) -> None:
+        with gr.Accordion(texts.ALL_RUNS, open=False, visible=False, elem_id="runs-all") as self.folded:
+            self.all = Paged[Run](
+                self._parts,
+                "runs-all",
+                label=texts.FIND_RUN,
+                least="reviewer",
+                find=self._found,
+                key=lambda run: run.id,
+                show=self._listed,
+            )
+
     def _run_buttons(self) -> None:
         self.stop = gr.Button(texts.STOP_RUN, elem_id="run-stop", size="sm", visible=False)
         self.use = gr.Button(texts.USE_ANYWAY, elem_id="run-use", size="sm", visible=False)
@@ -58,7 +74,7 @@ class TrainPage:
         """What `view` writes."""
         buttons = [self.stop, self.use, self.compare, self.back]
         beside = [self.card, self.dial, self.start, self.schedule, self.pins]
-        return [self.run, self.plot, self.shows, self.past, *buttons, *beside]
+        return [self.run, self.plot, self.shows, self.past, self.folded, *buttons, *beside]
 
     def wire(self, presses: list[gr.Button], *, tabs: gr.Tabs) -> None:
         """Which event calls what; `presses` are the buttons that start a run, on whatever page."""
@@ -66,9 +82,11 @@ class TrainPage:
         press = self._pressing(tabs)
         for button in presses:
             button.click(press, [self.effort, *self.args.values()], outputs, **{**AT_ONCE, "trigger_mode": "once"})
-        for part in (self.past, self.looked):
+        for part in (self.past, self.all.list, self.looked):
             looked = part.click(self.look, None, [self.looked, self.notice, *self.outputs()], **AT_ONCE)
             looked.then(None, js=into_view(".looked"))
+        self.folded.expand(self.all.look, [self.all.search], self.all.outputs(), **AT_ONCE)
+        self.all.wire()
         self.pins.click(self.pin, None, [self.notice, self.pins], **AT_ONCE)
         self.stop.click(self.end, None, [self.notice, *self.outputs()], **AT_ONCE)
         self.use.click(self.take, None, [self.notice, *self.outputs()], **AT_ONCE)
@@ -86,14 +104,24 @@ class TrainPage:
         updates[self.run] = train_views.run(seen, state=can.state) if seen else train_views.no_run()
         updates[self.plot] = train_views.plot(seen) if seen else ""
         updates[self.shows] = train_views.shows(seen.shows) if seen else ""
-        earlier = [run for run in self._parts.store.training.runs(limit=_PAST) if run.id != latest]
-        updates[self.past] = train_views.past(earlier, again=can.start and who.is_at_least("admin"))
+        earlier = [run for run in self._parts.store.training.runs(limit=_PAST + 1) if run.id != latest]
+        updates[self.past] = train_views.past(earlier[: _PAST - 1], again=can.start and who.is_at_least("admin"))
+        updates |= visible(self.folded, shown=len(earlier) == _PAST)
         updates[self.schedule] = train_views.schedule(self._parts.schedule.state())
         updates[self.pins] = train_views.pins(self._parts.store.exams.pins())
         decides = who.is_at_least("admin")
         updates |= visible(self.stop, shown=can.stop and decides) | visible(self.back, shown=can.roll_back and decides)
         updates |= visible(self.use, shown=can.use and decides) | visible(self.dial, shown=decides)
         return updates | visible(self.compare, shown=can.use)
+
+    def _found(self, search: str, after: str, limit: int) -> list[Run]:
+        return self._parts.store.training.runs(search=search, before=after, limit=limit)
+
+    def _listed(self, who: Person, runs: Sequence[Run], searched: bool) -> str:
+        if searched and not runs:
+            return nothing_found()
+        again = who.is_at_least("admin") and self._parts.store.training.unfinished() is None
+        return train_views.listed(runs, again=again)
 
     # -- callbacks --
 
@@ -125,14 +153,18 @@ class TrainPage:
             said = views.notice(err.message, kind="bad")
         return {self.notice: said, self.pins: train_views.pins(exams.pins())}
 
-    async def look(self, clicked: gr.EventData, request: gr.Request) -> Updates:
+    async def look(self, clicked: gr.EventData, request: gr.Request) -> Any:
         """How an earlier run went; or the same once more."""
         run = str(clicked.value)
+        if turns(clicked):
+            return gr.skip()
         if clicked.act == "again":
             return await self._done(request, lambda who: self._parts.pipeline.again(who.name, run))
         try:
             self._parts.person(request, "reviewer")
-            return {self.looked: train_views.whole(self._parts.pipeline.seen(run)) if clicked.act == "look" else ""}
+            if clicked.act != "look":
+                return {self.looked: ""}
+            return {self.looked: train_views.whole(await asyncio.to_thread(self._parts.pipeline.seen, run))}
         except FtchatError as err:
             return {self.notice: views.notice(err.message, kind="bad")}
 
@@ -157,12 +189,12 @@ class TrainPage:
         except FtchatError as err:
             running = isinstance(err, Conflict) and self._parts.pipeline.status().run is not None
             said = "" if running else views.notice(err.message)
-        return {**self.view(who), self.notice: said}
+        return {**await asyncio.to_thread(self.view, who), self.notice: said}
 
     def newest(self) -> str:
         """The adapter of the newest run."""
         latest = self._parts.pipeline.latest()
-        return (self._parts.pipeline.seen(latest).run.adapter or "") if latest else ""
+        return (self._parts.store.training.run(latest).adapter or "") if latest else ""
 
 
 def _field(key: str, words: str) -> gr.Textbox:

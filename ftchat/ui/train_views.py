@@ -147,7 +147,7 @@ def _bar(now: Run) -> str:
     percent = round(100 * done)
     return (
         f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}" '
-        f'aria-label="Progress"><i style="width:{percent}%"></i></div>'
+        f'aria-label="{texts.RUN_PROGRESS}"><i style="width:{percent}%"></i></div>'
     )
 
 
@@ -222,8 +222,12 @@ def whole(seen: RunSeen) -> str:
 
 def past(runs: Sequence[Run], *, again: bool = False) -> str:
     """The runs before the newest, each folded to a line."""
-    items = "".join(_past(run, again=again) for run in runs)
-    return f'<section class="card past"><h2>{texts.PAST}</h2>{items}</section>' if items else ""
+    return f'<section class="card"><h2>{texts.PAST}</h2>{listed(runs, again=again)}</section>' if runs else ""
+
+
+def listed(runs: Sequence[Run], *, again: bool = False) -> str:
+    """Runs, each folded to a line."""
+    return f'<div class="past">{"".join(_past(run, again=again) for run in runs)}</div>'
 
 
 def _past(now: Run, *, again: bool) -> str:

@@ -13,7 +13,7 @@ from ftchat.errors import FtchatError
 from ftchat.parts import Parts
 from ftchat.records import Person
 from ftchat.ui import texts, views
-from ftchat.ui.elements import AT_ONCE, STREAM, Updates, conversation_of, html, there
+from ftchat.ui.elements import AT_ONCE, STREAM, Updates, html, id_in, there
 
 To = Callable[[Person, str, gr.Request], Updates]  # a turn onto the page
 
@@ -26,7 +26,7 @@ class Versions:
         self._parts = parts
         self.box = html(elem_id="compare-versions", clicks=True)
 
-    def wire(self, turn: gr.State, session: gr.BrowserState, *, settled: Any, to: To, told: list[Any]) -> None:
+    def wire(self, turn: gr.State, session: gr.HTML, *, settled: Any, to: To, told: list[Any]) -> None:
         """Which event calls what: `settled` is the event after which a turn stands; `to` gives what is `told`."""
         self._to = to
         settled.then(self.view, [turn, session], [self.box], **AT_ONCE)
@@ -35,11 +35,11 @@ class Versions:
     def view(self, turn: str, session: str, request: gr.Request) -> str:
         """Which of its versions a turn is, once it is written."""
         who = self._parts.person(request)
-        seen = self._parts.chat.seen(who, turn) if conversation_of(turn) else None
-        if seen is None or seen.writing or seen.mode != "compare" or conversation_of(session):
+        seen = self._parts.chat.seen(who, turn) if id_in(turn) else None
+        if seen is None or seen.writing or seen.mode != "compare" or id_in(session):
             return ""
         compared = [one for one in seen.siblings if one == turn or self._parts.chat.seen(who, one).mode == "compare"]
-        again = views.button("regenerate", turn, texts.REGENERATE) if who.is_at_least("rater") else ""
+        again = views.small_button("regenerate", turn, texts.REGENERATE) if who.is_at_least("rater") else ""
         return f'<div class="under versions">{views.siblings(compared, turn)}{again}</div>'
 
     async def act(self, turn: str, request: gr.Request, clicked: gr.EventData) -> Updates:

@@ -35,8 +35,10 @@ def _account(who: Person) -> str:
     )
 
 
-def button(act: str, value: str, words: str, *, kind: str = "act", label: str = "", pressed: bool | None = None) -> str:
-    """A button in a piece of HTML: a page hears `act` and `value` when it is pressed."""
+def small_button(
+    act: str, value: str, words: str, *, kind: str = "act", label: str = "", pressed: bool | None = None
+) -> str:
+    """A quiet one beside a text: a page hears `act` and `value` when it is pressed. Its words are HTML."""
     state = "" if pressed is None else f' aria-pressed="{"true" if pressed else "false"}"'
     named = f' aria-label="{plain(label)}" title="{plain(label)}"' if label else ""
     return (
@@ -85,8 +87,8 @@ def correction(lane: LaneSeen | None) -> str:
         return ""
     acts = ""
     if lane.correction:
-        acts = button("similar", lane.correction, texts.SIMILAR)
-        acts += button("uncorrect", lane.correction, texts.TAKE_BACK_CORRECTION)
+        acts = small_button("similar", lane.correction, texts.SIMILAR)
+        acts += small_button("uncorrect", lane.correction, texts.TAKE_BACK_CORRECTION)
     return (
         f'<div class="correction"><p class="head"><span class="label">{texts.YOUR_CORRECTION}</span>'
         f'<span class="acts">{acts}</span></p>'
@@ -108,7 +110,7 @@ def thumbs(lane: LaneSeen, *, good: str = texts.GOOD, bad: str = texts.BAD) -> s
     """Both thumbs of a reply; the one that was given is pressed, and pressing it again takes it back."""
     pairs = (("up", good), ("down", bad))
     return "".join(
-        button(value, lane.reply, _THUMB, kind=f"act thumb {value}", label=words, pressed=lane.rating == value)
+        small_button(value, lane.reply, _THUMB, kind=f"act thumb {value}", label=words, pressed=lane.rating == value)
         for value, words in pairs
     )
 
@@ -133,13 +135,14 @@ def siblings(turns: Sequence[str], turn: str) -> str:
 def _arrow(turn: str, sign: str, label: str) -> str:
     if not turn:
         return f'<button type="button" class="act" disabled aria-label="{label}">{sign}</button>'
-    return button("sibling", turn, sign, label=label)
+    return small_button("sibling", turn, sign, label=label)
 
 
 def chips(reasons: Sequence[str], *, given: Sequence[str], about: str, label: str) -> str:
     """Reasons to choose from, each on or off; `about` says what they are about, for the page that hears of it."""
     chosen = "".join(
-        button("reason", f"{about}|{reason}", plain(reason), kind="chip", pressed=reason in given) for reason in reasons
+        small_button("reason", f"{about}|{reason}", plain(reason), kind="chip", pressed=reason in given)
+        for reason in reasons
     )
     return f'<div class="chips" role="group" aria-label="{plain(label)}">{chosen}</div>'
 
@@ -148,7 +151,7 @@ def suggestions(prompts: Sequence[str]) -> str:
     """Questions that can be asked with one click."""
     if not prompts:
         return ""
-    offered = "".join(button("try", prompt, plain(prompt), kind="chip") for prompt in prompts)
+    offered = "".join(small_button("try", prompt, plain(prompt), kind="chip") for prompt in prompts)
     return f'<div class="suggestions"><span class="label">{texts.TRY}</span>{offered}</div>'
 
 
