@@ -38,6 +38,7 @@ async def ended(room: Room, run: str) -> Run:
     return found
 
 
+@pytest.mark.soak  # two trainings; that a trainer gives the same is in test_training.py
 async def test_the_same_snapshot_and_arguments_give_the_same_losses(room: Room) -> None:
     await corrected(room, range(6))
     first = await room.pipeline.press("ann", args={"steps": 4, "seed": 7})

@@ -108,6 +108,7 @@ def test_one_correction_is_made_to_those_that_are_ticked_and_taken_back(
     page.context.close()
 
 
+@pytest.mark.soak
 def test_in_chat_and_in_review_too_and_a_reviewer_corrects_what_others_found_bad(
     room: Room, browser: Browser, url: str
 ) -> None:

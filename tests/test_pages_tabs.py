@@ -25,7 +25,6 @@ from ftchat.ui.doorway import Doorway
 
 expect.set_options(timeout=20_000)
 pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
-TABS = 10
 BOX = "#compare-prompt textarea"
 
 
@@ -58,9 +57,9 @@ class Held:
             return sorted(self._open.elements())
 
 
-def opened(context: BrowserContext, url: str) -> list[Page]:
-    """Ten tabs, opened at once as by a browser that is started again."""
-    pages = [context.new_page() for _ in range(TABS)]
+def opened(context: BrowserContext, url: str, *, tabs: int) -> list[Page]:
+    """So many tabs, opened at once as by a browser that is started again."""
+    pages = [context.new_page() for _ in range(tabs)]
     for page in pages:
         page.goto(url, wait_until="commit")
     for page in pages:
@@ -86,14 +85,15 @@ def judge(page: Page, prompt: str, *, anew: bool = False) -> None:
 
 
 @pytest.mark.browser
-def test_the_tenth_tab_of_a_browser_asks_and_votes_so_does_an_old_one_and_both_stay_over_a_reload(
-    tmp_path: Path,
+@pytest.mark.parametrize("count", [7, pytest.param(10, marks=pytest.mark.soak)])
+def test_the_last_tab_of_a_browser_asks_and_votes_so_does_an_old_one_and_both_stay_over_a_reload(
+    tmp_path: Path, count: int
 ) -> None:
     room, held = Room(tmp_path), Held()
     room.adapter()
     with served(room, around=held.around) as url, chromium() as browser:
         context = browser.new_context()
-        tabs = opened(context, url)
+        tabs = opened(context, url, tabs=count)
         judge(tabs[-1], "What does the Aged Gouda cost?")
         judge(tabs[1], "Is the rye bread sliced?")
         assert room.store.feedback.counts() == {"vote/approved": 2}

@@ -103,8 +103,10 @@ def _compare_with_a_run_in_one_go(base: Path, folder: Path, *, moments: Sequence
     assert not list((folder / "killed").glob(".candidate*"))
 
 
-def test_run_killed_twice_goes_on_from_its_checkpoints_and_ends_where_it_would_have(base: Path, tmp_path: Path) -> None:
-    _compare_with_a_run_in_one_go(base, tmp_path, moments=(25, 70), steps=120)
+def test_run_that_is_killed_goes_on_from_its_checkpoint_and_ends_where_it_would_have(
+    base: Path, tmp_path: Path
+) -> None:
+    _compare_with_a_run_in_one_go(base, tmp_path, moments=(50,), steps=80)
 
 
 @pytest.mark.soak
