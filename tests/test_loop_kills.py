@@ -21,6 +21,7 @@ from running import ROOT, Running, wait_for
 pytestmark = pytest.mark.soak
 STAGES = ("queued", "snapshot", "train", "saving", "exam", "publish")
 CASES = [(victim, stage) for victim in ("app", "trainer", "engine") for stage in STAGES]
+VLLM = b"vllm.entrypoints.openai.api_server"
 ENDED = ("done", "rejected", "stopped", "failed")
 ORDER = {name: at for at, name in enumerate((*STAGES, *ENDED))}
 PRODUCTS = ("Smoked Paprika", "Chestnut Honey", "Aged Gouda", "Raspberry Jam", "Jasmine Tea", "Lemon Olive Oil")
@@ -121,8 +122,9 @@ def test_a_run_of_a_real_app_outlives_a_kill_or_says_why_not(app: Running, victi
             os.kill(pid, signal.SIGKILL)
         champion_answers(app)
     else:
-        (first, *_) = processes(app, b"vllm.entrypoints.openai.api_server")
+        (first, *_) = processes(app, VLLM)
         os.kill(first, signal.SIGKILL)
+        wait_for(lambda: set(processes(app, VLLM)) - {first}, what="another engine", within_s=60)
     done = ended(app, run)
     assert done["reasons"], done
     assert done["stage"] in ("done", "rejected"), (met, done)
