@@ -25,6 +25,7 @@ from ftchat.ui.elements import (
     focus,
     html,
     id_in,
+    own,
     page_of,
     place,
     recalled,
@@ -200,11 +201,14 @@ class ChatPage:
         except FtchatError:  # another home, or somebody else's: begin anew
             return ""
 
+    def _own_path(self, who: Person, kept: str) -> list[str]:
+        return self._parts.chat.path_through(who, own(self._parts, who, kept))
+
     def resume(self, kept: str, request: gr.Request) -> Updates:
         """After a reload: where this browser tab was, and the history."""
         who = self._parts.person(request)
         may_ask = who.is_at_least("rater")
-        leaf = self._end(self._parts.chat.path_through, who, id_in(kept))
+        leaf = self._end(self._own_path, who, id_in(kept))
         updates = {**self._to(who, leaf, request), **self.how.defaults()}
         said = {} if may_ask else {self.notice: views.notice(texts.VIEWERS_READ)}
         return {**updates, **said, **visible(*self._asking(), shown=may_ask)}

@@ -27,6 +27,7 @@ from ftchat.ui.elements import (
     focus,
     html,
     id_in,
+    own,
     page_of,
     place,
     recalled,
@@ -261,7 +262,7 @@ class ComparePage:
                 yield view
             return
         try:
-            turn = self._compared(who, kept) if id_in(kept) else ""
+            turn = self._compared(who, own(self._parts, who, kept)) if id_in(kept) else ""
         except FtchatError:  # another home, or somebody else's: begin anew
             yield {**updates, self.kept: NOWHERE, self.turn: NOWHERE}
             return

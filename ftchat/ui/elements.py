@@ -8,6 +8,8 @@ from typing import Any, ParamSpec, cast
 import gradio as gr
 
 from ftchat.errors import Conflict
+from ftchat.parts import Parts
+from ftchat.records import Person
 from ftchat.ui import texts
 
 P = ParamSpec("P")
@@ -25,9 +27,15 @@ STREAM: Mapping[str, Any] = {**QUIET, "concurrency_limit": None}
 # anew for it: such events have few outputs, and give texts in full.
 AS_IT_IS: Mapping[str, Any] = {"postprocess": False}
 
-# A button sends what it does, to what, and what stands in the fields that it names (data-from, a selector).
-_CLICKED = """element.addEventListener('click', (event) => {
+# A button sends what it does, to what, and what stands in the fields that it names (data-from, a selector). A list may
+# be written anew between the press of a mouse and its release: then another button lies there, which nobody pressed.
+_CLICKED = """
+const means = (button) => button && [button.dataset.act, button.dataset.value].join(' ');
+let pressed;
+element.addEventListener('pointerdown', (event) => { pressed = means(event.target.closest('[data-act]')); });
+element.addEventListener('click', (event) => {
     const button = event.target.closest('[data-act]');
+    if (event.detail && pressed !== means(button)) return;
     if (!button || (button.dataset.confirm && !window.confirm(button.dataset.confirm))) return;
     const fields = button.dataset.from ? [...element.querySelectorAll(button.dataset.from)] : [];
     const filled = fields.map((field) => field.value);
@@ -73,6 +81,11 @@ def recalled(*kept: gr.HTML) -> str:
 def id_in(stored: Any) -> str | None:
     """The id that a page or a browser tab remembers, if there is one."""
     return stored if isinstance(stored, str) and stored not in ("", NOWHERE) else None
+
+
+def own(parts: Parts, who: Person, turn: str) -> str:
+    """The turn that a browser tab remembers, if it is one's own: somebody else may have been at this browser."""
+    return parts.store.turns.get(turn, owner=who.name).id
 
 
 def there(turn: str) -> str:

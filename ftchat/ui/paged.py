@@ -77,6 +77,8 @@ class Paged(Generic[T]):
     def shown(self, who: Person, search: str, at: str) -> Updates:
         """One page."""
         found = self._find(search.strip(), at, PAGE + 1)
+        if at and not found:  # the last of this page is gone
+            return self.shown(who, search, "")
         page = found[:PAGE]
         older = self._key(page[-1]) if len(found) > PAGE else ""
         acts = button("newest", texts.TO_THE_FIRST, kind="ghost") if at else ""

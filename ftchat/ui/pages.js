@@ -102,19 +102,21 @@
 
   // -- what was being written when a page is loaded anew, by whomever (gradio does it after a lost request), is back --
   const BOXES = ["#compare-prompt textarea", "#chat-prompt textarea"];
+  const whose = () => document.querySelector("#account a")?.textContent ?? "";
   addEventListener("pagehide", () => {
     for (const place of BOXES) {
       const box = document.querySelector(place);
-      if (box && box.value) sessionStorage.setItem(place, box.value);
+      if (box && box.value) sessionStorage.setItem(place, JSON.stringify([whose(), box.value]));
     }
   });
   const toWrite = BOXES.filter((place) => sessionStorage.getItem(place));
   const putBack = () => {
     for (const place of [...toWrite]) {
       const box = document.querySelector(place);
-      if (!box) continue;
+      const [who, text] = JSON.parse(sessionStorage.getItem(place));
+      if (!box || who !== whose()) continue; // the name is not there yet, or is another's
       if (!box.value) {
-        box.value = sessionStorage.getItem(place);
+        box.value = text;
         box.dispatchEvent(new Event("input", { bubbles: true }));
       }
       sessionStorage.removeItem(place);

@@ -68,7 +68,7 @@ class ReviewPage:
         told = [self.list, self.trail, self.notice, self.similar.box]
         told += [self.editor.box, self.editor.said, self.editor.openers]
         once = {**AT_ONCE, "trigger_mode": "always_last"}
-        changed = [self.status.input, self.kind.input, self.person.input, self.search.submit, self.search.blur]
+        changed = [self.status.input, self.kind.input, self.person.input, self.search.input]
         gr.on(changed, self.show, asked, told, **once)
         tab.select(self.open, asked, [*told, self.status, self.person, self.keys, self.exchange], **AT_ONCE)
         self.exchange.click(self.again, asked, [*told, self.status], **AT_ONCE)

@@ -30,7 +30,9 @@ class Strip:
         self._parts = parts
         with gr.Row(elem_id="strip"):
             self.state = html(elem_id="strip-state")
-            self.retrain = gr.Button(texts.RETRAIN, variant="primary", elem_id="retrain", scale=0)
+            self.retrain = gr.Button(
+                texts.RETRAIN, variant="primary", elem_id="retrain", scale=0, visible=parts.settings.open
+            )
         self.trouble = html(elem_id="strip-trouble")
         self.shown = gr.State({})  # component id -> digest of what this page was last sent
         self.news = gr.HTML(elem_id="strip-news", apply_default_css=False, js_on_load=_HEARD)  # digest of it all
