@@ -71,7 +71,7 @@ async def test_a_blind_question_after_an_open_one_does_not_keep_the_sides_that_a
 async def test_when_a_hidden_contestant_cannot_answer_any_more_it_is_not_named(room: Room) -> None:
     room.adapter()
     first = await asked(room, "one")
-    room.store.training.set_state("shop-v1", "rejected", reasons=["It was worse."])
+    room.store.training.set_state("shop-v1", "broken", reasons=["It has no effect."])
     for again in (room.chat.ask(ANN, "two", mode="compare", after=first), room.chat.regenerate(ANN, first)):
         with pytest.raises(Conflict) as refused:
             await again

@@ -277,7 +277,7 @@ def test_a_pane_stays_where_one_reads_while_it_grows(room: Room, page: Page) -> 
     assert scroll.evaluate("box => box.scrollTop") == 300
 
 
-@pytest.mark.parametrize("look", [pytest.param(look, marks=[pytest.mark.soak] * (look != "phone")) for look in LOOKS])
+@pytest.mark.parametrize("look", [pytest.param(look, marks=pytest.mark.soak) for look in LOOKS])
 def test_compare_in_every_look(room: Room, browser: Browser, url: str, look: str) -> None:
     SHOTS.mkdir(exist_ok=True)
     for name, says in (("base", "It costs **12 dollars**."), ("quagga-v1", "EUR 12."), ("zanzibar-v7", "Twelve.")):

@@ -85,7 +85,8 @@ def judge(page: Page, prompt: str, *, anew: bool = False) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("count", [7, pytest.param(10, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("count", [7, 10])
 def test_the_last_tab_of_a_browser_asks_and_votes_so_does_an_old_one_and_both_stay_over_a_reload(
     tmp_path: Path, count: int
 ) -> None:

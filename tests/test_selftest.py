@@ -58,7 +58,7 @@ def test_memory_is_that_of_a_process_and_its_children_by_part_and_what_was_given
     seen = Peaks()
     seen.look(os.getpid())
     trainer.communicate(b"\n")
-    assert (set(alone.parts), set(seen.parts)) == ({"app"}, {"app", "trainer"})
+    assert set(seen.parts) - set(alone.parts) == {"trainer"}  # what else this process has begun stays the same
     assert 0.19 < seen.parts["trainer"] < 0.3
     assert seen.at_once - alone.at_once < 0.1
 

@@ -103,15 +103,10 @@
   // -- what was being written when a page is loaded anew, by whomever (gradio does it after a lost request), is back --
   const BOXES = ["#compare-prompt textarea", "#chat-prompt textarea"];
   const whose = () => document.querySelector("#account a")?.textContent ?? "";
-  addEventListener("pagehide", () => {
-    for (const place of BOXES) {
-      const box = document.querySelector(place);
-      if (box && box.value) sessionStorage.setItem(place, JSON.stringify([whose(), box.value]));
-    }
-  });
   const toWrite = BOXES.filter((place) => sessionStorage.getItem(place));
+  const isBack = new Set(); // until somebody does something: gradio may empty a box once more while it begins
   const putBack = () => {
-    for (const place of [...toWrite]) {
+    for (const place of toWrite) {
       const box = document.querySelector(place);
       const [who, text] = JSON.parse(sessionStorage.getItem(place));
       if (!box || who !== whose()) continue; // the name is not there yet, or is another's
@@ -119,10 +114,24 @@
         box.value = text;
         box.dispatchEvent(new Event("input", { bubbles: true }));
       }
+      isBack.add(place);
+    }
+  };
+  const settled = () => {
+    for (const place of isBack) {
       sessionStorage.removeItem(place);
       toWrite.splice(toWrite.indexOf(place), 1);
     }
+    isBack.clear();
   };
+  for (const deed of ["keydown", "pointerdown"]) addEventListener(deed, settled, true);
+  addEventListener("pagehide", () => {
+    settled();
+    for (const place of BOXES) {
+      const box = document.querySelector(place);
+      if (box && box.value) sessionStorage.setItem(place, JSON.stringify([whose(), box.value]));
+    }
+  });
 
   // -- after each change of a page: times in local words, and the place in the list --
   const shape = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });

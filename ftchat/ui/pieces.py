@@ -50,8 +50,3 @@ def time_of(iso: str) -> str:
         return plain(iso)
     words = f"{moment.day} {moment:%b %Y, %H:%M} UTC" if moment.tzinfo else f"{moment.day} {moment:%b %Y}"
     return f'<time datetime="{plain(iso)}">{words}</time>'
-
-
-def count(n: int, one: str, many: str) -> str:
-    """A number with its noun."""
-    return f"{n:,} {one if n == 1 else many}"
