@@ -72,7 +72,7 @@ def serious(page: Page, *rules: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("look", [pytest.param(look, marks=[pytest.mark.soak] * (look == "dark")) for look in LOOKS])
+@pytest.mark.parametrize("look", [pytest.param(look, marks=[pytest.mark.soak] * (look != "phone")) for look in LOOKS])
 def test_every_page_in_every_look(browser: Browser, url: str, look: str) -> None:
     page, wrong = opened(browser, url, look), []
     SHOTS.mkdir(exist_ok=True)

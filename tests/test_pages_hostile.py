@@ -105,6 +105,7 @@ def test_an_answer_on_chat_its_title_and_a_rewriting(room: Room, page: Page, tex
     for prompt in texts[:7]:
         page.locator("#chat-new").click()
         expect(page.locator("#chat-live .empty")).to_be_visible()
+        page.wait_for_timeout(500)  # it has begun: this is about texts, not about haste
         page.locator("#chat-prompt textarea").fill(prompt)
         page.locator("#chat-prompt textarea").press("Enter")
         expect(page.locator("#chat-live [data-act=regenerate]")).to_be_visible()

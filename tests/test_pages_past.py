@@ -74,7 +74,8 @@ def test_a_comparison_of_before_is_found_and_opened(room: Room, browser: Browser
     page.context.close()
 
 
-@pytest.mark.parametrize("width", [390, pytest.param(1280, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("width", [390, 1280])
 def test_both_answers_anew_stand_beside_the_first_ones_and_are_blind_again(
     room: Room, browser: Browser, url: str, width: int
 ) -> None:
