@@ -7,6 +7,8 @@
   layout.py      a batch as tensors; prompts shared by the answers of a pair
   model.py       the base with a LoRA; log-probabilities of the answers only; sample answers
   lora.py        a linear layer and its LoRA as one operation
+  blocks.py      the blocks of a Llama-like model, in few operations
+  attention.py   attention on a CPU, a band of positions at a time
   head.py        the head over the learned positions only, a few at a time
   loss.py        the joint loss over the roles that rows have
   guards.py      when a run has gone wrong, and why
@@ -16,6 +18,8 @@
   checkpoint.py  where a killed run goes on
   curves.py      the curves as a TensorBoard file
   save.py        the adapter folder
+  probe.py       what the trained model gives some tokens, left beside it
+  run.py         one job from its rows to its adapter
   __main__.py    the process: python -m ftchat.training JOB.json
   early.py       the process begun before its job is known
   parent.py      a process that goes when the one that started it goes

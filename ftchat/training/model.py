@@ -3,8 +3,8 @@
 The base is frozen in bf16 and the LoRA learns in fp32. The head scores only the positions that are learned: feedback
 is mostly prompt, and the head is where most of the time would go. It knows neither losses nor steps.
 
-Two short cuts are taken where they give what the model itself gives, which is asked once, at the start: the chunked
-head (head.py) and prompts shared by the answers of a pair (layout.py).
+Three short cuts are taken where they give what the model itself gives, which is asked once, at the start: the chunked
+head (head.py), prompts shared by the answers of a pair (layout.py), and lean blocks (blocks.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
