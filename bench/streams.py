@@ -4,12 +4,12 @@
 
 The app is a child process over a scripted engine of 20 tokens a second for each pane; people are sessions of Gradio's
 own protocol: events are joined and heard on one stream, or called directly, as the browser does, with those that follow
-them. Each has the page open (which costs more than a question, and is not measured), asks at the same moment, watches
-both panes grow, and votes while they do, again and again. `first_text_added_p95_s` is from sending the question to the
-first message of Gradio that has text of an answer, less what the engine takes for its first token. `vote_p95_ms` is
-from the click to the end of its event, which comes after the commit. Beside it a plain gr.ChatInterface over the same
-engine, one answer where Compare has two. `--quick` is one round of 10 and 100: `may_supply` names the figures that are
-then as good as those of a whole run.
+them. Each has the page open (opening costs more than a question, and is not measured), with its clock that asks for
+news, asks at the same moment, watches both panes grow, and votes while they do, again and again.
+`first_text_added_p95_s` is from sending the question to the first message of Gradio that has text of an answer, less
+what the engine takes for its first token. `vote_p95_ms` is from the click to the end of its event, which comes after
+the commit. Beside it a plain gr.ChatInterface over the same engine, one answer where Compare has two. `--quick` is one
+round of 10 and 100: `may_supply` names the figures that are then as good as those of a whole run.
 """
 
 import argparse
@@ -57,6 +57,8 @@ async def _people(url: str, *, turns: int, rounds: int, compare: bool) -> Seen:
         one = _compare if compare else _plain
         people = [Page(http, url, pages) for _ in range(turns)]
         await asyncio.gather(*(page.open() for page in people))
+        pieces = ("strip-state", "strip-trouble", "compare-waits")
+        await asyncio.gather(*(page.keep_fresh(*pieces, others="strip-news") for page in people if compare))
         await asyncio.gather(
             *(_person(page, pages, one, number=n, rounds=rounds, seen=seen) for n, page in enumerate(people))
         )
@@ -96,12 +98,16 @@ async def _compare(page: Page, pages: Pages, prompt: str, chance: random.Random,
     seen.vote_ms.append(1000 * (time.perf_counter() - clicked))
     if "vote-saved" not in json.dumps(voted["output"]["data"]):
         seen.errors.append(f"The vote was not shown as saved: {str(voted)[:200]}")
+    changed = list[int]()
     while (message := await heard.get())["msg"] != "process_completed":
-        pass
+        changed += (message.get("output") or {}).get("changed_state_ids") or []
     if not message["success"]:
         seen.errors.append(str(message)[:200])
-    for later in pages.then(follow):
-        await page.done(later, pages.nothing(later))
+    later = [event for state in changed for event in pages.after_state(state)]
+    if not later:
+        seen.errors.append("Nothing followed the end of both answers.")
+    for event in later:
+        await page.done(event, pages.nothing(event))
 
 
 async def _plain(page: Page, pages: Pages, prompt: str, chance: random.Random, seen: Seen) -> None:

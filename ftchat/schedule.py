@@ -197,9 +197,9 @@ class Schedule:
         except FtchatError as err:  # somebody else was quicker, or the engine went away
             self.last = Looked(at=now, run=None, reason=f"Skipped: {err.message}")
 
-    def state(self) -> State:
-        """Where it stands, in words."""
-        seen = self._seen()
+    def state(self, *, lately: bool = False) -> State:
+        """Where it stands, in words; with `lately`, by the card that open pages are shown."""
+        seen = self._seen(lately=lately)
         decision = due(self.plan, seen, now=self._clock(), since=self._since)
         words = "It begins a run within seconds." if decision.press else decision.reason
         return State(
@@ -211,8 +211,8 @@ class Schedule:
             last=self.last,
         )
 
-    def _seen(self) -> Seen:
-        card, training = self._pipeline.card(), self._store.training
+    def _seen(self, *, lately: bool = False) -> Seen:
+        card, training = self._pipeline.card(lately=lately), self._store.training
         newest = next(iter(training.runs(limit=1)), None)
         zone = self._clock().tzinfo
         return Seen(

@@ -54,7 +54,7 @@ def leaderboard(page: Page) -> None:
 def room(folder: Path) -> Room:
     """A home after some weeks."""
     made = Room(folder)
-    furnished.furnish(made, feedback=120)
+    furnished.furnish(made, feedback=360)
     made.vllm.pace_s = 0.03
     made.vllm.answers.update({"base": BASE, "shop-v1": TAUGHT})
     made.contestants.pair = lambda: ["base", "shop-v1"]  # type: ignore[method-assign]

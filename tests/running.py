@@ -19,9 +19,10 @@ ENGINE_S = 240  # how long the engine may take to be ready on a busy machine of 
 class Running:
     """One app process over a home; it can be killed and started again."""
 
-    def __init__(self, home: Path, *flags: str) -> None:
+    def __init__(self, home: Path, *flags: str, alone: bool = True) -> None:
+        """`alone`: without logins."""
         self.home = home
-        self.flags = flags
+        self.flags = ("--open", *flags) if alone else flags
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -29,7 +30,7 @@ class Running:
 
     def start(self) -> None:
         """Start it, and return when its pages answer."""
-        command = [sys.executable, str(ROOT / "app.py"), "--open", "--home", str(self.home), "--port", str(self.port)]
+        command = [sys.executable, str(ROOT / "app.py"), "--home", str(self.home), "--port", str(self.port)]
         self.home.mkdir(parents=True, exist_ok=True)
         with (self.home / "app.log").open("ab") as log:
             self.process = subprocess.Popen([*command, *self.flags], stdout=log, stderr=log, cwd=self.home)

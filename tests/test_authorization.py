@@ -316,16 +316,17 @@ class Page:
 
 
 _PAGED: tuple[Standing, ...] = ("reviewer", "viewer", "admin", "admin")  # runs, adapters, users, tokens
-_LOOKED: tuple[Standing, ...] = ("reviewer", "reviewer", "viewer", "viewer", "admin", "admin")  # the first two unfold
+# as they are, and the first two unfolded; adapters also after one was taken in
+_LOOKED: tuple[Standing, ...] = (*["reviewer"] * 2, *["viewer"] * 3, "admin", "admin")
 _HOW = ["champion", 0.7, 0.95, 64]
 _QUESTION = "What does the brie cost?"
 _LISTED = ["pending", "all", "", ""]
 PAGES: dict[str, Page] = {
-    "ComparePage.follow": Page("viewer", ["{compared}", None], first="ComparePage.begin"),
+    "ComparePage.follow": Page("viewer", ["{compared}", None], first="ComparePage.anew"),
     "ComparePage.ask": Page("rater", [None, _QUESTION, "{compared}", "", "", True]),
     "ComparePage.settle": Page("viewer", ["{compared}"]),
     "ComparePage.offer": Page("viewer", clicked={"act": "offer", "value": "hello"}),
-    "ComparePage.begin": Page("viewer"),
+    "ComparePage.anew": Page("viewer"),
     "ComparePage.choices": Page("viewer"),
     "ComparePage.resume": Page("viewer", ["{compared}", "{session}"]),
     "ComparePage.vote": Page("rater", ["{compared}"], clicked={"act": "left"}),
@@ -336,7 +337,7 @@ PAGES: dict[str, Page] = {
     "ComparePage.skip": Page("rater", ["{session}", "{voted}"]),
     "ComparePage.end": Page("rater", ["{session}"]),
     "ComparePage.unfinished": Page("viewer"),
-    "AfterVote.left": Page("viewer"),
+    "AfterVote.leave": Page("viewer"),
     "AfterVote.take_back": Page("rater", ["{voted}"]),
     "AfterVote.say": Page("rater", ["{voted}"], clicked={"act": "up", "value": "{reply}"}),
     "AfterVote.remark": Page("rater", ["{voted}", "Because."]),
@@ -374,7 +375,6 @@ PAGES: dict[str, Page] = {
     "TrainPage.end": Page("admin"),
     "TrainPage.take": Page("admin"),
     "TrainPage.roll_back": Page("admin"),
-    "Strip.keep_fresh.<locals>.tick": Page("viewer"),
     "Strip.keep_fresh.<locals>.fresh": Page("viewer", [{}]),
     "_wire_duels.<locals>.compare_blind": Page("viewer"),
     "_wire_duels.<locals>.compare_chosen": Page("viewer", clicked={"act": "compare", "value": "shop-v1"}),
@@ -386,7 +386,7 @@ PAGES: dict[str, Page] = {
     "ReviewPage.leave": Page("viewer"),
     "ModelsPage.act": Page("admin", ["", ""], clicked={"act": "use", "value": "nobody"}),
     "Paged.look": Page("admin", [""], leasts=_LOOKED),
-    "Paged.turn": Page("admin", [""], clicked={"act": "older", "value": ""}, leasts=_PAGED),
+    "Paged.turn": Page("admin", ["", ""], clicked={"act": "page-further", "value": "x"}, leasts=_PAGED),
     "ModelsPage.measured": Page("viewer"),
     "SettingsPage.open": Page("admin", [""] * 4),
     "SettingsPage.act": Page("admin", [""] * 4, clicked={"act": "invite", "value": "", "filled": ["admin"]}),
@@ -523,10 +523,10 @@ async def test_a_page_function_knows_nothing_of_what_is_somebody_elses(
 
 async def test_a_user_who_is_shut_out_is_out_of_the_open_page_too(room: Room, pages: Pages) -> None:
     page = pages.open(login(room, "eve", "rater"))
-    tick = pages.functions("Strip.keep_fresh.<locals>.fresh")[0]
-    assert "Champion" in await page.call(tick, [{}])
+    fresh = pages.functions("Strip.keep_fresh.<locals>.fresh")[0]
+    assert "What you gave" in await page.call(fresh, [{}])
     room.accounts.set_disabled("eve", disabled=True)
-    assert "NotLoggedIn" in await page.call(tick, [{}])
+    assert "NotLoggedIn" in await page.call(fresh, [{}])
 
 
 # -- a session is its login's --
@@ -603,7 +603,7 @@ async def test_ones_own_session_goes_on_and_ones_own_event_can_be_cancelled(room
     async with waiting(room, pages, ann) as event:
         assert (await ann.post("reset", event_id=event)).status_code == 200
         assert (await ann.post("cancel", session_hash=ann.session, fn_index=24, event_id=event)).status_code == 200
-    assert "Champion" in await ann.call(pages.functions("Strip.keep_fresh.<locals>.fresh")[0], [{}])
+    assert "What you gave" in await ann.call(pages.functions("Strip.keep_fresh.<locals>.fresh")[0], [{}])
 
 
 BAD_BODIES = [

@@ -711,6 +711,23 @@ def test_each_piece_of_feedback_is_listed_with_what_it_becomes(store: Store, tea
     assert Counter(item.weight for item in dataset.became(store)) == {1.0: 1, 0.5: 2, None: 1}
 
 
+def test_what_waits_is_listed_as_if_it_were_approved_beside_what_is(store: Store, team: Team) -> None:
+    log, waits = store.feedback, dict[str, str]()
+    ours = [team.correct(said(store, f"{word} question?"), "ours") for word in ("first", "second", "third")]
+    for word, text in (("first", "ours"), ("second", "mine"), ("fourth", "call a@b.example")):
+        waits[word] = log.add_correction(said(store, f"{word} question?").reply("left").id, "bob", text)
+    besides = [replace(log.get(one), split="train") for one in waits.values()]
+    found = dataset.became(store, groups={given.group for given in besides}, besides=besides)
+    assert {item.id: (item.why, item.of, item.personal) for item in found} == {
+        ours[0]: ("", None, ()),
+        waits["first"]: ("says the same as another row", ours[0], ()),
+        ours[1]: ("more people, or a newer correction, say otherwise", waits["second"], ()),
+        waits["second"]: ("", None, ()),
+        waits["fourth"]: ("", None, ("email",)),
+    }
+    assert {item.id for item in dataset.became(store)} == set(ours)
+
+
 def test_what_feedback_on_some_questions_becomes_is_what_it_becomes_among_all(store: Store, team: Team) -> None:
     for n in range(6):
         turn = said(store, f"question {n}?")

@@ -169,6 +169,10 @@ async def test_votes_promote_what_wins_and_the_last_one_does_it(room: Room) -> N
     assert room.service.champion() == "base"
     assert await voted(room, wins=SWEEP - 5) is None
     assert (room.service.champion(), room.service.adapters()[0].state) == ("shop-v1", "champion")
+    why = f"Blind votes against base: {SWEEP} to 0 in decisive votes"
+    assert room.store.training.voted_in("b0").startswith(why)
+    room.service.promote("base", by="ann", why="Back.", back=True)
+    assert room.store.training.voted_in("b0") == ""
 
 
 async def test_votes_retire_what_loses_and_say_why(room: Room) -> None:

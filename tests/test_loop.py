@@ -190,7 +190,7 @@ def _answered_chat(app: Running) -> dict | None:
     return turn if turn["mode"] == "chat" and turn["lanes"][0]["finish"] == "stop" else None
 
 
-@pytest.mark.soak  # test_loop_kills.py and test_serve.py have kills, too
+@pytest.mark.soak  # of the kills, `make test` has those of test_pipeline_kills.py
 def test_after_sigkill_in_mid_training_no_process_is_left_and_nothing_saved_is_lost(
     app: Running, browser: Browser
 ) -> None:

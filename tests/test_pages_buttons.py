@@ -80,6 +80,8 @@ def test_a_question_is_pinned_with_what_its_answer_must_have_and_taken_off(room:
     said = "Do you deliver? has “Fridays”, lacks “<b>never</b>”, matches EUR [0-9]+ Take off"
     expect(page.locator("#pins li")).to_have_text(said)
     expect(page.locator("#train-notice")).to_have_text("")
+    for field in fields.all():
+        expect(field).to_have_value("")
     pins = room.store.exams.pins()
     assert [(pin.prompt, list(pin.contains), list(pin.lacks), pin.matches) for pin in pins] == [
         ("Do you deliver?", ["Fridays"], ["<b>never</b>"], "EUR [0-9]+")
@@ -170,7 +172,8 @@ def test_links_and_tokens_work_until_they_are_taken_back_and_secrets_are_shown_o
     page.get_by_role("button", name="Invite", exact=True).click()
     link = page.locator("#settings-made code").inner_text()
     assert page.request.get(link).status == 200
-    page.locator("[data-act=uninvite]").last.click()
+    words = "Take this link back? Whoever has it cannot come in by it."
+    sure(page, page.locator("[data-act=uninvite]").last, words=words)
     expect(page.locator("#settings-made")).to_have_text("")
     assert page.request.get(link).status == 404
 
@@ -180,11 +183,13 @@ def test_links_and_tokens_work_until_they_are_taken_back_and_secrets_are_shown_o
     secret = page.locator("#settings-made code").inner_text()
     expect(page.locator("#settings-people")).to_contain_text("for <i>programs</i>")
     assert came_in(page, secret) == 200
+    expect(page.locator("[data-field=token-name]")).to_have_value("")
     go(page, "Models")
     go(page, "Settings")
     expect(page.locator("#settings-made")).to_have_text("")
     assert secret not in page.content()
-    page.get_by_role("button", name="Revoke").click()
+    words = "End the token for <i>programs</i>? Whatever uses it is shut out at once."
+    sure(page, page.get_by_role("button", name="Revoke"), words=words)
     expect(page.locator("#settings-people")).to_contain_text("No program has a token.")
     assert came_in(page, secret) == 401
 
@@ -205,3 +210,26 @@ def test_what_somebody_gave_is_withdrawn(room: Room, page: Page) -> None:
     sure(page, row(page, "cara").get_by_role("button", name="Withdraw feedback"), words=words)
     expect(page.locator("#settings-notice")).to_contain_text("cara")
     assert room.store.rows("SELECT id FROM standing WHERE rater = 'cara'") == []
+
+
+def test_a_button_that_came_under_the_mouse_after_it_was_pressed_does_nothing(room: Room, page: Page) -> None:
+    log = room.store.feedback
+    pressed, other = (log.add_rating(_reply(room), "bob", "up", reasons=None, comment="") for _ in range(2))
+    go(page, "Review")
+    button = page.locator(f"#review-list [data-act=approved][data-value='{pressed}']")
+    button.hover()
+    page.mouse.down()
+    handle = button.element_handle()
+    handle.evaluate("(button, id) => { button.dataset.value = id; }", other)  # as if the list was written anew
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    assert [log.get(one).status for one in (pressed, other)] == ["pending", "pending"]
+    handle.click()
+    expect(page.locator(f"#review-list [data-value='{other}']")).to_have_count(0)
+    assert [log.get(one).status for one in (pressed, other)] == ["pending", "approved"]
+
+
+def _reply(room: Room) -> str:
+    """One that nobody has rated."""
+    rated = "SELECT reply FROM ratings"
+    return str(room.store.rows(f"SELECT id FROM replies WHERE finish = 'stop' AND id NOT IN ({rated})")[0]["id"])

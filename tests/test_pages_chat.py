@@ -150,8 +150,7 @@ def test_thumbs_reasons_and_corrections_are_kept_and_can_be_taken_back(room: Roo
     page.keyboard.press("Control+Enter")
     expect(page.locator("#chat-live ins")).to_have_text(" Thank you!")
 
-    page.reload()
-    page.get_by_role("tab", name="Chat").click()
+    page.reload()  # the tab is open again
     expect(page.locator("#chat-live ins")).to_have_text(" Thank you!")
     reply = room.store.turns.get(_newest(room)).replies[0].id
     mine = room.store.judged.given_on(reply, rater=ME.name)
@@ -178,7 +177,6 @@ def test_an_answer_can_be_stopped_and_survives_a_reload_in_mid_stream(room: Room
     page.locator(BOX).press("Enter")
     expect(page.locator("#chat-live .reply.writing")).to_contain_text("word9")
     page.reload()
-    page.get_by_role("tab", name="Chat").click()
     expect(page.locator("#chat-live .reply.writing")).to_contain_text("word30")
     page.locator("#chat-stop").click()
     expect(page.locator("#chat-live .note")).to_have_text("cut short")
@@ -249,7 +247,11 @@ def test_a_page_that_the_app_forgot_says_so_and_keeps_what_was_written(room: Roo
 
 @pytest.mark.parametrize(
     ("look", "scheme", "width"),
-    [("light", "light", 1280), pytest.param("dark", "dark", 1280, marks=pytest.mark.soak), ("phone", "light", 390)],
+    [
+        pytest.param("light", "light", 1280, marks=pytest.mark.soak),
+        pytest.param("dark", "dark", 1280, marks=pytest.mark.soak),
+        ("phone", "light", 390),
+    ],
 )
 def test_chat_in_every_look(browser: Browser, url: str, look: str, scheme: str, width: int) -> None:
     SHOTS.mkdir(exist_ok=True)

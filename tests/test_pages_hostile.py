@@ -51,6 +51,7 @@ def page(browser: Browser, url: str, texts: tuple[str, ...]) -> Iterator[Page]:
     ran: list[str] = []
     made.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))
     made.on("popup", lambda other: ran.append(other.url))
+    made.on("console", lambda said: print("the browser says:", said.text) if said.type == "error" else None)
     made.goto(url)
     expect(made.locator("#compare-offers .chip").first).to_be_visible()
     yield made
@@ -105,10 +106,13 @@ def test_an_answer_on_chat_its_title_and_a_rewriting(room: Room, page: Page, tex
     for prompt in texts[:7]:
         page.locator("#chat-new").click()
         expect(page.locator("#chat-live .empty")).to_be_visible()
-        page.wait_for_timeout(500)  # it has begun: this is about texts, not about haste
         page.locator("#chat-prompt textarea").fill(prompt)
         page.locator("#chat-prompt textarea").press("Enter")
-        expect(page.locator("#chat-live [data-act=regenerate]")).to_be_visible()
+        try:
+            expect(page.locator("#chat-live [data-act=regenerate]")).to_be_visible()
+        except AssertionError:
+            print("the store has:", room.store.rows("SELECT finish, length(text) AS n FROM replies")[-3:])
+            raise
     titles = page.locator("#chat-history .conversation").all_text_contents()
     assert [title[:20] for title in titles[:7]] == [" ".join(text.split())[:20] for text in reversed(texts[:7])]
     page.locator("#chat-live [data-act=fix]").click()

@@ -8,12 +8,14 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from gradio.queueing import AsyncQueue
+from gradio.server_messages import ProcessCompletedMessage
 from playwright.sync_api import BrowserContext, Page, expect
 from room import Room
 from served import chromium, served
@@ -109,6 +111,35 @@ def test_the_last_tab_of_a_browser_asks_and_votes_so_does_an_old_one_and_both_st
         context.close()
 
 
+def slow(app: Any, *, what: str) -> Any:
+    """As a network that delivers a stream's beginning, or its end, later than the answer to a request that was sent
+    after it."""
+
+    async def slowed(scope: Any, receive: Any, send: Any) -> None:
+        async def sent(message: Any) -> None:
+            begins = message["type"] == "http.response.start" and scope["path"].endswith("/queue/data")
+            ends = b'"msg":"close_stream"' in message.get("body", b"")
+            if ends if what == "end" else begins:
+                await asyncio.sleep(0.4)
+            await send(message)
+
+        await app(scope, receive, sent if scope["type"] == "http" else send)
+
+    return slowed
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("what", [pytest.param("beginning", marks=pytest.mark.soak), "end"])
+def test_a_question_is_answered_though_the_stream_before_it_is_slow(tmp_path: Path, what: str) -> None:
+    room = Room(tmp_path)
+    with served(room, around=partial(slow, what=what)) as url, chromium() as browser:
+        page = browser.new_page()
+        page.goto(url)
+        expect(page.locator("#compare-offers .chip").first).to_be_visible()
+        for number, prompt in enumerate(("Is the rye bread sliced?", "And the other one?", "And this one?")):
+            chat(page, prompt, anew=number > 0)
+
+
 @pytest.mark.browser
 @pytest.mark.soak
 def test_a_reload_brings_back_what_stood_in_this_tab_and_a_new_tab_begins_where_the_last_one_was(
@@ -184,6 +215,25 @@ async def test_a_heartbeat_ends_at_once_and_what_nobody_used_for_a_day_is_forgot
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert list(states.session_data) == list(states.time_last_used) == ["today"]
     assert states["today"].state_data == {1: "t_1"}
+
+
+async def test_a_stream_is_counted_and_answers_say_which_was_the_last_to_end(
+    client: httpx.AsyncClient, gradio: Any
+) -> None:
+    queue = gradio.get_blocks()._queue
+    call = {"data": [], "fn_index": 0, "session_hash": "page"}
+    assert (await client.post("/gradio_api/queue/join", json=call)).headers["x-stream"] == "0"
+    for number in ("1", "2"):
+        queue.pending_messages_per_session["page"] = AsyncQueue()
+        queue.pending_event_ids_session["page"] = {"e1"}
+        done = ProcessCompletedMessage(event_id="e1", output={"data": []}, success=True)
+        queue.pending_messages_per_session["page"].put_nowait(done)
+        stream = await asyncio.wait_for(client.get("/gradio_api/queue/data?session_hash=page"), 5)
+        assert "close_stream" in stream.text
+        assert stream.headers["x-stream"] == number
+        assert (await client.post("/gradio_api/queue/join", json=call)).headers["x-stream"] == number
+    call["session_hash"] = "another"
+    assert (await client.post("/gradio_api/queue/join", json=call)).headers["x-stream"] == "0"
 
 
 async def test_a_stream_that_nothing_is_to_come_through_ends_and_another_goes_on(

@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
 from quick_trainer import QuickTrainee
 from room import ANN, Room
 
-from ftchat import anchors, dataset, web
+from ftchat import anchors, dataset, pipeline, web
 from ftchat.config import TrainArgs
 from ftchat.errors import BadAdapter, BadInput, Conflict, EngineError, TrainingError
 from ftchat.pipeline import questions
@@ -322,6 +324,28 @@ async def test_for_another_base_everything_is_new(room: Room) -> None:
     room.store.turns.add_base("b9", "larger")
     room.pipeline._base = replace(room.pipeline._base, fingerprint="b9")
     assert (room.pipeline.card().new, room.pipeline.last_rows()) == (3, 0)
+
+
+async def test_a_card_that_takes_long_is_made_anew_for_who_needs_it_and_for_pages_only_after_a_rest(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, make = [100.0], dataset.card
+
+    def slowly(*args: Any, **more: Any) -> dataset.Card:
+        clock[0] += 0.5
+        return make(*args, **more)
+
+    monkeypatch.setattr(pipeline, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(dataset, "card", slowly)
+    await corrected(room, 1)
+    assert room.pipeline.status().new_feedback == 1
+    await corrected(room, 2)
+    assert (room.pipeline.status().new_feedback, clock[0]) == (1, 100.5)
+    assert room.pipeline.card().new == 2
+    assert room.pipeline.status().new_feedback == 2
+    await corrected(room, 3)
+    clock[0] += 10.1
+    assert room.pipeline.status().new_feedback == 3
 
 
 @pytest.mark.usefixtures("quick")

@@ -2,11 +2,13 @@
 look back through a window only, or do with them what nobody has foreseen."""
 
 import math
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import (
     CohereConfig,
     CohereForCausalLM,
@@ -24,6 +26,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from ftchat import sizing
 from ftchat.training import attention
 from ftchat.training import head as heads
 from ftchat.training.head import Head
@@ -145,6 +148,37 @@ def test_attention_equals_that_of_torch_with_a_mask(
     torch.testing.assert_close(found, plain, rtol=1e-4, atol=1e-5)
     for mine, part in zip(ours, (query, key, value), strict=True):
         torch.testing.assert_close(mine, part.grad, rtol=1e-4, atol=1e-5)
+
+
+class _Held(TorchDispatchMode):
+    """How many bytes of tensors made under it are alive, at the most."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._alive: dict[int, int] = {}
+        self.most = 0
+
+    def __torch_dispatch__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for one in made if isinstance(made, tuple | list) else [made]:
+            if isinstance(one, torch.Tensor) and (store := one.untyped_storage())._cdata not in self._alive:
+                self._alive[store._cdata] = store.nbytes()
+                weakref.finalize(store, self._alive.pop, store._cdata, None)
+        self.most = max(self.most, sum(self._alive.values()))
+        return made
+
+
+@pytest.mark.parametrize("cap", [0.0, 30.0])
+def test_the_head_takes_no_more_memory_than_sizing_reckons_with(cap: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {"cpu": heads.CHUNK["cpu"], "gpu": heads.CHUNK["cuda"]} == sizing._LOGITS
+    words, states = 5_000, 200
+    monkeypatch.setitem(heads.CHUNK, "cpu", words * states)
+    head = Head(torch.randn(words, 16, dtype=torch.bfloat16), None, 1.0, cap)
+    now, was = (torch.randn(states, 16, dtype=torch.bfloat16, requires_grad=learns) for learns in (True, False))
+    for work in (lambda: head.logp(now, torch.zeros(states).long()), lambda: head.drift(now, was)):
+        with _Held() as held:
+            work()
+        assert 4 * words * states < held.most <= sizing._LOGIT * words * states
 
 
 @pytest.mark.parametrize("chunk", [1, 97 * 3, 10**6])

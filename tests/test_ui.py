@@ -6,6 +6,7 @@ import inspect
 import re
 import sys
 from collections import Counter
+from inspect import isasyncgenfunction, iscoroutinefunction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -51,7 +52,7 @@ ELEMENTS = {
 @pytest.fixture(scope="module")
 def blocks() -> gr.Blocks:
     """Laying out asks nothing of the parts but the name."""
-    return ui.build(cast(Parts, SimpleNamespace(settings=SimpleNamespace(name="shop", open=True))))
+    return ui.build(cast(Parts, SimpleNamespace(settings=SimpleNamespace(name="shop", open=True))))[0]
 
 
 def test_every_element_has_its_stable_id_once(blocks: gr.Blocks) -> None:
@@ -74,12 +75,22 @@ def test_a_page_keeps_nothing_but_ids(blocks: gr.Blocks) -> None:
     assert [value for value in kept if value not in ("", {})] == []
 
 
-def test_what_is_sent_many_times_a_second_is_nothing_but_text(blocks: gr.Blocks) -> None:
+def test_what_is_sent_many_times_a_second_is_text_or_a_state(blocks: gr.Blocks) -> None:
     """For anything else gradio builds a component anew, each time: a hundred comparisons were too many for it."""
-    often = [event for event in blocks.fns.values() if event.fn and event.fn.__name__ in ("follow", "tick")]
-    assert len(often) == 3
-    assert {type(block) for event in often for block in event.outputs} == {gr.HTML}
+    often = [event for event in blocks.fns.values() if event.fn and event.fn.__name__ in ("follow",)]
+    assert len(often) == 2
+    assert {type(block) for event in often for block in event.outputs} == {gr.HTML, gr.State}
     assert {event.postprocess for event in often} == {False}
+
+
+def test_what_says_which_turn_is_watched_comes_in_the_order_in_which_it_was_pressed(blocks: gr.Blocks) -> None:
+    """Gradio runs what is not async in a thread: a new conversation could come after the question asked in it, and
+    the page would let go of its answer."""
+    events = [event for event in blocks.fns.values() if event.fn]
+    watched = {event.inputs[1] for event in events if event.fn.__name__ == "follow"}
+    saying = [event.fn for event in events if watched.intersection(event.outputs)]
+    assert len(saying) > 20
+    assert [one.__qualname__ for one in saying if not (iscoroutinefunction(one) or isasyncgenfunction(one))] == []
 
 
 @pytest.mark.parametrize("stored", [None, "", NOWHERE, 7, {"a": 1}])

@@ -83,13 +83,13 @@ def stored(room: Room) -> list[Any]:
 async def test_a_suggestion_puts_the_comparison_before_away_with_its_panel(room: Room, compare: ComparePage) -> None:
     turn = (await asked(compare, room, "What does the gouda cost?"))[compare.turn]
     voted = await compare.vote(turn, click("left"), HERE)
-    assert voted[compare.after.box]["visible"]
-    offered = compare.offer(click("offer", "What does the brie cost?"), HERE)
+    assert "vote-saved" in voted[compare.after.judged]
+    offered = await compare.offer(click("offer", "What does the brie cost?"), HERE)
     assert offered[compare.prompt]["value"] == "What does the brie cost?"
     assert (offered[compare.turn], offered[compare.kept]) == (NOWHERE, NOWHERE)
     assert offered[compare.votes].count("disabled") == 4
     assert "What does the gouda cost?" not in str([offered[pane] for pane in compare.panes.values()])
-    assert (offered[compare.after.box]["visible"], offered[compare.after.comment]) == (False, "")
+    assert (offered[compare.after.judged], offered[compare.after.comment]) == ("", "")
     assert set(offered) <= set(compare.begun)
 
 
@@ -100,7 +100,7 @@ async def test_each_follow_up_puts_the_panel_before_away_also_after_the_same_tur
     ups = [await asked(compare, room, prompt, first[compare.turn]) for prompt in ("And the brie?", "And the tea?")]
     gone = [updates[compare.after.gone] for updates in (first, *ups)]
     assert len(set(gone)) == 3  # gradio tells of a state only when it has changed
-    assert compare.after.left()[compare.after.box]["visible"] is False
+    assert compare.after.left()[compare.after.judged] == ""
 
 
 async def test_the_next_question_of_a_session_comes_without_the_panel_and_the_comment_of_the_one_before(
@@ -111,7 +111,7 @@ async def test_the_next_question_of_a_session_comes_without_the_panel_and_the_co
     await compare.vote(shown[compare.turn], click("left"), HERE)
     following = await last(compare.onward(shown[compare.session.id], HERE))
     assert following[compare.turn] not in (NOWHERE, shown[compare.turn])
-    assert (following[compare.after.box]["visible"], following[compare.after.comment]) == (False, "")
+    assert (following[compare.after.judged], following[compare.after.comment]) == ("", "")
 
 
 # -- what cannot be asked --
@@ -217,7 +217,7 @@ async def test_what_is_said_about_one_answer_of_a_long_chat_sends_that_part_of_i
 async def test_an_opened_page_says_what_stands_on_it_also_when_nothing_does(
     compare: ComparePage, chat: ChatPage
 ) -> None:
-    assert chat.resume(NOWHERE, HERE)[chat.turn] == NOWHERE
+    assert (await chat.resume(NOWHERE, HERE))[chat.turn] == NOWHERE
     for kept in (NOWHERE, "t_of_another_home"):
         assert (await last(compare.resume(kept, NOWHERE, HERE)))[compare.turn] == NOWHERE
 

@@ -60,12 +60,24 @@ def pages(listed: Paged[Any], of: Callable[[str], list[str]], *, search: str = "
     told = listed.look(search, cast(gr.Request, None))
     while True:
         found.append(of(told[listed.list]))
-        older = re.search(r'data-act="older" data-value="([^"]+)"', told[listed.list])
-        if older is None:
+        more = re.search(r'data-act="page-further" data-value="([^"]+)"', told[listed.list])
+        before, at = told[listed.list], told[listed.at]
+        assert ('data-act="page-first"' in before) == (len(found) > 2)
+        if more is None:
             return found
-        told = listed.turn(search, click("older", older[1]), cast(gr.Request, None))
-        assert told[listed.at] == older[1]
-        assert 'data-act="newest"' in told[listed.list]
+        told = listed.turn(search, at, click("page-further", more[1]), cast(gr.Request, None))
+        assert told[listed.at].split("\n")[-1] == more[1]
+        back = listed.turn(search, told[listed.at], click("page-back"), cast(gr.Request, None))
+        assert (back[listed.list], back[listed.at]) == (before, at)
+        assert listed.turn(search, told[listed.at], click("page-first"), cast(gr.Request, None))[listed.at] == ""
+
+
+def test_a_page_whose_last_is_gone_gives_way_to_the_first(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = laid_out(SettingsPage, room, monkeypatch)
+    last = room.store.people.tokens(works=True)[-1].id
+    told = page.tokens.shown(ANN, "", last)
+    assert told[page.tokens.at] == ""
+    assert told == page.tokens.shown(ANN, "", "")
 
 
 def test_the_newest_adapters_stand_on_the_page_and_all_are_searched_and_turned(

@@ -15,6 +15,7 @@ from test_ui_train_views import text_of
 
 from ftchat.backups import Backup
 from ftchat.config import Settings, where_from
+from ftchat.dataset.candidates import WHY
 from ftchat.dataset.card import Became
 from ftchat.exports import Judged, Said
 from ftchat.pipeline.standings import Standing
@@ -245,8 +246,12 @@ def test_a_score_stands_beside_bases_and_progress_is_gain_over_it() -> None:
     )
     assert "shop-v1 0.90 base 1.80" in text_of(page)
     found = [standing("shop-v2", 1.2, created_at=NOW), standing("shop-v1", 1.5, created_at=NOW), standing("base", 2.0)]
-    assert "Progress over base: shop-v1 +0.50, shop-v2 +0.80." in models_views.progress(9, found, whole=True)
+    assert "Progress over base: shop-v1 +0.50, shop-v2 +0.80." in models_views.progress(3, found, whole=True)
     assert models_views.progress(0, [standing("base", None)], whole=True) == ""
+    more = [*found, replace(standing("shop-v3", 0.9, created_at=NOW), rows=4)]
+    said = text_of(models_views.progress(4, more, whole=False))
+    assert said == "Still measuring: 1 of 4 are on all of today's questions."
+    assert models_views.progress(4, found, whole=True) == ""
 
 
 def test_no_adapter_says_what_one_is() -> None:
@@ -384,3 +389,18 @@ def test_what_trains_nothing_says_why_on_its_row() -> None:
     }
     page = review_views.page(shown((feedback(status="approved"), judged()), marks=marks), nothing=("", ""))
     assert "May hold something personal: email, phone." in text_of(page)
+
+
+def test_what_waits_says_what_would_be_doubtful_about_it() -> None:
+    def one(id_: str, *, why: str = "", of: str | None = None) -> Became:
+        return Became(id=id_, role="target", split=None, weight=None, rater="bob", why=why, of=of)
+
+    became = [
+        *(one("k_1"), one("k_2", why=WHY["duplicate"], of="k_1")),
+        *(one("k_3", why=WHY["contradicted"], of="k_4"), one("k_4")),
+        *(one("k_5", why=WHY["duplicate"], of="k_6"), one("k_6")),
+    ]
+    assert review_views.marks(became, waiting={"k_2", "k_4", "k_6"}) == {
+        "k_2": "Approved, it would train nothing: says the same as another row.",
+        "k_4": "It says otherwise than what is approved, and would stand instead.",
+    }

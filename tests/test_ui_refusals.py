@@ -37,16 +37,11 @@ async def page(room: Room) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def ticked(room: Room, page: httpx.AsyncClient) -> tuple[int, dict[str, Any]]:
-    """The clock's event, as the page's script calls it."""
+    """The event that brings what goes on by itself, as the page's script calls it."""
     config = (await page.get("/config")).json()
-    clock = next(part["id"] for part in config["components"] if part["type"] == "timer")
-    index, trigger = next(
-        (event["id"], target)
-        for event in config["dependencies"]
-        for target, what in event["targets"]
-        if (target, what) == (clock, "tick")
-    )
-    body = {"data": [None], "fn_index": index, "trigger_id": trigger, "session_hash": "page"}
+    news = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "strip-news")
+    index = next(event["id"] for event in config["dependencies"] if [news, "change"] in event["targets"])
+    body = {"data": [None], "fn_index": index, "trigger_id": news, "session_hash": "page"}
     answer = await page.post("/gradio_api/run/predict", json=body)
     return answer.status_code, answer.json()
 

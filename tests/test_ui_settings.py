@@ -119,6 +119,6 @@ def test_who_only_looks_has_no_retrain_and_no_compare(room: Room) -> None:
 
 
 def test_before_it_is_known_who_looks_only_what_most_may_see_is_there(room: Room) -> None:
-    blocks = ui.build(room.parts)
+    blocks, _ = ui.build(room.parts)
     hidden = {block.elem_id for block in blocks.blocks.values() if isinstance(block, gr.Tab) and not block.visible}
     assert hidden == {"tab-review", "tab-train", "tab-settings"}

@@ -119,7 +119,7 @@ def test_the_schedule_says_why_it_waits_and_pins_what_they_demand() -> None:
     last = Looked(at=datetime(2026, 3, 1, 2, 0, tzinfo=UTC), run=None, reason="Skipped: 6 came in; it waits for 20.")
     state = State(when="0 2 * * *", words="It looks at two.", next_at=None, needed=20, new=6, last=last)
     assert text_of(train_views.schedule(state)) == (
-        "By itself It looks at two. Last, 01.03. 02:00: Skipped: 6 came in; it waits for 20."
+        "By itself It looks at two. Last, 1 Mar 2026, 02:00 UTC : Skipped: 6 came in; it waits for 20."
     )
     off = State(when="off", words="The schedule is off.", next_at=None, needed=8, new=0, last=None)
     assert "It trains when somebody presses Retrain." in text_of(train_views.schedule(off))
@@ -177,6 +177,11 @@ def test_a_finished_run_has_its_verdict_in_words() -> None:
     assert '<h3 id="verdict">shop-v1 is ready.</h3>' in html
     assert "<li>Asked 1 question.</li><li>7 more would do.</li>" in html
     assert "challenger" in html
+    chosen = text_of(train_views.run(seen, state="champion"))
+    assert "shop-v1 is in service, because a person chose it." in chosen
+    voted = text_of(train_views.run(seen, state="champion", voted="Blind votes against base: 9 to 1."))
+    assert "shop-v1 is in service: blind votes found it better." in voted
+    assert "Blind votes against base: 9 to 1." in voted
 
 
 def adapter(state: Any) -> Adapter:

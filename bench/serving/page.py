@@ -5,6 +5,7 @@ It does not know what an event does.
 
 import asyncio
 import json
+import random
 import secrets
 from typing import Any
 
@@ -21,11 +22,6 @@ class Pages:
     def opening(self) -> list[int]:
         """The events of a page that is opened."""
         return [event["id"] for event in self._events if any(kind == "load" for _, kind in event["targets"])]
-
-    def then(self, event: int) -> list[int]:
-        """The events that follow when that one has ended, each after the one before it."""
-        next_ = [later["id"] for later in self._events if later["trigger_after"] == event and later["backend_fn"]]
-        return [each for later in next_ for each in (later, *self.then(later))]
 
     def queued(self, event: int) -> bool:
         """Whether it goes through the queue; the others are direct calls."""
@@ -61,6 +57,9 @@ class Page:
         self._waiting: dict[str, asyncio.Queue[dict[str, Any]]] = {}
         self._early: dict[str, list[dict[str, Any]]] = {}
         self._listener: asyncio.Task[None] | None = None
+        self._fresh: asyncio.Task[None] | None = None
+        self._have: dict[str, str] = {}
+        self._last: str | None = None
 
     async def open(self) -> None:
         """What a browser asks before anybody can do anything."""
@@ -102,11 +101,41 @@ class Page:
             raise RuntimeError(f"The event failed: {str(message)[:300]}")
         return {**message, "changed": changed}
 
+    async def keep_fresh(self, *pieces: str, others: str) -> None:
+        """Ask for news of these pieces as an open page does, the first time now; when all else is said to be another,
+        `others` hears it."""
+        self._have, self._last = dict.fromkeys(pieces, ""), None
+        event = self._pages.event(others, "change")
+        again_s = await self._ask_for_news(event)
+        self._fresh = asyncio.create_task(self._keep_asking(event, again_s * random.random()))
+
+    async def _keep_asking(self, others: int, again_s: float) -> None:
+        """One question at a time, as often as the answers say."""
+        while True:
+            await asyncio.sleep(again_s)
+            again_s = await self._ask_for_news(others)
+
+    async def _ask_for_news(self, others: int) -> float:
+        """When to ask again."""
+        asked = {"page": self._hash, "have": ",".join(f"{piece}.{digest}" for piece, digest in self._have.items())}
+        async with self._http.get(f"{self._url.removesuffix('/gradio_api')}/news", params=asked) as response:
+            if response.status != 200:
+                raise RuntimeError(f"{response.status}: {(await response.text())[:300]}")
+            told = await response.json()
+        self._have |= {piece: digest for piece, (digest, _) in told["pieces"].items()}
+        if told["others"] != self._last:
+            self._last = told["others"]
+            await self.done(others, self._pages.nothing(others))
+        return float(told["again_s"])
+
     async def close(self) -> None:
-        """Stop listening."""
-        if self._listener is not None:
-            self._listener.cancel()
-            await asyncio.gather(self._listener, return_exceptions=True)
+        """Stop listening; what went wrong with the news is said."""
+        for task in (self._listener, self._fresh):
+            if task is not None:
+                if task is self._fresh and task.done():
+                    task.result()
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
 
     async def _listen(self) -> None:
         async with self._http.get(f"{self._url}/queue/data", params={"session_hash": self._hash}) as response:

@@ -14,7 +14,7 @@ from ftchat.dataset import personal
 from ftchat.dataset.candidates import WHY, Dropped
 from ftchat.dataset.gathering import Gathered, gathered, of_split
 from ftchat.dataset.settling import ENOUGH_PEOPLE, shares
-from ftchat.records import ROW_ROLES, Row
+from ftchat.records import ROW_ROLES, Feedback, Row
 from ftchat.store import Store
 from ftchat.store.feedback import split_of
 from ftchat.store.lessons import feedback_of
@@ -98,9 +98,10 @@ def card(store: Store, *, trained: set[str], exam_groups: int) -> Card:
     )
 
 
-def became(store: Store, *, groups: Collection[str] | None = None) -> list[Became]:
-    """Each piece of approved feedback and what it becomes, by id; with `groups`, in these, and without a weight."""
-    found = gathered(store, groups=groups)
+def became(store: Store, *, groups: Collection[str] | None = None, besides: Sequence[Feedback] = ()) -> list[Became]:
+    """Each piece of approved feedback and what it becomes, by id, as if what is given `besides` were approved, too;
+    with `groups`, in these, and without a weight."""
+    found = gathered(store, groups=groups, besides=besides)
     kinds: dict[str, dict[str, None]] = {}
     for hint in _personal(found.rows):
         kinds.setdefault(hint["row"], {})[hint["kind"]] = None

@@ -1,11 +1,11 @@
 """The feedback of a store as rows, and as what was dropped and why. It reads; it knows no files."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from ftchat.dataset.candidates import Dropped, candidates
 from ftchat.dataset.settling import settled, weighed
-from ftchat.records import Row, Split
+from ftchat.records import Feedback, Row, Split
 from ftchat.store import Store
 
 
@@ -22,10 +22,10 @@ def rows(store: Store) -> list[Row]:
     return list(gathered(store).rows)
 
 
-def gathered(store: Store, *, groups: Collection[str] | None = None) -> Gathered:
-    """All approved feedback, by the rules of `candidates` and `settling`; with `groups`, of these alone: nothing is
-    compared across groups but how much a person gave, so that weights mean nothing then."""
-    lessons = store.lessons.approved(groups=groups)
+def gathered(store: Store, *, groups: Collection[str] | None = None, besides: Sequence[Feedback] = ()) -> Gathered:
+    """All approved feedback, and what is given `besides`, by the rules of `candidates` and `settling`; with `groups`,
+    of these alone: nothing is compared across groups but how much a person gave, so that weights mean nothing then."""
+    lessons = store.lessons.approved(groups=groups, besides=besides)
     found: list[Row] = []
     dropped: list[Dropped] = []
     for lesson in lessons:

@@ -99,10 +99,9 @@ async def measure(
     compared = [row for row in rows if has_rejected(row)]
     only_compared = [at for at, row in enumerate(compared) if row.role != "target"]
     models = [name for name in who if name != FEW_SHOT]
-    chosen = [compared[at] for at in only_compared]
     target = {name: await all_of(partial(_wanted, examiner, name), wanted) for name in who}
-    margin = {name: await all_of(partial(_margin, examiner, name), compared) for name in models}
-    better = {name: await all_of(partial(_wanted, examiner, name), chosen) for name in (candidate, BASE)}
+    both = {name: await all_of(partial(_both, examiner, name), compared) for name in models}
+    margin = {name: [worse - better for better, worse in values] for name, values in both.items()}
     stay = {name: mean(await all_of(partial(_kept, examiner, name), kept)) for name in models}
     return Scores(
         rows=tuple(row.group for row in wanted),
@@ -114,7 +113,7 @@ async def measure(
         margin={name: tuple(values[at] for at in only_compared) for name, values in margin.items()},
         compared=len(compared),
         prefers={name: mean([float(m > 0) for m in values]) for name, values in margin.items() if values},
-        shifts=tuple(base - ours for base, ours in zip(better[BASE], better[candidate], strict=True)),
+        shifts=tuple(both[BASE][at][0] - both[candidate][at][0] for at in only_compared),
         costs=await _dealt(examiner, candidate, wanted) if dealt else (),
     )
 
@@ -134,11 +133,11 @@ async def _kept(examiner: Examiner, name: str, item: Replay) -> float:
     return await examiner.nll(name, item.messages, item.answer)
 
 
-async def _margin(examiner: Examiner, name: str, row: Row) -> float:
-    """By how many nats a token the better text is likelier than the other one."""
+async def _both(examiner: Examiner, name: str, row: Row) -> tuple[float, float]:
+    """NLL per token of the better text and of the other one."""
     assert row.rejected is not None
     better = await examiner.nll(name, row.messages, row.target)
-    return await examiner.nll(name, row.messages, row.rejected) - better
+    return better, await examiner.nll(name, row.messages, row.rejected)
 
 
 async def _dealt(examiner: Examiner, candidate: str, wanted: Sequence[Row]) -> tuple[tuple[float, ...], ...]:

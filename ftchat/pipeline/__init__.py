@@ -16,8 +16,10 @@ it is. The trainer is a child process; this package reads its metrics and never 
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 from ftchat import dataset, progress
@@ -39,6 +41,17 @@ from ftchat.service import Service
 from ftchat.store import Store
 
 __all__ = ["Pipeline", "Standing", "Trial"]
+
+_REST = 20.0  # a card that was made will do for so many times as long as that took
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    """A card, what it was made of, and until when it will do for a page."""
+
+    card: Card
+    of: object
+    until: float
 
 
 class Pipeline:
@@ -83,7 +96,7 @@ class Pipeline:
         self.standings = Standings(self._means)
         self._task: asyncio.Task[None] | None = None
         self._course: Course | None = None
-        self._card: tuple[object, Card] | None = None
+        self._card: _Made | None = None
         self._making_card = threading.Lock()
         self._metrics = progress.Metrics()
 
@@ -147,15 +160,22 @@ class Pipeline:
         """To be called after every vote: what the votes decide about adapters whose exam could not."""
         return trial.settle(self._means)
 
-    def card(self) -> Card:
-        """What a press would use now. Made anew only when feedback or the last run changed, by the first who asks."""
+    def card(self, *, lately: bool = False) -> Card:
+        """What a press would use now. Made anew only when feedback or the last run changed, by the first who asks.
+
+        Of much feedback that takes a while: with `lately` one that was just made will do, so that open pages, which
+        ask after each vote, do not keep a processor busy.
+        """
         with self._making_card:
             now = (self._store.feedback.newest(), self._store.training.last_made(self._base.fingerprint))
-            if self._card is None or self._card[0] != now:
-                trained = self._store.training.used(self._base.fingerprint)
-                made = dataset.card(self._store, trained=trained, exam_groups=self._settings.exam_groups)
-                self._card = (now, made)
-            return self._card[1]
+            kept, began = self._card, time.monotonic()
+            if kept is not None and (kept.of == now or (lately and began < kept.until)):
+                return kept.card
+            trained = self._store.training.used(self._base.fingerprint)
+            made = dataset.card(self._store, trained=trained, exam_groups=self._settings.exam_groups)
+            ended = time.monotonic()
+            self._card = _Made(card=made, of=now, until=ended + _REST * (ended - began))
+            return made
 
     def last_rows(self) -> int:
         """Of how much feedback the last adapter for this base was made."""
@@ -194,7 +214,7 @@ class Pipeline:
             champion=self._contestants.champion(),
             base_name=self._base.name,
             practice=self._base.practice,
-            new_feedback=self.card().new,
+            new_feedback=self.card(lately=True).new,
             run=self._store.training.unfinished(),
         )
 

@@ -6,7 +6,7 @@ an export shows. It returns records. It does not know what a piece of feedback t
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,9 +49,11 @@ class LessonLog:
         """Over an open store."""
         self._store = store
 
-    def approved(self, *, groups: Collection[str] | None = None) -> list[Lesson]:
-        """All feedback that is approved, oldest first; with `groups`, what was given in these."""
-        found = self._store.feedback.all(status="approved", groups=groups)
+    def approved(self, *, groups: Collection[str] | None = None, besides: Sequence[Feedback] = ()) -> list[Lesson]:
+        """All feedback that is approved, oldest first; with `groups`, what was given in these. What is given `besides`
+        counts as approved, too."""
+        found = [*self._store.feedback.all(status="approved", groups=groups), *besides]
+        found = sorted(found, key=lambda given: given.id.partition("_")[2]) if besides else found
         feedback = [given for given in found if given.split is not None]
         talks = _Talks(self._store, feedback)
         return [talks.lesson(given) for given in feedback]

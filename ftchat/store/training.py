@@ -226,6 +226,12 @@ class TrainingLog:
         row = self._store.row("SELECT contestant FROM champions WHERE base = :b ORDER BY seq DESC LIMIT 1", {"b": base})
         return str(row["contestant"]) if row else BASE
 
+    def voted_in(self, base: str) -> str:
+        """Why the one in service is, in words, if blind votes decided it."""
+        sql = "SELECT by, why FROM champions WHERE base = :b ORDER BY seq DESC LIMIT 1"
+        row = self._store.row(sql, {"b": base})
+        return str(row["why"]) if row and row["by"] == "votes" else ""
+
     def champions(self, base: str) -> list[str]:
         """Every champion of this base so far, newest first, the one in service included; each name once."""
         rows = self._store.rows("SELECT contestant FROM champions WHERE base = :b ORDER BY seq DESC", {"b": base})

@@ -150,7 +150,8 @@ def _answers(row: Row) -> tuple[str, ...]:
 def ease_negatives(examples: Sequence[Example]) -> tuple[tuple[Example, ...], float]:
     """The examples with negatives so light that together they weigh no more than what is wanted, and the factor.
 
-    Alone they only say what not to write: a model can follow that into any nonsense.
+    Alone they only say what not to write: a model can follow that into any nonsense. The rows of an app come eased by
+    its dataset, with the shares that the card tells; here it is for rows that were left out since, or written by hand.
     """
     against = sum(e.weight for e in examples if e.role == "negative")
     wanted = sum(e.weight for e in examples if e.role != "negative")

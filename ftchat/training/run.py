@@ -30,11 +30,8 @@ def run(job: Job, snapshot: Snapshot, *, threads: int, log: MetricsLog, stop: th
     began = time.monotonic()
     log.write("stage", stage="loading")
     torch.set_num_threads(threads)
-    start, prompter, checkpoint = (
-        read_start(job),
-        Prompter(job.base, context_length=job.context_length),
-        Checkpoint(job),
-    )
+    start, checkpoint = read_start(job), Checkpoint(job)
+    prompter = Prompter(job.base, context_length=job.context_length)
     examples = prepare(snapshot, prompter)
     base = load_base(job.base, device_here())
     plan = choose(job.args, amounts_of(examples, width=width_of(base), fresh=job.fresh, start=start))

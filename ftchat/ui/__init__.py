@@ -3,13 +3,17 @@
 They call the core and nothing else. To look at them: `make run`, then http://127.0.0.1:7860.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import fastapi
 import gradio as gr
-from starlette.routing import Mount
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
 
 from ftchat.parts import Parts
 from ftchat.records import Person
@@ -23,7 +27,7 @@ from ftchat.ui.leaderboard import LeaderboardPage
 from ftchat.ui.models import ModelsPage
 from ftchat.ui.review import ReviewPage
 from ftchat.ui.settings import SettingsPage
-from ftchat.ui.strip import Strip
+from ftchat.ui.strip import News, Strip
 from ftchat.ui.train import TrainPage
 from ftchat.ui.upkeep import Upkeep
 
@@ -58,8 +62,8 @@ _TABS: dict[str, tuple[str, Callable[[Parts], Any]]] = {
 }
 
 
-def build(parts: Parts) -> gr.Blocks:
-    """The pages over the parts of a running app."""
+def build(parts: Parts) -> tuple[gr.Blocks, News]:
+    """The pages over the parts of a running app, and what keeps them fresh."""
     title = f"{parts.settings.name} · {texts.TITLE}"
     blocks = gr.Blocks(title=title, analytics_enabled=False, fill_width=True)
     with blocks:
@@ -76,32 +80,30 @@ def build(parts: Parts) -> gr.Blocks:
         pages.train.wire([strip.retrain, pages.train.start], tabs=tabs)
         pages.models.wire(each["models"])
         pages.settings.wire(each["settings"])
-        _wire_together(parts, blocks, strip=strip, pages=pages, doors=Doors(parts, tabs, each))
+        news = _wire_together(parts, strip=strip, pages=pages, doors=Doors(parts, tabs, each))
         _wire_duels(parts, pages, tabs)
     refusals.tell_of(blocks)
     once.remember(blocks)
     blocks.max_threads = MOST_EVENTS  # before queue(): mounting has no parameter for it
     blocks.queue(default_concurrency_limit=None, api_open=False, status_update_rate=_TELL_WAITING_S)
-    return blocks
+    return blocks, news
 
 
-def _wire_together(parts: Parts, blocks: gr.Blocks, *, strip: Strip, pages: _Pages, doors: Doors) -> None:
-    """What crosses pages: the clock, and the reload."""
+def _wire_together(parts: Parts, *, strip: Strip, pages: _Pages, doors: Doors) -> News:
+    """What crosses pages: the news."""
     compare, chat = pages.compare, pages.chat
 
     def waits(who: Person) -> Updates:
         line = views.waiting(parts.chat.waiting)
         return {compare.waits: line, chat.waits: line}
 
-    kept = [
-        compare.waits,
-        chat.waits,
-        *pages.train.outputs(),
-        *pages.models.outputs(),
-        pages.leaderboard.board,
-    ]
-    fresh = (doors.view, waits, pages.train.view, pages.models.view, pages.leaderboard.view)
-    strip.keep_fresh(*fresh, blocks=blocks, outputs=[*kept, *doors.outputs()])
+    return strip.keep_fresh(
+        (doors.view, doors.outputs()),
+        (waits, (compare.waits, chat.waits)),
+        (pages.train.view, pages.train.outputs()),
+        (pages.models.view, pages.models.outputs()),
+        (pages.leaderboard.view, (pages.leaderboard.board,)),
+    )
 
 
 def _wire_duels(parts: Parts, pages: _Pages, tabs: gr.Tabs) -> None:
@@ -113,11 +115,11 @@ def _wire_duels(parts: Parts, pages: _Pages, tabs: gr.Tabs) -> None:
         begun = compare.duel(name, parts.pipeline.status().champion, request)
         return {**begun, tabs: gr.Tabs(selected="compare")}
 
-    def compare_blind(request: gr.Request) -> Updates:
+    async def compare_blind(request: gr.Request) -> Updates:
         """The newest adapter against the champion, on Compare."""
         return duel(pages.train.newest(), request)
 
-    def compare_chosen(clicked: gr.EventData, request: gr.Request) -> Any:
+    async def compare_chosen(clicked: gr.EventData, request: gr.Request) -> Any:
         """An adapter against the champion, on Compare."""
         return duel(str(clicked.value), request) if clicked.act == "compare" else gr.skip()
 
@@ -128,14 +130,21 @@ def _wire_duels(parts: Parts, pages: _Pages, tabs: gr.Tabs) -> None:
 
 def mount(app: fastapi.FastAPI, parts: Parts) -> None:
     """Put the pages at "/" of an app, behind the login; its own routes come first when they were added before."""
-    blocks = build(parts)
+    blocks, news = build(parts)
+
+    async def tell(request: Request) -> JSONResponse:
+        who, asked = parts.person(request), request.query_params
+        page, have = asked.get("page", ""), asked.get("have", "")
+        return JSONResponse(await run_in_threadpool(news.told, who, page=page, have=have, now=time.monotonic()))
+
+    app.router.routes.append(Route("/news", tell))
     gr.mount_gradio_app(
         app,
         blocks,
         path="/",
         theme=theme.theme(),
         css=theme.css(),
-        head=theme.head() + _HEAD,
+        head=theme.head(),
         footer_links=[],
         run_history=False,
         show_error=True,
@@ -143,28 +152,13 @@ def mount(app: fastapi.FastAPI, parts: Parts) -> None:
         enable_monitoring=False,
     )
     mounted = app.routes[-1]
-    if not isinstance(mounted, Mount):
+    if not isinstance(mounted, Mount) or not isinstance(mounted.app, fastapi.FastAPI):
         raise TypeError(f"gradio mounted itself as {mounted!r}")
+
+    once.spare(mounted.app, blocks)
 
     def session_of(event: str) -> str | None:
         running = blocks._queue.event_ids_to_events.get(event)
         return running.session_hash if running else None
 
     mounted.app = Doorway(mounted.app, parts=parts, event_session=session_of, upkeep=Upkeep(blocks))
-
-
-# A page whose login has ended asks for a new one, instead of failing at each click.
-_HEAD = """<script>
-{
-  const ask = window.fetch;
-  let leaving = false;  // once, however many requests find the door shut: a second would cut off the first
-  window.fetch = async (...what) => {
-    const answer = await ask(...what);
-    if (answer.status === 401 && !leaving) {
-      leaving = true;
-      location.assign("/login");
-    }
-    return answer;
-  };
-}
-</script>"""

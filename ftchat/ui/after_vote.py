@@ -14,7 +14,7 @@ from ftchat.records import Person
 from ftchat.seen import TurnSeen
 from ftchat.ui import compare_views, texts, views
 from ftchat.ui.editor import Editor
-from ftchat.ui.elements import AT_ONCE, Updates, focus, html, there, visible
+from ftchat.ui.elements import AS_IT_IS, AT_ONCE, Updates, focus, html, there
 from ftchat.ui.similar import Similar
 from ftchat.ui.watching import Scene, see
 
@@ -31,7 +31,7 @@ class AfterVote:
         self._parts = parts
         self.told, self.editors = dict[str, gr.HTML](), dict[str, Editor]()
         self.gone = gr.State("")  # the turn that followed another: the panel of that one is put away when it changes
-        with gr.Column(elem_id="after-vote", visible=False) as self.box:
+        with gr.Column(elem_id="after-vote"):  # what of it is shown, the style sheet says by what `judged` is
             with gr.Row(elem_id="after-head"):
                 self.judged = html(elem_id="judged")
                 self.undo = gr.Button(texts.UNDO, elem_id="undo-vote", size="sm")
@@ -59,32 +59,32 @@ class AfterVote:
     def outputs(self) -> list[Any]:
         """What `view` writes."""
         fixed = [editor.fixed for editor in self.editors.values()]
-        buttons = [self.undo, self.again]
-        return [self.box, self.judged, *buttons, *self.told.values(), *fixed, self.comment, self.asked_again]
+        return [self.judged, *self.told.values(), *fixed, self.asked_again]
 
     def editing(self) -> list[Any]:
         """What opening and closing the editors write, and what they led to."""
-        return [*(part for editor in self.editors.values() for part in editor.outputs()), self.similar.box]
+        parts = [part for editor in self.editors.values() for part in editor.outputs()]
+        return [*parts, self.comment, self.similar.box]
 
     def leaving(self) -> list[Any]:
         """What `left` writes."""
         closing = [part for editor in self.editors.values() for part in editor.closing()]
-        return [self.box, self.comment, *closing, self.similar.box]
+        return [self.judged, self.comment, *closing, self.similar.box]
 
     def left(self) -> Updates:
         """Another turn comes, or none: nothing of the one before stays."""
         closed = {part: update for editor in self.editors.values() for part, update in editor.closed().items()}
-        return {**visible(self.box, shown=False), self.comment: "", **closed, **self.similar.none()}
+        return {self.judged: "", self.comment: "", **closed, **self.similar.none()}
+
+    async def leave(self) -> Updates:
+        """The same, for who listens."""
+        return self.left()
 
     def view(self, scene: Scene | None) -> Updates:
         """The panel for a turn; it is there when the names are known."""
         seen = scene.turn if scene else None
         known = compare_views.revealed(seen)
-        updates: Updates = visible(self.box, shown=known)
-        updates[self.judged] = compare_views.judged(seen) if known and seen else ""
-        updates |= visible(self.undo, self.comment, shown=seen is not None and seen.vote is not None)
-        corrected = seen is not None and any(lane.corrected for lane in seen.lanes)
-        updates |= visible(self.again, shown=known and corrected)
+        updates: Updates = {self.judged: compare_views.judged(seen) if known and seen else ""}
         updates[self.asked_again] = compare_views.asked_again(scene.again) if known and scene else ""
         for side, editor in self.editors.items():
             lane = views.lane_of(seen, side) if known else None
@@ -95,7 +95,7 @@ class AfterVote:
     def remarked(self, scene: Scene) -> Updates:
         """What was written about the vote, when a turn comes onto the page: later it may be being written."""
         vote = scene.turn.vote
-        return {self.comment: gr.update(visible=vote is not None, value=vote.comment if vote else "")}
+        return {self.comment: vote.comment if vote else ""}
 
     # -- wiring --
 
@@ -105,7 +105,7 @@ class AfterVote:
         self._notice, self._show = notice, show
         shown = [*outputs, self.similar.box]
         self.similar.wire(*(editor.fixed for editor in self.editors.values()))
-        self.gone.change(self.left, None, self.leaving(), **AT_ONCE)
+        self.gone.change(self.leave, None, self.leaving(), **AT_ONCE, **AS_IT_IS)
         self.undo.click(self.take_back, [turn], shown, **AT_ONCE)
         for told in (*self.told.values(), self.asked_again):
             told.click(self.say, [turn], shown, **AT_ONCE)

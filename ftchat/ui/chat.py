@@ -79,7 +79,7 @@ class ChatPage:
         offer.then(**self.row.sending)
         self.history.wire(self.turn, opening=self.open, outputs=told)
         self.new.click(None, js=focus("#chat-prompt textarea"))
-        self.new.click(self.begin, None, told, **STREAM)
+        self.new.click(self.begin, None, told, **STREAM, **AS_IT_IS)
         self.row.stop.click(self.end, [self.turn], [self.notice], **AT_ONCE)
         resumed = [*told, *self._asking(), self.how.temperature, self.how.top_p, self.how.most]
         blocks.load(self.resume, [self.kept], resumed, js=recalled(self.kept), **STREAM)
@@ -173,8 +173,8 @@ class ChatPage:
         watch = self._watchers.renew(page_of(request))
         return {**self._opened(who, leaf), **self.row.free(), self.watch: watch}
 
-    def begin(self, request: gr.Request) -> Updates:
-        """A new conversation."""
+    async def begin(self, request: gr.Request) -> Updates:
+        """A new conversation. In a thread it could come after the question that is asked in it."""
         return self._to(self._parts.person(request), "", request)
 
     def offer(self, clicked: gr.EventData) -> tuple[str, str]:
@@ -187,7 +187,7 @@ class ChatPage:
             return ""
         return views.suggestions(random.sample(sample_prompts(), _OFFERED))
 
-    def open(self, search: str, turn: str, request: gr.Request, clicked: gr.EventData) -> Updates:
+    async def open(self, search: str, turn: str, request: gr.Request, clicked: gr.EventData) -> Updates:
         """A conversation from the history, or another page of it."""
         who, value = self._parts.person(request), str(clicked.value)
         if str(clicked.act) == "open":
@@ -204,8 +204,8 @@ class ChatPage:
     def _own_path(self, who: Person, kept: str) -> list[str]:
         return self._parts.chat.path_through(who, own(self._parts, who, kept))
 
-    def resume(self, kept: str, request: gr.Request) -> Updates:
-        """After a reload: where this browser tab was, and the history."""
+    async def resume(self, kept: str, request: gr.Request) -> Updates:
+        """After a reload: where this browser tab was, and the history; before what is pressed then."""
         who = self._parts.person(request)
         may_ask = who.is_at_least("rater")
         leaf = self._end(self._own_path, who, id_in(kept))

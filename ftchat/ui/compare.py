@@ -53,6 +53,8 @@ class ComparePage:
         self._watchers = Watchers()
         self.turn = gr.State("")
         self.watch = gr.State("")  # changes when the turn is to be watched, from now on or again
+        self.written = gr.State("")  # the watch by which a turn was seen to its end
+        self.known = gr.State("")  # the same, if its names were known by then
         self.kept = remembered("ftchat-compare")  # the same, over a reload
         self.banner = html(elem_id="compare-banner")
         self.session = RatingSession(parts)
@@ -88,9 +90,9 @@ class ComparePage:
         """Which event calls what; called outside of the tabs."""
         place(self.kept, self.session.id)
         follow = {**STREAM, "concurrency_id": "compare-follow", "trigger_mode": "multiple"}
-        follow |= {"inputs": [self.turn, self.watch], "outputs": [*self._growing(), self.earlier]}
-        followed = self.watch.change(self.follow, **follow, **AS_IT_IS)
-        settled = followed.then(self.settle, [self.turn], self.after.outputs(), **AT_ONCE, **AS_IT_IS)
+        told = [*self._growing(), self.earlier, self.written, self.known]
+        self.watch.change(self.follow, [self.turn, self.watch], told, **follow, **AS_IT_IS)
+        self.known.change(self.settle, [self.turn], self.after.outputs(), **AT_ONCE, **AS_IT_IS)
         asked = [self.turn, *self.chosen.values(), self.blind]
         told = [self.turn, self.watch, self.kept, self.versions.box, self.after.gone]
         self.row.wire(self.ask, asked=asked, told=told, watch=self.watch, watchers=self._watchers)
@@ -105,7 +107,7 @@ class ComparePage:
         self.after.wire(self.turn, self.notice, show=self.view, outputs=self._shown())
         self.after.again.click(self.ask_again, [self.turn], [self.watch, self.notice], **STREAM)
         there = [part for part in self.begun if part is not self.versions.box]
-        self.versions.wire(self.turn, self.session.id, settled=settled, to=self.to, told=there)
+        self.versions.wire(self.turn, self.session.id, written=self.written, to=self.to, told=there)
         self.past.wire(self.turn, to=self.to, told=self.begun)
         self._wire_sessions()
 
@@ -113,12 +115,12 @@ class ComparePage:
         session, outputs = self.session, self.begun
         for button in (self.after.next, self.new):
             button.click(None, js=focus("#compare-prompt textarea"))
-        self.new.click(self.begin, None, outputs, **STREAM)
+        self.new.click(self.anew, None, outputs, **STREAM, **AS_IT_IS)
         self.after.next.click(self.onward, [session.id], outputs, **STREAM)
         session.start.click(self.start, [session.list], outputs, **STREAM)
         skip = {**STREAM, "trigger_mode": "multiple"}  # while the question before is waited for, too
         session.skip.click(self.skip, [session.id, self.turn], outputs, **skip)
-        session.leave.click(self.begin, None, outputs, **STREAM)
+        session.leave.click(self.anew, None, outputs, **STREAM, **AS_IT_IS)
         session.end.click(self.end, [session.id], outputs, **STREAM)
         session.unfinished.click(self.go_on, None, outputs, **STREAM)
         session.folded.expand(self.unfinished, None, [session.unfinished], **AT_ONCE)
@@ -171,20 +173,29 @@ class ComparePage:
         """Both panes at their own pace, until both have ended."""
         if self._watchers.take(page_of(request), watch):
             try:
-                async for view in self._followed(turn, self._parts.person(request), self._wanted(request, watch)):
-                    yield view
+                wanted = self._wanted(request, watch)
+                async for scene, view in self._followed(turn, self._parts.person(request), wanted):
+                    yield {**view, **self._ended(scene, watch)}
             finally:
                 self._watchers.done(page_of(request), watch)
 
-    async def _followed(self, turn: str, who: Person, wanted: Callable[[], bool]) -> AsyncIterator[Any]:
+    async def _followed(
+        self, turn: str, who: Person, wanted: Callable[[], bool]
+    ) -> AsyncIterator[tuple[Scene, Updates]]:
         if not id_in(turn):
             return
         looks = watched(lambda: see(self._parts.chat, who, turn), wanted=wanted, every_s=lambda: self._watchers.every_s)
         earlier = self._before(who, turn)
         async for scene in looks:
-            yield {**self._grown(scene), self.earlier: earlier}
+            yield scene, {**self._grown(scene), self.earlier: earlier}
 
-    def settle(self, turn: str, request: gr.Request) -> Any:
+    def _ended(self, scene: Scene, watch: str) -> Updates:
+        """When all is written, those are told who wait for it; until then nothing is."""
+        if scene.writing:
+            return {}
+        return {self.written: watch, **({self.known: watch} if compare_views.revealed(scene.turn) else {})}
+
+    async def settle(self, turn: str, request: gr.Request) -> Any:
         """When all is written: the panel of a turn whose names are known."""
         scene = see(self._parts.chat, self._parts.person(request), turn) if id_in(turn) else None
         return self.after.view(scene) if scene and compare_views.revealed(scene.turn) else gr.skip()
@@ -225,7 +236,11 @@ class ComparePage:
         updates |= {**self.session.none(), self.offers: self.offered(), self.versions.box: ""}
         return updates | visible(self.row.line, self.below, shown=True)
 
-    def offer(self, clicked: gr.EventData, request: gr.Request) -> Updates:
+    async def anew(self, request: gr.Request) -> Updates:
+        """The same, pressed. In a thread it could come after the question that is asked in it."""
+        return self.begin(request)
+
+    async def offer(self, clicked: gr.EventData, request: gr.Request) -> Updates:
         """A suggested question, as if it had been typed into a new conversation; and others to go on with."""
         question = str(clicked.value)
         box = gr.update(value=question, interactive=True, placeholder=texts.ASK_BOTH)

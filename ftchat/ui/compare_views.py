@@ -74,12 +74,14 @@ def judged(seen: TurnSeen) -> str:
     words = texts.SAVED_VOTE if seen.vote else texts.UNDONE if seen.blind else texts.NOT_BLIND
     tag = words.format(left=names.get("left", ""), right=names.get("right", ""))
     verdict = texts.VOTED[seen.vote.winner] if seen.vote else ""
-    hint = texts.TEACH_MORE if any(lane.corrected for lane in seen.lanes) else texts.TEACH
+    corrected = any(lane.corrected for lane in seen.lanes)
+    hint = texts.TEACH_MORE if corrected else texts.TEACH
     if not seen.vote and seen.blind:
         hint = texts.UNDONE_HINT
     saved = "saved" if seen.vote else "plain"
+    taught = " taught" if corrected else ""
     return (
-        f'<div class="judged" role="status"><span class="verdict">{plain(verdict)}</span> '
+        f'<div class="judged{taught}" role="status"><span class="verdict">{plain(verdict)}</span> '
         f'<span class="tag {saved}" id="vote-saved">{plain(tag)}</span>'
         f'<p class="hint">{plain(hint)}</p></div>'
     )

@@ -28,7 +28,7 @@ class Comparisons:
         self.history.wire(turn, opening=self.open, outputs=shown)
         self.folded.expand(self.history.find, [self.history.search, turn], [self.history.list], **AT_ONCE)
 
-    def open(self, search: str, turn: str, request: gr.Request, clicked: gr.EventData) -> Updates:
+    async def open(self, search: str, turn: str, request: gr.Request, clicked: gr.EventData) -> Updates:
         """A comparison from the list, or another page of it."""
         who, act, value = self._parts.person(request), str(clicked.act), str(clicked.value)
         if act != "open":

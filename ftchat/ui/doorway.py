@@ -10,6 +10,7 @@ asks once, and does not mind the end), and a stream ends when nothing is to come
 """
 
 import asyncio
+import itertools
 import json
 import re
 import threading
@@ -19,6 +20,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,6 +32,7 @@ from ftchat.ui.upkeep import Upkeep
 _PAGES = {"/", "/config", "/theme.css", "/favicon.ico", "/robots.txt"}
 _FILES = ("/assets/", "/static/", "/svelte/")
 _READ = re.compile(r"/gradio_api/(?:queue/data|heartbeat/([A-Za-z0-9_-]{1,64})|app_id|startup-events|theme\.css)/?")
+_COUNT, _FAREWELL = "x-stream", b'"msg":"close_stream"'
 _HEARTBEAT, _STREAM = "/gradio_api/heartbeat/", "/gradio_api/queue/data"
 _SENT = re.compile(r"/gradio_api/(?:run/predict|queue/join|cancel|reset)/?")
 _HASH = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -46,6 +49,8 @@ class Doorway:
         self._event_session = event_session
         self._upkeep = upkeep
         self._bindings = Bindings()
+        self._numbers = itertools.count(1)
+        self._ended: OrderedDict[str, int] = OrderedDict()  # session -> the last of its streams that ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what the pages need, for who is logged in and with what is theirs."""
@@ -67,12 +72,43 @@ class Doorway:
             self._upkeep.forget(datetime.now())  # noqa: DTZ005 - as gradio notes it
             await Response("data: ALIVE\n\n", media_type="text/event-stream")(scope, receive, send)
             return
-        ending = [asyncio.create_task(self._upkeep.end_when_idle(session)) for session in _streamed(scope, hashes)]
+        if scope["path"].startswith(_STREAM) and hashes:
+            await self._stream(hashes[-1], scope, receive, send)  # of several the last one, as gradio takes it
+        else:
+            await self._app(scope, receive, self._saying_what_ended(hashes, send))
+
+    async def _stream(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """What becomes of a session's events, until nothing is to come."""
+        number = next(self._numbers)
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[_COUNT] = str(number)
+            elif _FAREWELL in message["body"]:
+                self._note_end(session, number)
+            await send(message)
+
+        ending = asyncio.create_task(self._upkeep.end_when_idle(session))
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, counted)
         finally:
-            for task in ending:
-                task.cancel()
+            ending.cancel()
+
+    def _note_end(self, session: str, number: int) -> None:
+        self._ended[session] = max(number, self._ended.get(session, 0))
+        self._ended.move_to_end(session)
+        if len(self._ended) > Bindings.OF_ALL:
+            self._ended.popitem(last=False)
+
+    def _saying_what_ended(self, hashes: list[str], send: Send) -> Send:
+        """Each answer says which stream was the last to end: calls.js knows what that is good for."""
+
+        async def saying(message: Message) -> None:
+            if message["type"] == "http.response.start" and hashes:
+                MutableHeaders(scope=message)[_COUNT] = str(self._ended.get(hashes[-1], 0))
+            await send(message)
+
+        return saying
 
     async def _carried(self, scope: Scope, receive: Receive) -> tuple[list[str], Receive]:
         """Every session_hash of a call, and its body to be read again; a path that the pages do not use is no path."""
@@ -149,11 +185,6 @@ class Bindings:
         del self._of[login][session]
         if not self._of[login]:
             del self._of[login]
-
-
-def _streamed(scope: Scope, hashes: list[str]) -> list[str]:
-    """The session whose stream is asked for: of several the last one, as gradio takes it."""
-    return hashes[-1:] if scope["path"].startswith(_STREAM) else []
 
 
 def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

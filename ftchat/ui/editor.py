@@ -12,7 +12,9 @@ from ftchat.errors import FtchatError
 from ftchat.parts import Parts
 from ftchat.records import Person, new_id
 from ftchat.ui import texts, views
-from ftchat.ui.elements import AT_ONCE, STREAM, Updates, html, then_skip, there, visible
+from ftchat.ui.elements import AT_ONCE, STREAM, Updates, html, then_skip, there
+
+_OPEN = "<i hidden data-open></i>"
 
 
 class Editor:
@@ -28,10 +30,11 @@ class Editor:
         self.by = gr.State("")  # the instruction by which the model wrote what is in the field
         with gr.Column(elem_id=f"fix-{side}", min_width=280):
             self.fixed = html(elem_id=f"fixed-{side}", clicks=True)
-            with gr.Row(elem_classes="buttons openers", visible=bool(words)) as self.openers:
+            with gr.Row(elem_classes="buttons openers", visible=bool(words)):
                 self.open = gr.Button(words or texts.CORRECT, elem_id=f"correct-{side}", size="sm")
                 self.fix = gr.Button(texts.FIX, elem_id=f"instruct-{side}", size="sm")
-            with gr.Column(visible=False, elem_classes="editor", elem_id=f"editor-{side}") as self.box:
+            self.mark = html(elem_id=f"open-{side}")  # whether it is open: the style sheet sees to it
+            with gr.Column(elem_classes="editor", elem_id=f"editor-{side}"):
                 self._fields()
 
     def _fields(self) -> None:
@@ -77,29 +80,28 @@ class Editor:
     def outputs(self) -> list[Any]:
         """What opening and closing write."""
         fields = [self.text, self.instruction, self.by, self.said, self.change, self.rewrite]
-        return [self.reply, self.opening, self.box, self.openers, *fields]
+        return [self.reply, self.opening, self.mark, *fields]
 
     def closing(self) -> list[Any]:
         """What closing writes."""
-        return [self.box, self.openers, self.said]
+        return [self.mark, self.said]
 
     def given(self) -> list[Any]:
         """What saving takes."""
         return [self.reply, self.text, self.by]
 
-    def opened(self, who: Person, reply: str, *, label: str = texts.CORRECTION, alone: bool = True) -> Updates:
-        """The reply, or what it was corrected to, in the field; with `alone` in place of the buttons."""
+    def opened(self, who: Person, reply: str, *, label: str = texts.CORRECTION) -> Updates:
+        """The reply, or what it was corrected to, in the field, in place of the buttons."""
         original = self._parts.judging.correctable(who, reply)
         corrected = self._parts.store.judged.given_on(reply, rater=who.name).corrected
         change = views.changing(original.text, corrected) if corrected else ""
         field = gr.update(value=corrected or original.text.strip(), label=label)
-        shown = visible(self.box, shown=True) | (visible(self.openers, shown=False) if alone else {})
-        shown |= {self.reply: reply, self.opening: new_id("o"), self.text: field, self.change: change}
-        return {**shown, **self._emptied()}
+        shown = {self.reply: reply, self.opening: new_id("o"), self.text: field, self.change: change}
+        return {self.mark: _OPEN, **shown, **self._emptied()}
 
-    def closed(self, *, buttons: bool = True) -> Updates:
+    def closed(self) -> Updates:
         """The buttons again, where there are any."""
-        return {**visible(self.box, shown=False), **visible(self.openers, shown=buttons), self.said: ""}
+        return {self.mark: "", self.said: ""}
 
     def _emptied(self) -> Updates:
         return {self.instruction: "", self.by: "", self.said: "", self.rewrite: gr.update(interactive=True)}

@@ -95,9 +95,17 @@ def there(turn: str) -> str:
     return "" if turn == NOWHERE else turn
 
 
-def html(value: str = "", *, elem_id: str, clicks: bool = False) -> gr.HTML:
-    """A piece of the page that views write; with `clicks` its data-act buttons can be listened to."""
-    return gr.HTML(value, elem_id=elem_id, apply_default_css=False, js_on_load=_CLICKED if clicks else None)
+# Gradio, too, may set it, in answer to a click: then what this page has is not what the news said last.
+_TOLD = """
+const changed = window.ftchatNews.piece('ID', element, (text) => { props.value = text; });
+watch('value', changed);"""
+
+
+def html(value: str = "", *, elem_id: str, clicks: bool = False, news: bool = False) -> gr.HTML:
+    """A piece of the page that views write; with `clicks` its data-act buttons can be listened to, with `news` it is
+    kept fresh (see strip)."""
+    script = (_CLICKED if clicks else "") + (_TOLD.replace("ID", elem_id) if news else "")
+    return gr.HTML(value, elem_id=elem_id, apply_default_css=False, js_on_load=script or None)
 
 
 def prompt_box(elem_id: str, *, placeholder: str) -> gr.Textbox:

@@ -64,7 +64,7 @@ class Exchanges:
 
     def put_away(self) -> Updates:
         """No field is open."""
-        away = {**self.editor.closed(buttons=False), **visible(self.wording, shown=False), self.edited: ""}
+        away = {**self.editor.closed(), **visible(self.wording, shown=False), self.edited: ""}
         return away | self.similar.none()
 
     # -- what one button does --
@@ -97,7 +97,7 @@ class Exchanges:
         """The field for a reply, under its question."""
         turn, _ = self._parts.store.turns.turn_of(reply, owner=who.name)
         label = texts.CORRECTING.format(prompt=views.shortened(turn.prompt))
-        return {**self.put_away(), **self.editor.opened(who, reply, label=label, alone=False)}
+        return {**self.put_away(), **self.editor.opened(who, reply, label=label)}
 
     def rewording(self, who: Person, turn: str) -> Updates:
         """The field for another wording of a question."""

@@ -74,6 +74,17 @@
     if (button) window.ftchatPressed = button.dataset.act;
   }, true);
 
+  // What was unfolded stays so: by its words, where it stands, and what it belongs to.
+  const unfolded = new Set();
+  const fold = (details) => [
+    details.closest("[id]")?.id, details.closest("[data-id]")?.dataset.id, details.querySelector("summary")?.textContent.replace(/\d+/g, ""),
+  ].join("|");
+  document.addEventListener("toggle", (event) => {
+    if (event.target.tagName !== "DETAILS" || !event.target.isConnected) return;
+    if (event.target.open) unfolded.add(fold(event.target));
+    else unfolded.delete(fold(event.target));
+  }, true);
+
   // What was scrolled stays where it was, by the name in data-keep.
   const kept = new Map();
   document.addEventListener("scroll", (event) => {
@@ -86,6 +97,10 @@
       const same = [...document.querySelectorAll(`#${CSS.escape(focused.root)} [data-act]`)]
         .find((one) => one.dataset.act === focused.act && one.dataset.value === focused.value);
       if (same) same.focus({ preventScroll: true });
+    }
+    for (const details of document.querySelectorAll("details:not([data-kept])")) {
+      details.dataset.kept = "yes";
+      if (unfolded.has(fold(details))) details.open = true;
     }
     for (const box of document.querySelectorAll("[data-keep]")) {
       if (box.dataset.kept) continue;
@@ -100,6 +115,8 @@
     }
   };
   document.addEventListener("DOMContentLoaded", () => {
-    new MutationObserver(restore).observe(document.body, { childList: true, subtree: true });
+    new MutationObserver(restore).observe(document.body, {
+      childList: true, subtree: true, attributeFilter: ["data-kept"], // which a piece loses that is written anew in place
+    });
   });
 })();

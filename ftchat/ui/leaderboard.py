@@ -20,7 +20,7 @@ class LeaderboardPage:
         """Lay out the page in the Blocks that is open."""
         self._parts = parts
         self._kept: tuple[object, str] | None = None
-        self.board = html(loading(), elem_id="board")
+        self.board = html(loading(), elem_id="board", news=True)
 
     def view(self, who: Person) -> Updates:
         """The leaderboard as votes stand now; made anew only when something changed that is on it."""

@@ -63,8 +63,8 @@ def _ratings(board: Board) -> str:
 
 
 def _row(row: Line, *, champion: str, scale: charts.Scale) -> str:
-    in_service = f" {tag('champion')}" if row.contestant == champion else ""
-    badge = tag(row.badge, _TONE[row.badge]) if row.badge else tag(texts.REFERENCE, "quiet")
+    in_service = f" {tag(texts.ADAPTER_STATE['champion'])}" if row.contestant == champion else ""
+    badge = tag(texts.BADGE[row.badge], _TONE[row.badge]) if row.badge else tag(texts.REFERENCE, "quiet")
     drawn, number = "", ""
     if row.rating is not None and row.rating_low is not None and row.rating_high is not None:
         number = f'<span class="number">{row.rating:.0f}</span>'

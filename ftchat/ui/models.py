@@ -34,7 +34,7 @@ class ModelsPage:
         self._parts = parts
         self._kept: dict[str, tuple[object, str]] = {}  # by role
         self.notice = html(elem_id="models-notice")
-        self.list = html(loading(), elem_id="models-list", clicks=True)
+        self.list = html(loading(), elem_id="models-list", clicks=True, news=True)
         with gr.Accordion(texts.ALL_ADAPTERS, open=False, visible=False, elem_id="models-all") as self.folded:
             self.all = Paged[Adapter](
                 parts,
@@ -47,7 +47,7 @@ class ModelsPage:
             )
         self.rows = html(elem_id="models-rows", clicks=True)
         self.progress = html(elem_id="models-progress")
-        self.way_in = html(elem_id="models-import")
+        self.way_in = html(elem_id="models-import", clicks=True, news=True)
 
     def wire(self, tab: gr.Tab) -> None:
         """Which event calls what."""
@@ -56,6 +56,7 @@ class ModelsPage:
         for part in (*self.lists(), self.rows):
             acted = part.click(self.act, self.all.given(), acts, **AT_ONCE)
             acted.then(None, js=into_view("#rows"))
+        self.way_in.click(self.all.look, [self.all.search], self.all.outputs(), **AT_ONCE)
         self.folded.expand(self.all.look, [self.all.search], self.all.outputs(), **AT_ONCE)
         self.all.wire()
 

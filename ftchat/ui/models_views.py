@@ -54,22 +54,23 @@ def taking_in() -> str:
         f'<label class="file">{texts.IMPORT_CHOOSE}<input type="file" accept=".zip" data-import="/api/adapters/import" '
         f'data-busy="{texts.IMPORT_ADAPTER_BUSY}" data-failed="{plain(texts.IMPORT_ADAPTER_FAILED)}" '
         f'data-done="{texts.IMPORT_ADAPTER_DONE}"></label>'
-        '<p class="import-said" role="status"></p></section>'
+        '<p class="import-said" role="status"></p><button type="button" hidden data-act="again"></button></section>'
     )
 
 
 def progress(rows: int, found: Sequence[Standing], *, whole: bool) -> str:
-    """Every version on today's exam rows, as gain over base; nothing before there is a version and a row."""
-    scored = {standing.contestant: standing.nll for standing in found if standing.nll is not None}
+    """Every version that was scored on all of today's exam rows, as gain over base; nothing before there is a row."""
+    scored = {one.contestant: one.nll for one in found if one.nll is not None and one.rows == rows}
     base = scored.get(BASE)
     versions = [s for s in reversed(found) if s.created_at is not None and s.contestant in scored]
+    words = texts.MEASURING.format(done=len(scored), all=len(found))
+    still = "" if whole else f'<p class="notice wait" role="status">{words}</p>'
     if base is None or not versions:
-        return ""
+        return still if rows else ""
     points = [(s.contestant, base - scored[s.contestant], s.state == "champion") for s in versions]
     references = [(name, base - scored[name]) for name in (BASE, FEW_SHOT) if name in scored]
     said = ", ".join(f"{name} {gain:+.2f}" for name, gain, _ in points)
     drawn = charts.course(points, references=references, words=texts.PROGRESS_WORDS.format(points=said))
-    still = "" if whole else f'<p class="notice wait" role="status">{texts.MEASURING}</p>'
     return (
         f'<section class="card" id="progress"><h2>{texts.PROGRESS} <span class="hint">'
         f"{texts.PROGRESS_HINT.format(n=rows)}</span></h2>{drawn}{still}</section>"
@@ -102,7 +103,8 @@ def _adapter(made: Made, *, champion: str, may: May) -> str:
     said = "".join(f"<li>{plain(reason)}</li>" for reason in dict.fromkeys([*reasons, *now.reasons, *votes]))
     return (
         f'<article class="card adapter" data-name="{plain(now.name)}"><header><h2>{plain(now.name)}</h2>'
-        f'{tag(now.state, _TONE[now.state])}<span class="by">{texts.ADAPTER_WORDS[now.state]}</span></header>'
+        f"{tag(texts.ADAPTER_STATE[now.state], _TONE[now.state])}"
+        f'<span class="by">{texts.ADAPTER_WORDS[now.state]}</span></header>'
         f'<p class="hint">{_origin(made)}</p>{distances(made)}'
         f'<ul class="reasons">{said}</ul><footer class="acts">{_acts(made, champion=champion, may=may)}</footer>'
         "</article>"

@@ -15,9 +15,9 @@ from ftchat.ui.elements import AT_ONCE, Updates, html
 from ftchat.ui.pieces import button
 
 PAGE = 20
-_TURNS = ("older", "newest")
-_TO_TOP = """() => ['older', 'newest'].includes(window.ftchatPressed) && setTimeout(
-    () => document.querySelector('LIST')?.scrollIntoView({ block: 'start' }), 60)"""
+_TURNS = ("page-further", "page-back", "page-first")
+_TO_TOP = f"""() => {list(_TURNS)}.includes(window.ftchatPressed) && setTimeout(
+    () => document.querySelector('LIST')?.scrollIntoView({{ block: 'start' }}), 60)"""
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -57,7 +57,7 @@ class Paged(Generic[T]):
             elem_classes="paged-search",
             max_length=200,
         )
-        self.at = gr.State("")  # what the page before this one ends with
+        self.at = gr.State("")  # what each page before this one ends with, a line for each
         self.list = html(elem_id=f"{name}-list", clicks=True)
 
     def given(self) -> list[Any]:
@@ -71,18 +71,21 @@ class Paged(Generic[T]):
     def wire(self) -> None:
         """Which event calls what. Other buttons in the list are somebody else's."""
         self.search.change(self.look, [self.search], self.outputs(), **{**AT_ONCE, "trigger_mode": "always_last"})
-        turned = self.list.click(self.turn, [self.search], self.outputs(), **AT_ONCE)
+        turned = self.list.click(self.turn, self.given(), self.outputs(), **AT_ONCE)
         turned.then(None, js=_TO_TOP.replace("LIST", f"#{self.list.elem_id}"))
 
     def shown(self, who: Person, search: str, at: str) -> Updates:
         """One page."""
-        found = self._find(search.strip(), at, PAGE + 1)
+        before = at.split("\n") if at else []
+        found = self._find(search.strip(), before[-1] if before else "", PAGE + 1)
         if at and not found:  # the last of this page is gone
             return self.shown(who, search, "")
         page = found[:PAGE]
-        older = self._key(page[-1]) if len(found) > PAGE else ""
-        acts = button("newest", texts.TO_THE_FIRST, kind="ghost") if at else ""
-        acts += button("older", texts.FURTHER, value=older, kind="ghost") if older else ""
+        acts = button("page-first", texts.TO_THE_FIRST, kind="ghost") if len(before) > 1 else ""
+        acts += button("page-back", texts.PAGE_BACK, kind="ghost") if before else ""
+        acts += (
+            button("page-further", texts.FURTHER, value=self._key(page[-1]), kind="ghost") if len(found) > PAGE else ""
+        )
         shown = self._show(who, page, bool(search.strip()))
         return {self.at: at, self.list: f'{shown}<nav class="turning">{acts}</nav>'}
 
@@ -92,11 +95,13 @@ class Paged(Generic[T]):
         """What was searched for, from its first page on."""
         return self.shown(self._parts.person(request, self._least), search, "")
 
-    def turn(self, search: str, clicked: gr.EventData, request: gr.Request) -> Any:
+    def turn(self, search: str, at: str, clicked: gr.EventData, request: gr.Request) -> Any:
         """Another page."""
         if not turns(clicked):
             return gr.skip()
-        return self.shown(self._parts.person(request, self._least), search, str(clicked.value or ""))
+        before = at.split("\n") if at else []
+        ways = {"page-further": [*before, str(clicked.value)], "page-back": before[:-1], "page-first": []}
+        return self.shown(self._parts.person(request, self._least), search, "\n".join(ways[clicked.act]))
 
 
 def turns(clicked: gr.EventData) -> bool:

@@ -1,4 +1,5 @@
-// The Review page by keys, files taken in, texts copied, what was half written, and times in the reader's own zone.
+// The Review page by keys, files taken in, texts copied, what a page was before it was loaded anew, and times in the
+// reader's own zone.
 (() => {
   const typing = (element) =>
     element && (element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName)) &&
@@ -117,7 +118,19 @@
       isBack.add(place);
     }
   };
+  // ... and the tab that was open: it may take a moment to be there, and who does something first is left alone
+  const TAB = "ftchat-tab";
+  const reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload";
+  let toOpen = reloaded && sessionStorage.getItem(TAB);
+  const openAgain = () => {
+    const tab = toOpen && document.getElementById(toOpen);
+    const onlyLooks = document.querySelector(".only-looks") && !document.querySelector("#tab-leaderboard-button[aria-selected=true]");
+    if (!tab || onlyLooks) return; // who only looks is led to the leaderboard first
+    toOpen = null;
+    tab.click();
+  };
   const settled = () => {
+    toOpen = null;
     for (const place of isBack) {
       sessionStorage.removeItem(place);
       toWrite.splice(toWrite.indexOf(place), 1);
@@ -127,6 +140,7 @@
   for (const deed of ["keydown", "pointerdown"]) addEventListener(deed, settled, true);
   addEventListener("pagehide", () => {
     settled();
+    sessionStorage.setItem(TAB, document.querySelector("#tabs [role=tab][aria-selected=true]")?.id ?? "");
     for (const place of BOXES) {
       const box = document.querySelector(place);
       if (box && box.value) sessionStorage.setItem(place, JSON.stringify([whose(), box.value]));
@@ -144,17 +158,25 @@
       time.textContent = shape.format(moment);
     }
   };
+  const emptied = (changes) => { // what a form was filled with has been done
+    for (const { target, attributeName } of changes) {
+      if (attributeName !== "data-after") continue;
+      for (const field of target.querySelectorAll("input")) field.value = "";
+    }
+  };
   let asked = false;
-  new MutationObserver(() => {
+  new MutationObserver((changes) => {
+    emptied(changes);
     if (asked) return;
     asked = true;
     requestAnimationFrame(() => {
       asked = false;
       local();
       putBack();
+      openAgain();
       if (at >= 0 && !items().some((item) => item.classList.contains("current"))) {
         mark(list() && (document.activeElement === document.body || list().contains(document.activeElement)));
       }
     });
-  }).observe(document.documentElement, { childList: true, subtree: true });
+  }).observe(document.documentElement, { childList: true, subtree: true, attributeFilter: ["data-local", "data-after"] });
 })();

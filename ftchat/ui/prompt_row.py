@@ -27,7 +27,7 @@ class PromptRow:
         self._page = page
         self.held = gr.State("")  # changes when a question is to wait
         with gr.Column(elem_id=f"{page}-ask", elem_classes="asking"):
-            self.waits = html(elem_id=f"{page}-waits")
+            self.waits = html(elem_id=f"{page}-waits", news=True)
             self.notice = html(elem_id=f"{page}-notice")
             with gr.Row(elem_classes="ask-row") as self.line:
                 self.prompt = prompt_box(f"{page}-prompt", placeholder=placeholder)
@@ -94,6 +94,6 @@ class PromptRow:
             hopeless=self._parts.pipeline.failed,
         )
 
-    def keep(self, request: gr.Request) -> Updates:
+    async def keep(self, request: gr.Request) -> Updates:
         """Do not send the question that waits; it stays in the box."""
         return {self._watch: self._watchers.renew(page_of(request)), **self.free()}

@@ -4,6 +4,7 @@ Paging, filters and search happen in the database. Raters see what they gave the
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import gradio as gr
@@ -66,7 +67,7 @@ class ReviewPage:
         """Which event calls what."""
         asked = [self.status, self.kind, self.person, self.search]
         told = [self.list, self.trail, self.notice, self.similar.box]
-        told += [self.editor.box, self.editor.said, self.editor.openers]
+        told += self.editor.closing()
         once = {**AT_ONCE, "trigger_mode": "always_last"}
         changed = [self.status.input, self.kind.input, self.person.input, self.search.input]
         gr.on(changed, self.show, asked, told, **once)
@@ -134,9 +135,17 @@ class ReviewPage:
         return {trace.feedback: trace.words for trace in traced if trace.adapters}
 
     def _marks(self, found: Sequence[Feedback]) -> dict[str, str]:
-        """What is doubtful about these where they are approved, beside all that was given on the same questions."""
-        groups = {given.group for given in found if given.status == "approved"}
-        return review_views.marks(dataset.became(self._parts.store, groups=groups)) if groups else {}
+        """What is doubtful about these beside all that is approved on the same questions: where they are approved, and
+        where they wait, if they were."""
+        marks: dict[str, str] = {}
+        for waiting in (False, True):
+            these = [given for given in found if given.status == ("pending" if waiting else "approved")]
+            if not these:
+                continue
+            besides = [replace(given, split=given.split or "train") for given in these] if waiting else []
+            became = dataset.became(self._parts.store, groups={given.group for given in these}, besides=besides)
+            marks |= review_views.marks(became, waiting={given.id for given in besides})
+        return marks
 
     def _counted(self, who: Person) -> Any:
         """The statuses with how much there is of each."""
@@ -234,4 +243,4 @@ class ReviewPage:
 
     def leave(self) -> Updates:
         """Leave a correction."""
-        return self.editor.closed(buttons=False) | self.similar.none()
+        return self.editor.closed() | self.similar.none()

@@ -3,9 +3,10 @@
 It knows records and texts. It does not know gradio, the store or what happens to a decision.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ftchat.dataset.candidates import WHY
 from ftchat.dataset.card import Became
 from ftchat.exports import FORMATS, Judged, Said
 from ftchat.records import GOOD_REASONS, Feedback, Message, Reply, Status, Turn
@@ -92,15 +93,24 @@ def _mark(words: str) -> str:
     return f'<p class="mark">{plain(words)}</p>' if words else ""
 
 
-def marks(became: Iterable[Became]) -> dict[str, str]:
-    """What is doubtful about approved feedback, in words, by its id: half of a vote may be left out, too."""
+def marks(became: Iterable[Became], *, waiting: Collection[str] = ()) -> dict[str, str]:
+    """What is doubtful about approved feedback, in words, by its id: half of a vote may be left out, too. With what is
+    `waiting`, and is among it: what would be doubtful about that beside what is approved."""
     found: dict[str, dict[str, None]] = {}
+
+    def note(row: str, words: str) -> None:
+        found.setdefault(feedback_of(row), {})[words] = None
+
     for one in became:
-        words = texts.LEFT_OUT.format(why=one.why) if one.why else ""
+        waits = feedback_of(one.id) in waiting
+        if waiting and not waits:
+            if one.of and feedback_of(one.of) in waiting and one.why != WHY["duplicate"]:
+                note(one.of, texts.STANDS_INSTEAD)
+            continue
+        if one.why and not (waits and (one.why == WHY["divided"] or (one.of and feedback_of(one.of) in waiting))):
+            note(one.id, (texts.WOULD_BE_LEFT_OUT if waits else texts.LEFT_OUT).format(why=one.why))
         if one.personal:
-            words = texts.MAY_BE_PERSONAL.format(kinds=", ".join(one.personal))
-        if words:
-            found.setdefault(feedback_of(one.id), {})[words] = None
+            note(one.id, texts.MAY_BE_PERSONAL.format(kinds=", ".join(one.personal)))
     return {id_: " ".join(words) for id_, words in found.items()}
 
 

@@ -56,7 +56,7 @@ class RatingSession:
                 lines=5,
                 max_lines=12,
             )
-            file = f'<label class="file">{texts.SESSION_FILE} <input type="file" accept=".txt,.csv,text/plain"></label>'
+            file = f'<label class="file">{texts.SESSION_FILE} <input type="file" accept=".txt,text/plain"></label>'
             gr.HTML(file, elem_id="session-file", apply_default_css=False, js_on_load=_READ_FILE)
             with gr.Row(elem_classes="buttons"):
                 self.start = gr.Button(texts.SESSION_START, elem_id="session-start", variant="primary", size="sm")

@@ -70,7 +70,7 @@ class SettingsPage:
     def wire(self, tab: gr.Tab) -> None:
         """Which event calls what."""
         told = [*self.users.outputs(), self.invitations, *self.tokens.outputs()]
-        told += [self.backups, self.model, self.told, self.settings, self.notice, self.made]
+        told += [self.backups, self.model, self.told, self.settings, self.notice, self.made, self.new_token]
         asked = [*self.users.given(), *self.tokens.given()]
         tab.select(self.open, asked, told, **AT_ONCE)
         for part in (self.users.list, self.invitations, self.new_token, self.tokens.list, self.backups):
@@ -168,8 +168,9 @@ class SettingsPage:
 
     def _token(self, who: Person, value: str, filled: list[str], request: gr.Request) -> Updates:
         name, role = (*filled, "", "")[:2]
-        _, secret = self._parts.accounts.new_token(_only([role]), name=name)
-        return {self.made: settings_views.made_token(secret)}
+        made, secret = self._parts.accounts.new_token(_only([role]), name=name)
+        again = settings_views.new_token(after=made.id)
+        return {self.made: settings_views.made_token(secret), self.new_token: again}
 
     def _revoke(self, who: Person, token: str, filled: list[str], request: gr.Request) -> Updates:
         self._parts.accounts.revoke(token)

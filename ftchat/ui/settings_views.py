@@ -148,7 +148,7 @@ def invitations(found: Sequence[Invitation]) -> str:
     """Links that wait to be used, and another one."""
     rows = "".join(
         f'<tr><th scope="row">{plain(made.user or made.role or "")}</th><td>{_moment(made.expires)}</td>'
-        f'<td class="acts">{button("uninvite", texts.TAKE_BACK, value=made.id, kind="ghost")}</td></tr>'
+        f'<td class="acts">{_uninvite(made)}</td></tr>'
         for made in found
     )
     heads = "".join(f'<th scope="col">{words}</th>' for words in (texts.FOR, texts.EXPIRES, ""))
@@ -163,10 +163,19 @@ def invitations(found: Sequence[Invitation]) -> str:
     )
 
 
-def new_token() -> str:
-    """Where a token is made."""
+def _uninvite(made: Invitation) -> str:
+    return button("uninvite", texts.TAKE_BACK, value=made.id, kind="ghost", confirm=texts.CONFIRM_UNINVITE)
+
+
+def _revoke(token: Token) -> str:
+    sure = texts.CONFIRM_REVOKE.format(name=token.name)
+    return button("revoke", texts.REVOKE, value=token.id, kind="ghost", confirm=sure)
+
+
+def new_token(*, after: str = "") -> str:
+    """Where a token is made: another place `after` each that was, so that its fields are empty again."""
     form = (
-        '<p class="fields"><input type="text" data-field="token-name" maxlength="100" '
+        f'<p class="fields" data-after="{plain(after)}"><input type="text" data-field="token-name" maxlength="100" '
         f'placeholder="{texts.TOKEN_NAME}" aria-label="{texts.TOKEN_NAME}">'
         f"{_roles('token-role', 'rater', label=texts.TOKEN_AS)}"
         f"{button('token', texts.NEW_TOKEN, takes='[data-field=token-name], [data-field=token-role]')}</p>"
@@ -179,7 +188,7 @@ def tokens(found: Sequence[Token], *, searched: bool = False) -> str:
     rows = "".join(
         f'<tr><th scope="row">{plain(token.name)} <span class="hint">{plain(token.user)}</span></th>'
         f"<td>{texts.ROLES[token.role]}</td><td>{_moment(token.used)}</td>"
-        f'<td class="acts">{button("revoke", texts.REVOKE, value=token.id, kind="ghost")}</td></tr>'
+        f'<td class="acts">{_revoke(token)}</td></tr>'
         for token in found
     )
     heads = "".join(f'<th scope="col">{words}</th>' for words in (texts.NAME, texts.ROLE, texts.LAST_USED, ""))

@@ -22,7 +22,8 @@ def panel(found: Preview, *, opened: bool = False, said: str = "") -> str:
     many = texts.SIMILAR_FOUND[found.found == 1].format(n=f"{found.found:,}")
     more = texts.SIMILAR_NEWEST.format(n=len(found.shown)) if found.found > len(found.shown) else ""
     return (
-        f'<section class="card similar" aria-label="{texts.SIMILAR}"><details{" open" if opened else ""}>'
+        f'<section class="card similar" data-id="{plain(found.correction)}" aria-label="{texts.SIMILAR}">'
+        f"<details{' open' if opened else ''}>"
         f"<summary>{many}</summary>{notice(said, kind='bad')}"
         f'<p class="hint">{plain(found.words)} {more}</p>'
         f'<ol class="candidates" data-ticked>{rows}</ol>{_acts(found)}</details></section>'

@@ -1,12 +1,16 @@
-"""The strip on top of every page, and the clock that keeps it and everything else fresh.
+"""The strip on top of every page, and the news that keep it and everything else fresh.
 
-One clock for the whole page, one small request a tick, which tells whether anything changed; only then another one
-fetches what did. An event costs gradio a third of a millisecond for each of its outputs, even for those that stay as
-they are, and a hundred open pages tick seventy times a second.
+An open page asks `/news` every other second: what of it changed comes back as texts, for the pieces that are in
+sight, and a digest of all else (buttons, tabs), which gradio brings when it is another one. An event of gradio costs a
+third of a millisecond for each of its outputs, even for those that stay as they are; a hundred pages that asked by
+events took most of a processor. The more pages there are, the less often each is asked to come back.
 """
 
 import hashlib
-from collections.abc import Callable
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -14,12 +18,17 @@ import gradio as gr
 from ftchat.parts import Parts
 from ftchat.records import Person, new_id
 from ftchat.ui import texts, views
-from ftchat.ui.elements import AS_IT_IS, AT_ONCE, Updates, html
+from ftchat.ui.elements import AT_ONCE, Updates, html
+from ftchat.ui.prose import plain
 
 EVERY_S = 1.3
+MOST_PER_S = 25.0  # questions for news, of all pages together
+_GONE_S = 30.0  # a page that has not asked for so long is closed, or out of sight
 _ONLY_LOOKS = '<i class="only-looks" hidden></i>'  # gradio does not hide the tab that was selected at first: CSS does
-_HEARD = "watch('value', () => trigger('change'))"
-Views = Callable[[Person], Updates]
+_OTHERS = "window.ftchatNews.others(() => trigger('change'));"
+_PAGE = re.compile(r"[a-z0-9]{1,16}")
+_HAVE = re.compile(r"([a-z-]{1,40})\.([0-9a-f]{0,16})")
+View = Callable[[Person], Updates]
 
 
 class Strip:
@@ -29,14 +38,14 @@ class Strip:
         """Lay it out at the top of the Blocks that is open."""
         self._parts = parts
         with gr.Row(elem_id="strip"):
-            self.state = html(elem_id="strip-state")
+            self.state = html(elem_id="strip-state", news=True)
             self.retrain = gr.Button(
                 texts.RETRAIN, variant="primary", elem_id="retrain", scale=0, visible=parts.settings.open
             )
-        self.trouble = html(elem_id="strip-trouble")
+        self.trouble = html(elem_id="strip-trouble", news=True)
         self.shown = gr.State({})  # component id -> digest of what this page was last sent
-        self.news = gr.HTML(elem_id="strip-news", apply_default_css=False, js_on_load=_HEARD)  # digest of it all
-        self.clock = gr.Timer(EVERY_S)
+        lost = f'<p class="notice bad" id="lost" role="alert" hidden>{plain(texts.CONNECTION_LOST)}</p>'
+        self.others = gr.HTML(lost, elem_id="strip-news", apply_default_css=False, js_on_load=_OTHERS)
 
     def view(self, who: Person) -> Updates:
         """The strip as it is now."""
@@ -48,34 +57,69 @@ class Strip:
         trouble = trouble if who.is_at_least("rater") else _ONLY_LOOKS
         return {self.state: line, self.retrain: gr.update(value=button, visible=admin), self.trouble: trouble}
 
-    def keep_fresh(self, *others: Views, blocks: gr.Blocks, outputs: list[Any]) -> None:
-        """On load and on each tick, send what changed: in the strip and in what the pages keep fresh themselves."""
+    def keep_fresh(self, *others: tuple[View, Sequence[Any]]) -> "News":
+        """What changed in the strip and in what the pages keep fresh themselves, each with what it writes: texts for
+        whoever asks, and the rest by an event."""
+        views = ((self.view, (self.state, self.retrain, self.trouble)), *others)
 
-        def everything(request: gr.Request) -> Updates:
-            who = self._parts.person(request)
-            return {component: update for view in (self.view, *others) for component, update in view(who).items()}
-
-        def digests_of(now: Updates) -> dict[str, str]:
-            return {str(component._id): _digest(update) for component, update in now.items()}
-
-        def tick(shown: dict[str, str], request: gr.Request) -> str:
-            """A digest of all that goes on by itself: a page that sees another one asks for what changed. While it was
-            not shown it is another one each time, since a page may miss one."""
-            digests = digests_of(everything(request))
-            again = "" if digests == shown else new_id("n")
-            return f'<i hidden data-news="{_digest(digests)}{again}"></i>'
+        def everything(who: Person, wanted: Collection[str] = ()) -> Updates:
+            """What is no text, and the texts that are wanted, with others beside them."""
+            needed = [view for view, parts in views if any(_other(part) or part.elem_id in wanted for part in parts)]
+            return {part: update for view in needed for part, update in view(who).items()}
 
         def fresh(shown: dict[str, str], request: gr.Request) -> Any:
-            """Everything that goes on by itself, as far as it changed."""
-            now = everything(request)
-            digests = digests_of(now)
+            """All that goes on by itself and is no text, as far as it changed."""
+            now = _others(everything(self._parts.person(request)))
+            digests = {str(component._id): _digest(update) for component, update in now.items()}
             changed = {c: u for c, u in now.items() if shown.get(str(c._id)) != digests[str(c._id)]}
             return {**changed, self.shown: digests} if changed else gr.skip()
 
-        once = {**AT_ONCE, "trigger_mode": "once"}
-        gr.on([blocks.load, self.clock.tick], tick, [self.shown], [self.news], **once, **AS_IT_IS)
-        told = [self.shown, self.state, self.retrain, self.trouble, *outputs]
-        self.news.change(fresh, [self.shown], told, **{**AT_ONCE, "trigger_mode": "always_last"})
+        told = [self.shown, *(part for _, parts in views for part in parts if _other(part))]
+        self.others.change(fresh, [self.shown], told, **{**AT_ONCE, "trigger_mode": "always_last"})
+        return News(everything)
+
+
+class News:
+    """What open pages are told."""
+
+    def __init__(self, everything: Callable[[Person, Collection[str]], Updates]) -> None:
+        """`everything` is what goes on by itself, for somebody, with the texts that are wanted."""
+        self._everything = everything
+        self._app = new_id("a")  # a page that was opened on another one is to be loaded anew
+        self._lock = threading.Lock()
+        self._asked: OrderedDict[str, float] = OrderedDict()  # page -> when it last asked
+
+    def told(self, who: Person, *, page: str, have: str, now: float) -> dict[str, Any]:
+        """The texts that are other ones than those that a page has, a digest of all else, and when to ask again."""
+        theirs: Mapping[str, str] = dict(_HAVE.findall(have))
+        everything = self._everything(who, theirs)
+        pieces = {part.elem_id: text for part, text in everything.items() if part.elem_id in theirs}
+        digests = {name: _digest(text) for name, text in pieces.items()}
+        return {
+            "app": self._app,
+            "pieces": {name: [digest, pieces[name]] for name, digest in digests.items() if digest != theirs[name]},
+            "others": _digest([(part._id, update) for part, update in _others(everything).items()]),
+            "again_s": max(EVERY_S, self._pages(page, now) / MOST_PER_S),
+        }
+
+    def _pages(self, page: str, now: float) -> int:
+        """How many pages ask, with this one."""
+        with self._lock:
+            if _PAGE.fullmatch(page):
+                self._asked[page] = now
+                self._asked.move_to_end(page)
+            while self._asked and next(iter(self._asked.values())) < now - _GONE_S:
+                self._asked.popitem(last=False)
+            return len(self._asked)
+
+
+def _other(part: Any) -> bool:
+    """Whether it is no piece of text."""
+    return not isinstance(part, gr.HTML)
+
+
+def _others(everything: Updates) -> Updates:
+    return {part: update for part, update in everything.items() if _other(part)}
 
 
 def _digest(update: Any) -> str:

@@ -22,7 +22,7 @@ UNGIVE, UNGIVEN = "Take back", "Taken back: it counts and trains no longer."
 CONFIRM_UNGIVE = "Take back what you gave here? It stays in what was already made."
 OLDER, NEWER = "Older", "Newer"
 LOADING = "One moment…"
-TO_THE_FIRST, FURTHER = "To the first", "More"
+TO_THE_FIRST, PAGE_BACK, FURTHER = "To the first", "Back", "More"
 NONE_FOUND = "Nothing here has these words."
 BY, BLIND_VOTE, CHOSEN = "by {who}", "blind", "chosen"
 INSTRUCTION = "Written by the model on the instruction “{text}”"
@@ -51,7 +51,9 @@ IMPORT, IMPORT_HINT = "Take it in", "A JSONL file in any of these formats. What 
 IMPORT_CHOOSE, IMPORT_BUSY = "Choose a file", "Reading…"
 IMPORT_FAILED = "No answer came: the connection may be lost. Try again; what is here already is skipped."
 IMPORT_DONE = "{imported} taken in, {skipped} were here already."
-LEFT_OUT, MAY_BE_PERSONAL = "Trains nothing: {why}.", "May hold something personal: {kinds}."
+LEFT_OUT, WOULD_BE_LEFT_OUT = "Trains nothing: {why}.", "Approved, it would train nothing: {why}."
+STANDS_INSTEAD = "It says otherwise than what is approved, and would stand instead."
+MAY_BE_PERSONAL = "May hold something personal: {kinds}."
 
 # Leaderboard
 TAB_LEADERBOARD = "Leaderboard"
@@ -61,6 +63,12 @@ NO_VOTES = (
 )
 IN_SERVICE = "{name} is in service."
 RATINGS, RATING_HINT = "Ratings", "base is 1000; a line is where the rating lies with 95% certainty"
+BADGE = {
+    "not compared yet": "not compared yet",
+    "preliminary": "preliminary",
+    "usable": "usable",
+    "established": "established",
+}
 CONTESTANT, RATING, VOTES, EVIDENCE = "Contestant", "Rating", "Votes", "Evidence"
 REFERENCE = "reference"
 MATRIX, MATRIX_HINT = "Wins of the row over the column", "a tie is half a win; below it won to lost"
@@ -112,6 +120,14 @@ ROWS_COUNTS = {
 THROUGH = "through {name}"
 FIRST_PAGE = "From the beginning"
 CLOSE = "Close"
+ADAPTER_STATE = {
+    "candidate": "candidate",
+    "challenger": "challenger",
+    "champion": "champion",
+    "retired": "retired",
+    "rejected": "rejected",
+    "broken": "broken",
+}
 ADAPTER_WORDS = {
     "candidate": "not examined yet",
     "challenger": "you decide, by blind votes or by using it",
@@ -128,7 +144,7 @@ IMPORT_ADAPTER_DONE = "{name} is here. It was not examined: compare it blind, or
 PROGRESS = "Progress"
 PROGRESS_HINT = "how much closer to your wording than base, on the {n} exam questions of today (nats a token)"
 PROGRESS_WORDS = "Progress over base: {points}."
-MEASURING = "Still measuring…"
+MEASURING = "Still measuring: {done} of {all} are on all of today's questions."
 ALL_ADAPTERS, FIND_ADAPTER = "All adapters", "Find an adapter by its name or state"
 
 # Settings
@@ -170,6 +186,8 @@ TOKEN_HINT = "Send it as “Authorization: Bearer …”. It is shown only now."
 COPY, COPIED, SELECTED = "Copy", "Copied", "Selected: press Ctrl+C"
 NO_INVITATIONS, NO_TOKENS = "No link is waiting to be used.", "No program has a token."
 WITHDRAW = "Withdraw feedback"
+CONFIRM_REVOKE = "End the token {name}? Whatever uses it is shut out at once."
+CONFIRM_UNINVITE = "Take this link back? Whoever has it cannot come in by it."
 CONFIRM_WITHDRAW = "Take everything that {name} gave out of all that is made from now on? This cannot be undone."
 TOLD, TOLD_HINT = "Who is told", "{host} is told when a run has ended."
 TOLD_LAST = "Last: {status}"

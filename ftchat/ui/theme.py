@@ -114,11 +114,10 @@ def css() -> str:
 
 
 def head() -> str:
-    """Keys, icon, and colours for the browser's own parts."""
+    """Scripts, icon, and colours for the browser's own parts."""
+    scripts = "".join(f"<script>{_packaged(name)}</script>" for name in ("calls.js", "news.js", "keys.js", "pages.js"))
     return (
-        '<meta name="color-scheme" content="light dark">'
-        f'<link rel="icon" href="data:image/svg+xml,{_ICON}">'
-        f"<script>{_packaged('keys.js')}</script><script>{_packaged('pages.js')}</script>"
+        f'<meta name="color-scheme" content="light dark"><link rel="icon" href="data:image/svg+xml,{_ICON}">{scripts}'
     )
 
 

@@ -32,16 +32,16 @@ class TrainPage:
         with gr.Row(elem_id="train-columns"):
             with gr.Column(scale=2, min_width=320):
                 with gr.Column(elem_classes="box", elem_id="run-box"):
-                    self.run = html(loading(), elem_id="run")
+                    self.run = html(loading(), elem_id="run", news=True)
                     with gr.Row(elem_classes="buttons", elem_id="run-buttons"):
                         self._run_buttons()
-                    self.plot = html(elem_id="run-plot")
-                self.shows = html(elem_id="run-shows")
-                self.past = html(elem_id="run-past", clicks=True)
+                    self.plot = html(elem_id="run-plot", news=True)
+                self.shows = html(elem_id="run-shows", news=True)
+                self.past = html(elem_id="run-past", clicks=True, news=True)
                 self._all_runs()
                 self.looked = html(elem_id="run-looked", clicks=True)
             with gr.Column(scale=1, min_width=280):
-                self.card = html(elem_id="card")
+                self.card = html(elem_id="card", news=True)
                 with gr.Column(elem_classes="box", elem_id="effort-box") as self.dial:
                     choices = [(texts.EFFORTS[effort], effort) for effort in EFFORTS]
                     self.effort = gr.Radio(choices, value="normal", label=texts.EFFORT, elem_id="effort")
@@ -49,8 +49,8 @@ class TrainPage:
                         gr.HTML(f'<p class="hint">{texts.MORE_ARGS_HINT}</p>', apply_default_css=False)
                         self.args = {key: _field(key, words) for key, words in texts.TRAIN_ARGS.items()}
                     self.start = gr.Button(texts.RETRAIN, variant="primary", elem_id="train-start")
-                self.schedule = html(elem_id="schedule")
-                self.pins = html(elem_id="pins", clicks=True)
+                self.schedule = html(elem_id="schedule", news=True)
+                self.pins = html(elem_id="pins", clicks=True, news=True)
 
     def _all_runs(self) -> None:
         with gr.Accordion(texts.ALL_RUNS, open=False, visible=False, elem_id="runs-all") as self.folded:
@@ -100,14 +100,16 @@ class TrainPage:
         latest = pipeline.latest()
         seen = pipeline.seen(latest) if latest else None
         can = train_views.actions(seen, champion=pipeline.status().champion, adapters=self._parts.service.adapters())
-        updates: Updates = {self.card: train_views.card(pipeline.card()), self.start: gr.update(interactive=can.start)}
-        updates[self.run] = train_views.run(seen, state=can.state) if seen else train_views.no_run()
+        updates: Updates = {self.start: gr.update(interactive=can.start)}
+        updates[self.card] = train_views.card(pipeline.card(lately=True))
+        voted = self._parts.store.training.voted_in(self._parts.base.fingerprint) if can.state == "champion" else ""
+        updates[self.run] = train_views.run(seen, state=can.state, voted=voted) if seen else train_views.no_run()
         updates[self.plot] = train_views.plot(seen) if seen else ""
         updates[self.shows] = train_views.shows(seen.shows) if seen else ""
         earlier = [run for run in self._parts.store.training.runs(limit=_PAST + 1) if run.id != latest]
         updates[self.past] = train_views.past(earlier[: _PAST - 1], again=can.start and who.is_at_least("admin"))
         updates |= visible(self.folded, shown=len(earlier) == _PAST)
-        updates[self.schedule] = train_views.schedule(self._parts.schedule.state())
+        updates[self.schedule] = train_views.schedule(self._parts.schedule.state(lately=True))
         updates[self.pins] = train_views.pins(self._parts.store.exams.pins())
         decides = who.is_at_least("admin")
         updates |= visible(self.stop, shown=can.stop and decides) | visible(self.back, shown=can.roll_back and decides)

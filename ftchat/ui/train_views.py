@@ -6,6 +6,7 @@ It knows records and texts. It does not know gradio or where a run's figures com
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
 from ftchat.dataset import Card
@@ -95,13 +96,14 @@ def actions(seen: RunSeen | None, *, champion: str, adapters: Sequence[Adapter])
     )
 
 
-def run(seen: RunSeen, *, state: str = "") -> str:
-    """A run from its first to its last moment: where it is, and at the end the verdict."""
+def run(seen: RunSeen, *, state: str = "", voted: str = "") -> str:
+    """A run from its first to its last moment: where it is, and at the end the verdict; `voted` is why its adapter is
+    in service, if votes decided that."""
     now = seen.run
     return (
         f'<section class="run" id="run-seen" data-stage="{plain(now.stage)}">{_head(seen, state)}{_bar(now)}'
         f'{_stages(now)}<p class="headline" role="status">{plain(_doing(seen))}</p>'
-        f"{_outcome(seen, state)}</section>"
+        f"{_outcome(seen, state, voted)}</section>"
     )
 
 
@@ -163,7 +165,7 @@ def _stages(now: Run) -> str:
     return f'<ol class="stages">{items}</ol>'
 
 
-def _outcome(seen: RunSeen, state: str) -> str:
+def _outcome(seen: RunSeen, state: str, voted: str) -> str:
     """The verdict in words with its reasons, once there is one."""
     now = seen.run
     if not now.ended:
@@ -172,7 +174,8 @@ def _outcome(seen: RunSeen, state: str) -> str:
     if now.verdict:
         reasons = [*now.verdict.reasons, *(r for r in reasons if r not in now.verdict.reasons)]
     if state == "champion" and now.verdict and now.verdict.decision != "PROMOTE":
-        title = texts.CHOSEN_BY_HAND.format(name=now.adapter or "")
+        title = (texts.CHOSEN_BY_VOTES if voted else texts.CHOSEN_BY_HAND).format(name=now.adapter or "")
+        reasons += [voted] if voted else []
     listed = "".join(f"<li>{plain(reason)}</li>" for reason in reasons)
     votes = f"<p><b>{texts.BLIND_VOTES}:</b> {plain(seen.trial.words)}</p>" if seen.trial else ""
     return (
@@ -186,8 +189,8 @@ def schedule(state: State) -> str:
     words = texts.BY_ITSELF_OFF if state.when == OFF else state.words
     last = ""
     if state.last is not None:
-        said = texts.LAST_LOOK.format(when=f"{state.last.at:%d.%m. %H:%M}", reason=state.last.reason)
-        last = f'<p class="hint">{plain(said)}</p>'
+        when, reason = time_of(state.last.at.astimezone(UTC).isoformat(timespec="seconds")), plain(state.last.reason)
+        last = f'<p class="hint">{texts.LAST_LOOK.format(when=when, reason=reason)}</p>'
     return f'<section class="card"><h2>{texts.BY_ITSELF}</h2><p class="advice">{plain(words)}</p>{last}</section>'
 
 
@@ -199,9 +202,10 @@ def pins(found: Sequence[Pin]) -> str:
         for words in (texts.PIN_QUESTION, texts.PIN_HAS, texts.PIN_LACKS, texts.PIN_MATCHES)
     )
     add = button("pin", texts.PIN, takes="[data-field=pin]", kind="ghost")
+    newest = max((pin.id for pin in found), default="")
     return (
         f'<section class="card"><h2>{texts.PINS}</h2><p class="hint">{texts.PINS_HINT}</p><ul class="pins">{items}</ul>'
-        f'<p class="fields">{fields}{add}</p></section>'
+        f'<p class="fields" data-after="{plain(newest)}">{fields}{add}</p></section>'
     )
 
 

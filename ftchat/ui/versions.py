@@ -13,7 +13,7 @@ from ftchat.errors import FtchatError
 from ftchat.parts import Parts
 from ftchat.records import Person
 from ftchat.ui import texts, views
-from ftchat.ui.elements import AT_ONCE, STREAM, Updates, html, id_in, there
+from ftchat.ui.elements import AS_IT_IS, AT_ONCE, STREAM, Updates, html, id_in, there
 
 To = Callable[[Person, str, gr.Request], Updates]  # a turn onto the page
 
@@ -26,13 +26,13 @@ class Versions:
         self._parts = parts
         self.box = html(elem_id="compare-versions", clicks=True)
 
-    def wire(self, turn: gr.State, session: gr.HTML, *, settled: Any, to: To, told: list[Any]) -> None:
-        """Which event calls what: `settled` is the event after which a turn stands; `to` gives what is `told`."""
+    def wire(self, turn: gr.State, session: gr.HTML, *, written: gr.State, to: To, told: list[Any]) -> None:
+        """Which event calls what: `written` changes when a turn stands; `to` gives what is `told`."""
         self._to = to
-        settled.then(self.view, [turn, session], [self.box], **AT_ONCE)
+        written.change(self.view, [turn, session], [self.box], **AT_ONCE, **AS_IT_IS, preprocess=False)
         self.box.click(self.act, [turn], [*told, self.box], **STREAM)
 
-    def view(self, turn: str, session: str, request: gr.Request) -> str:
+    async def view(self, turn: str, session: str, request: gr.Request) -> str:
         """Which of its versions a turn is, once it is written."""
         who = self._parts.person(request)
         seen = self._parts.chat.seen(who, turn) if id_in(turn) else None

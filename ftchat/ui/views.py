@@ -31,7 +31,7 @@ def strip(status: Status, *, name: str, who: Person | None = None) -> str:
 def _account(who: Person) -> str:
     return (
         f'<form class="account" id="account" method="post" action="/logout"><a href="/account">{plain(who.name)}</a>'
-        f" {who.role} <button>{texts.LOG_OUT}</button></form>"
+        f" {texts.ROLES[who.role]} <button>{texts.LOG_OUT}</button></form>"
     )
 
 

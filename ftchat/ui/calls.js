@@ -1,0 +1,64 @@
+// What every call of a page passes: a login that has ended is asked for again, and an event is told of while there is a
+// stream that can tell it.
+(() => {
+  // A browser that keeps nothing for us may say so by an error at each look: then a page keeps it while it is open.
+  for (const name of ["localStorage", "sessionStorage"]) {
+    try {
+      window[name].getItem("ftchat");
+    } catch {
+      const kept = new Map();
+      const store = {
+        getItem: (key) => kept.get(key) ?? null,
+        setItem: (key, value) => { kept.set(key, String(value)); },
+        removeItem: (key) => { kept.delete(key); },
+      };
+      Object.defineProperty(window, name, { value: store });
+    }
+  }
+
+  const ask = window.fetch;
+  let leaving = false; // once, however many calls find the door shut: a second would cut off the first
+
+  // Gradio ends a page's stream with its last event. Whoever asks for another one then may hear that it is on its way
+  // before they hear of the end: gradio believes in the old stream, and opens none. So the answer to the asking waits
+  // for the end that was sent before it: the server counts the streams, and says which was the last to end.
+  let stream = { number: 0, over: null };
+  let opening = null;
+
+  const told = (answer, signal) => {
+    let end;
+    const mine = { number: Number(answer.headers.get("x-stream")), over: new Promise((done) => { end = done; }) };
+    const reader = answer.body.getReader();
+    const read = async (to) => {
+      const { done, value } = await reader.read();
+      if (!done) return to.enqueue(value);
+      end();
+      to.close();
+    };
+    const body = new ReadableStream({
+      pull: (to) => read(to).catch((err) => { end(); to.error(err); }),
+      cancel: (why) => { end(); return reader.cancel(why); },
+    });
+    signal?.addEventListener("abort", end); // gradio heard of the end
+    stream = mine;
+    return new Response(body, answer);
+  };
+
+  window.fetch = async (...what) => {
+    const place = String(what[0].url ?? what[0]);
+    const asked = ask(...what);
+    if (place.includes("/queue/data?")) opening = asked.catch(() => {});
+    const answer = await asked;
+    if (answer.status === 401 && !leaving) {
+      leaving = true;
+      location.assign("/login");
+    }
+    if (answer.ok && place.includes("/queue/data?")) return told(answer, what[0].signal ?? what[1]?.signal);
+    if (place.includes("/queue/join")) {
+      const ended = Number(answer.headers.get("x-stream"));
+      if (stream.number < ended) await opening; // that one's beginning is on its way, too
+      if (stream.number <= ended) await stream.over;
+    }
+    return answer;
+  };
+})();
