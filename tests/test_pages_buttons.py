@@ -169,7 +169,9 @@ def test_somebody_gets_another_role_is_shut_out_while_they_work_and_let_in_again
 
 def test_links_and_tokens_work_until_they_are_taken_back_and_secrets_are_shown_once(room: Room, page: Page) -> None:
     go(page, "Settings")
+    before = page.locator("#settings-made").inner_text()
     page.get_by_role("button", name="Invite", exact=True).click()
+    expect(page.locator("#settings-made")).not_to_have_text(before)
     link = page.locator("#settings-made code").inner_text()
     assert page.request.get(link).status == 200
     words = "Take this link back? Whoever has it cannot come in by it."

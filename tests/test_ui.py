@@ -93,6 +93,14 @@ def test_what_says_which_turn_is_watched_comes_in_the_order_in_which_it_was_pres
     assert [one.__qualname__ for one in saying if not (iscoroutinefunction(one) or isasyncgenfunction(one))] == []
 
 
+def test_what_is_queued_is_begun_in_the_order_in_which_it_came(blocks: gr.Blocks) -> None:
+    """Gradio begins by lot what waits in several queues."""
+    queued = [event for event in blocks.fns.values() if event.fn and event.queue is not False]
+    assert len(queued) > 20
+    assert {event.concurrency_id for event in queued} == {"line"}
+    assert {event.concurrency_limit for event in queued} == {None}
+
+
 @pytest.mark.parametrize("stored", [None, "", NOWHERE, 7, {"a": 1}])
 def test_a_browser_that_remembers_nothing_begins_anew(stored: object) -> None:
     assert id_in(stored) is None

@@ -44,8 +44,26 @@
     return new Response(body, answer);
   };
 
-  window.fetch = async (...what) => {
+  // What is asked for comes in the order in which it was pressed, and so do the answers to the askings: gradio keeps what
+  // it hears of an event until it has the answer to its asking, and would show a new conversation after the question in it.
+  let last = Promise.resolve();
+  window.fetch = (...what) => {
     const place = String(what[0].url ?? what[0]);
+    if (!place.includes("/queue/join")) return passed(place, what);
+    const answer = last.then(() => joined(place, what));
+    last = answer.catch(() => {});
+    return answer;
+  };
+
+  const joined = async (place, what) => {
+    const answer = await passed(place, what);
+    const ended = Number(answer.headers.get("x-stream"));
+    if (stream.number < ended) await opening; // that one's beginning is on its way, too
+    if (stream.number <= ended) await stream.over;
+    return new Response(await answer.text(), answer);
+  };
+
+  const passed = async (place, what) => {
     const asked = ask(...what);
     if (place.includes("/queue/data?")) opening = asked.catch(() => {});
     const answer = await asked;
@@ -54,11 +72,6 @@
       location.assign("/login");
     }
     if (answer.ok && place.includes("/queue/data?")) return told(answer, what[0].signal ?? what[1]?.signal);
-    if (place.includes("/queue/join")) {
-      const ended = Number(answer.headers.get("x-stream"));
-      if (stream.number < ended) await opening; // that one's beginning is on its way, too
-      if (stream.number <= ended) await stream.over;
-    }
     return answer;
   };
 })();

@@ -69,7 +69,7 @@ class ChatPage:
     def wire(self, blocks: gr.Blocks) -> None:
         """Which event calls what; called outside of the tabs."""
         place(self.kept)
-        follow = {**STREAM, "concurrency_id": "chat-follow", "trigger_mode": "multiple"}
+        follow = {**STREAM, "trigger_mode": "multiple"}
         self.watch.change(self.follow, [self.turn, self.watch], [self.said.live], **follow, **AS_IT_IS)
         opened = self._opens()
         told = [*opened, *self.row.outputs()]

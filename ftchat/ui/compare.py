@@ -89,7 +89,7 @@ class ComparePage:
     def wire(self, blocks: gr.Blocks) -> None:
         """Which event calls what; called outside of the tabs."""
         place(self.kept, self.session.id)
-        follow = {**STREAM, "concurrency_id": "compare-follow", "trigger_mode": "multiple"}
+        follow = {**STREAM, "trigger_mode": "multiple"}
         told = [*self._growing(), self.earlier, self.written, self.known]
         self.watch.change(self.follow, [self.turn, self.watch], told, **follow, **AS_IT_IS)
         self.known.change(self.settle, [self.turn], self.after.outputs(), **AT_ONCE, **AS_IT_IS)

@@ -72,8 +72,7 @@ class Editor:
             self.differ, [self.reply, self.text], [self.change], **differ
         )
         asked, told = [self.reply, self.opening, self.instruction, self.text], [self.draft, self.said, self.rewrite]
-        clicked, apart = [self.rewrite.click, self.instruction.submit], f"redraft-{self.side}"
-        written = gr.on(clicked, self.redraft, asked, told, concurrency_id=apart, **STREAM)
+        written = gr.on([self.rewrite.click, self.instruction.submit], self.redraft, asked, told, **STREAM)
         into = [self.text, self.by, self.change, *told]
         written.then(self.drafted, [self.opening, self.text, self.draft], into, **AT_ONCE)
 

@@ -20,8 +20,9 @@ QUIET: Mapping[str, Any] = {"show_progress": "hidden", "api_visibility": "privat
 # A direct call beside the queue: a vote must not wait behind streams, nor be dropped while another event runs.
 AT_ONCE: Mapping[str, Any] = {**QUIET, "queue": False, "trigger_mode": "multiple"}
 # Through the queue, as many at once as there are people: generators, and what changes a gr.State that is listened to
-# (a direct call changes it without a word to the listener).
-STREAM: Mapping[str, Any] = {**QUIET, "concurrency_limit": None}
+# (a direct call changes it without a word to the listener). All in one line: gradio begins what stands in several lines
+# by lot, so that a new conversation could come after the question asked in it.
+STREAM: Mapping[str, Any] = {**QUIET, "concurrency_limit": None, "concurrency_id": "line"}
 # What is written often is written as it is to stand there: gradio then does not look at each text in a thread. An
 # update (gr.update, gr.skip, or no word about an output) costs far more than a text, as gradio builds the component
 # anew for it: such events have few outputs, and give texts in full.

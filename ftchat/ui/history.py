@@ -8,7 +8,7 @@ import gradio as gr
 from ftchat.parts import Parts
 from ftchat.records import Mode, Person
 from ftchat.ui import chat_views, texts
-from ftchat.ui.elements import AT_ONCE, Updates, html, id_in
+from ftchat.ui.elements import AT_ONCE, STREAM, Updates, html, id_in
 
 PAGE = 30
 
@@ -38,7 +38,7 @@ class History:
         """Which event calls what: `turn` is on the page; `opening` opens one of the list, or turns its page."""
         look = {**AT_ONCE, "trigger_mode": "always_last"}
         self.search.change(self.find, [self.search, turn], [self.list], **look)
-        self.list.click(opening, [self.search, turn], outputs, **{**AT_ONCE, "queue": True})
+        self.list.click(opening, [self.search, turn], outputs, **{**STREAM, "trigger_mode": "multiple"})
 
     def newest(self, who: Person, turn: str) -> Updates:
         """The newest conversations; what was searched for is done with."""

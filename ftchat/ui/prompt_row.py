@@ -24,7 +24,6 @@ class PromptRow:
     def __init__(self, parts: Parts, page: str, *, placeholder: str, stops: bool = False) -> None:
         """Lay it out where the page is being built; with `stops` there is a way to end an answer."""
         self._parts = parts
-        self._page = page
         self.held = gr.State("")  # changes when a question is to wait
         with gr.Column(elem_id=f"{page}-ask", elem_classes="asking"):
             self.waits = html(elem_id=f"{page}-waits", news=True)
@@ -46,7 +45,6 @@ class PromptRow:
             "fn": ask,
             "inputs": [self.held, self.prompt, *asked],
             "outputs": [self.held, self.notice, self.prompt, *told],
-            "concurrency_id": f"{self._page}-ask",
         }
         gr.on([self.send.click, self.prompt.submit], **self.sending)
         self.held.change(**self.sending, trigger_mode="multiple")
