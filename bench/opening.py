@@ -30,7 +30,7 @@ ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"
 WATCH = """(() => {
   const there = (selector) => {
     const one = document.querySelector(selector);
-    return one && one.offsetParent !== null && !one.disabled;
+    return one?.checkVisibility({ visibilityProperty: true }) && !one.disabled;
   };
   const look = () => {
     // The suggestions come with what the page asks for when it is opened.

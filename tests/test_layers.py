@@ -11,7 +11,20 @@ PACKAGE = ROOT / "ftchat"
 
 # Every unit (a module or a package directly under ftchat/) has a layer; a unit imports from the layers below it.
 LAYERS: dict[int, tuple[str, ...]] = {
-    0: ("errors", "ids", "records", "config", "passwords", "base", "hub", "prompt", "anchors", "install", "edits"),
+    0: (
+        "errors",
+        "ids",
+        "records",
+        "config",
+        "passwords",
+        "base",
+        "hub",
+        "prompt",
+        "anchors",
+        "install",
+        "edits",
+        "texts",
+    ),
     1: (
         *("store", "engine", "child", "server_log", "sizing", "launch", "server", "cpu_lora", "registry", "lease"),
         *("accounts", "starter", "aside"),

@@ -15,7 +15,7 @@ from room import Room
 from running import ROOT
 from served import serious, served
 
-from ftchat.ui import texts
+from ftchat import texts
 from ftchat.ui.models import NEWEST
 from ftchat.ui.paged import PAGE
 

@@ -308,6 +308,18 @@ def reading(tmp_path: Path) -> Iterator[Room]:
     return made
 
 
+# Which of the places to ask a question stood in sight, at each frame.
+_SEEN = """
+window.seen = new Set();
+const look = () => {
+  for (const id of ['compare-prompt', 'compare-below', 'compare-offers', 'retrain', 'chat-prompt', 'board']) {
+    if (document.getElementById(id)?.checkVisibility({ visibilityProperty: true })) window.seen.add(id);
+  }
+  requestAnimationFrame(look);
+};
+look();"""
+
+
 @pytest.mark.browser
 def test_who_only_reads_is_shown_no_button_that_they_may_not_press(reading: Room) -> None:
     with served(reading) as url, chromium() as browser:
@@ -315,8 +327,11 @@ def test_who_only_reads_is_shown_no_button_that_they_may_not_press(reading: Room
         login = reading.accounts._new_login("vic")
         context.add_cookies([{"name": reading.parts.cookie, "value": login, "url": url}])
         page = context.new_page()
+        page.add_init_script(_SEEN)
         page.goto(url)
         expect(page.locator("#board")).to_be_visible()  # where who may not compare begins
+        page.wait_for_timeout(300)
+        assert page.evaluate("[...window.seen]") == ["board"]
         page.get_by_role("tab", name="Chat").click()
         page.locator("#chat-history .conversation").click()
         expect(page.locator("#chat-live .said")).to_contain_text("Yes.")

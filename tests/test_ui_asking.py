@@ -12,8 +12,8 @@ import gradio as gr
 import pytest
 from room import ANN, Room
 
+from ftchat import texts
 from ftchat.errors import Conflict
-from ftchat.ui import texts
 from ftchat.ui.chat import ChatPage
 from ftchat.ui.compare import ComparePage
 from ftchat.ui.elements import NOWHERE, Updates

@@ -11,9 +11,10 @@ import gradio as gr
 import pytest
 from room import ANN, Room
 
+from ftchat import texts
 from ftchat.config import TrainArgs
 from ftchat.records import Person
-from ftchat.ui import models, texts
+from ftchat.ui import models
 from ftchat.ui.models import NEWEST, ModelsPage
 from ftchat.ui.paged import PAGE, Paged
 from ftchat.ui.settings import SettingsPage

@@ -15,9 +15,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
+from ftchat import texts
 from ftchat.parts import Parts
 from ftchat.records import Person
-from ftchat.ui import once, refusals, texts, theme, views
+from ftchat.ui import once, refusals, theme, views
 from ftchat.ui.chat import ChatPage
 from ftchat.ui.compare import ComparePage
 from ftchat.ui.doors import Doors, tab

@@ -8,11 +8,12 @@ from typing import Any
 
 import gradio as gr
 
+from ftchat import texts
 from ftchat.errors import FtchatError
 from ftchat.parts import Parts
 from ftchat.records import Person
 from ftchat.seen import TurnSeen
-from ftchat.ui import compare_views, texts, views
+from ftchat.ui import compare_views, views
 from ftchat.ui.editor import Editor
 from ftchat.ui.elements import AS_IT_IS, AT_ONCE, Updates, focus, html, there
 from ftchat.ui.similar import Similar

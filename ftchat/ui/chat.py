@@ -11,11 +11,12 @@ from typing import Any
 
 import gradio as gr
 
+from ftchat import texts
 from ftchat.errors import FtchatError
 from ftchat.parts import Parts
 from ftchat.records import Person
 from ftchat.starter import sample_prompts
-from ftchat.ui import chat_views, texts, views
+from ftchat.ui import chat_views, views
 from ftchat.ui.elements import (
     AS_IT_IS,
     AT_ONCE,

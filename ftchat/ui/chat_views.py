@@ -7,9 +7,9 @@ who is looking.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ftchat import texts
 from ftchat.records import BAD_REASONS, GOOD_REASONS, Conversation
 from ftchat.seen import LaneSeen, TurnSeen
-from ftchat.ui import texts
 from ftchat.ui.prose import plain
 from ftchat.ui.views import answer, chips, correction, figures, siblings, small_button, thumbs, trimmed
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import gradio as gr
 
+from ftchat import texts
 from ftchat.errors import BadInput, FtchatError
 from ftchat.parts import Parts
 from ftchat.records import Person
 from ftchat.sessions import Next
 from ftchat.starter import sample_prompts
-from ftchat.ui import compare_views, texts, views
+from ftchat.ui import compare_views, views
 from ftchat.ui.after_vote import SIDES, AfterVote
 from ftchat.ui.comparisons import Comparisons
 from ftchat.ui.elements import (
@@ -269,8 +270,6 @@ class ComparePage:
         """After a reload: the session that is on, or the turn that stood in this browser tab."""
         who = self._parts.person(request)
         updates: Updates = {self.banner: self._banner(who), self.offers: self.offered()}
-        if not who.is_at_least("rater"):
-            updates |= visible(self.row.line, self.below, shown=False)
         if current := self.session.current(who, session):
             yield updates
             async for view in self._going_on(current, request):

@@ -6,10 +6,10 @@ who is looking.
 
 from collections.abc import Sequence
 
+from ftchat import texts
 from ftchat.records import BAD_REASONS, GOOD_REASONS
 from ftchat.seen import LaneSeen, TurnSeen
 from ftchat.store.sessions import Item, Session
-from ftchat.ui import texts
 from ftchat.ui.prose import plain
 from ftchat.ui.views import answer, chips, correction, figures, lane_of, shortened, small_button, thumbs, trimmed
 

@@ -4,9 +4,10 @@ from typing import Any
 
 import gradio as gr
 
+from ftchat import texts
 from ftchat.errors import FtchatError
 from ftchat.parts import Parts
-from ftchat.ui import texts, views
+from ftchat.ui import views
 from ftchat.ui.elements import AT_ONCE, Updates
 from ftchat.ui.history import History
 from ftchat.ui.versions import To

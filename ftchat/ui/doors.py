@@ -4,10 +4,9 @@ from collections.abc import Mapping
 
 import gradio as gr
 
-from ftchat import review
+from ftchat import review, texts
 from ftchat.parts import Parts
 from ftchat.records import Person, Standing
-from ftchat.ui import texts
 from ftchat.ui.elements import Updates
 
 LEAST: Mapping[str, Standing] = {

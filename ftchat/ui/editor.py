@@ -8,10 +8,11 @@ from typing import Any
 
 import gradio as gr
 
+from ftchat import texts
 from ftchat.errors import FtchatError
 from ftchat.parts import Parts
 from ftchat.records import Person, new_id
-from ftchat.ui import texts, views
+from ftchat.ui import views
 from ftchat.ui.elements import AT_ONCE, STREAM, Updates, html, then_skip, there
 
 _OPEN = "<i hidden data-open></i>"

@@ -7,10 +7,10 @@ from typing import Any, ParamSpec, cast
 
 import gradio as gr
 
+from ftchat import texts
 from ftchat.errors import Conflict
 from ftchat.parts import Parts
 from ftchat.records import Person
-from ftchat.ui import texts
 
 P = ParamSpec("P")
 Updates = dict[Any, Any]  # component -> what it becomes

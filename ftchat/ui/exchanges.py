@@ -8,9 +8,10 @@ from typing import Any
 
 import gradio as gr
 
+from ftchat import texts
 from ftchat.parts import Parts
 from ftchat.records import Params, Person
-from ftchat.ui import chat_views, texts, views
+from ftchat.ui import chat_views, views
 from ftchat.ui.after_vote import toggle_thumb, toggled
 from ftchat.ui.editor import Editor
 from ftchat.ui.elements import Updates, html, visible

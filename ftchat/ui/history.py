@@ -5,9 +5,10 @@ from typing import Any
 
 import gradio as gr
 
+from ftchat import texts
 from ftchat.parts import Parts
 from ftchat.records import Mode, Person
-from ftchat.ui import chat_views, texts
+from ftchat.ui import chat_views
 from ftchat.ui.elements import AT_ONCE, STREAM, Updates, html, id_in
 
 PAGE = 30

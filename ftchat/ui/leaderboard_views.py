@@ -5,10 +5,11 @@ It knows the board and texts. It does not know gradio or where votes are kept.
 
 from collections.abc import Mapping, Sequence
 
+from ftchat import texts
 from ftchat.ratings.board import Badge, Board, Line
 from ftchat.ratings.versus import words as stands
 from ftchat.records import BASE, Score
-from ftchat.ui import charts, texts
+from ftchat.ui import charts
 from ftchat.ui.pieces import empty, tag
 from ftchat.ui.prose import plain
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import gradio as gr
 
+from ftchat import texts
 from ftchat.errors import BadInput, FtchatError
 from ftchat.parts import Parts
 from ftchat.records import BASE, Adapter, Person
-from ftchat.ui import models_views, texts, views
+from ftchat.ui import models_views, views
 from ftchat.ui.elements import AT_ONCE, STREAM, Updates, html, into_view, then_skip, visible
 from ftchat.ui.models_views import Made, May
 from ftchat.ui.paged import Paged, turns
@@ -172,7 +173,7 @@ class ModelsPage:
             return service.delete(who.name, name)
         if act == "back":
             return service.rollback(who.name)
-        raise BadInput(f"There is nothing called {act!r} to be done with an adapter.")
+        raise BadInput(texts.NO_SUCH_DEED.format(act=act))
 
     def _trained(self, name: str, after: str) -> str:
         """A portion of what trained an adapter."""

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ftchat import texts
 from ftchat.pipeline.standings import Standing
 from ftchat.records import BASE, FEW_SHOT, Adapter, Verdict
 from ftchat.store.lineage import Ingredient
-from ftchat.ui import charts, texts
+from ftchat.ui import charts
 from ftchat.ui.pieces import button, empty, tag, time_of
 from ftchat.ui.prose import plain
 

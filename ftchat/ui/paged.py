@@ -8,9 +8,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import gradio as gr
 
+from ftchat import texts
 from ftchat.parts import Parts
 from ftchat.records import Person, Standing
-from ftchat.ui import texts
 from ftchat.ui.elements import AT_ONCE, Updates, html
 from ftchat.ui.pieces import button
 

@@ -5,7 +5,7 @@ It knows words and where a colour's name goes; it does not know gradio or record
 
 from datetime import datetime
 
-from ftchat.ui import texts
+from ftchat import texts
 from ftchat.ui.prose import plain
 
 

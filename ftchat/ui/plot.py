@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ftchat.ui import texts
+from ftchat import texts
 from ftchat.ui.prose import plain
 
 Points = Sequence[tuple[int, float]]

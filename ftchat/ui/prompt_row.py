@@ -9,9 +9,10 @@ from typing import Any
 
 import gradio as gr
 
+from ftchat import texts
 from ftchat.errors import FtchatError
 from ftchat.parts import Parts
-from ftchat.ui import texts, views
+from ftchat.ui import views
 from ftchat.ui.elements import AS_IT_IS, STREAM, Updates, html, page_of, prompt_box, there
 from ftchat.ui.watching import Watchers, until_ready
 

@@ -9,12 +9,12 @@ from typing import Any, cast
 
 import gradio as gr
 
-from ftchat import dataset, lineage, review
+from ftchat import dataset, lineage, review, texts
 from ftchat.errors import FtchatError
 from ftchat.exports import judged_from
 from ftchat.parts import Parts
 from ftchat.records import Feedback, Person, Status
-from ftchat.ui import review_views, texts, views
+from ftchat.ui import review_views, views
 from ftchat.ui.editor import Editor
 from ftchat.ui.elements import AT_ONCE, Updates, focus, html
 from ftchat.ui.pieces import loading

@@ -6,12 +6,12 @@ It knows records and texts. It does not know gradio, the store or what happens t
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ftchat import texts
 from ftchat.dataset.candidates import WHY
 from ftchat.dataset.card import Became
 from ftchat.exports import FORMATS, Judged, Said
 from ftchat.records import GOOD_REASONS, Feedback, Message, Reply, Status, Turn
 from ftchat.store.lessons import feedback_of
-from ftchat.ui import texts
 from ftchat.ui.pieces import button, empty, tag, time_of
 from ftchat.ui.prose import plain, word_difference
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import gradio as gr
 
+from ftchat import texts
 from ftchat.parts import Parts
 from ftchat.records import CHAMPION, Params
-from ftchat.ui import texts
 from ftchat.ui.elements import AT_ONCE, Updates
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import gradio as gr
 
+from ftchat import texts
 from ftchat.errors import FtchatError
 from ftchat.parts import Parts
 from ftchat.records import Person
 from ftchat.seen import TurnSeen
 from ftchat.sessions import Next
-from ftchat.ui import compare_views, texts
+from ftchat.ui import compare_views
 from ftchat.ui.elements import NOWHERE, Updates, html, id_in, remembered, visible
 
 LOOK_S = 0.4  # between two looks for a question that is not answered yet

@@ -10,13 +10,13 @@ from typing import Any
 
 import gradio as gr
 
-from ftchat import backups, lineage
+from ftchat import backups, lineage, texts
 from ftchat.config import where_from
 from ftchat.errors import BadInput, FtchatError
 from ftchat.parts import Parts
 from ftchat.records import Person
 from ftchat.store.people import Token, User
-from ftchat.ui import settings_views, texts, views
+from ftchat.ui import settings_views, views
 from ftchat.ui.elements import AT_ONCE, Updates, html
 from ftchat.ui.paged import Paged, turns
 from ftchat.ui.pieces import loading
@@ -139,7 +139,7 @@ class SettingsPage:
             "backup": self._backup,
         }
         if act not in deeds:
-            raise BadInput(f"There is nothing called {act!r} to be done here.")
+            raise BadInput(texts.NO_SUCH_DEED.format(act=act))
         return deeds[act]
 
     def _role(self, who: Person, name: str, filled: list[str], request: gr.Request) -> Updates:

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ftchat import texts
 from ftchat.backups import Backup
 from ftchat.config import Settings
 from ftchat.records import STANDINGS
 from ftchat.store.people import Invitation, Token, User
 from ftchat.store.told import Told
-from ftchat.ui import texts
 from ftchat.ui.pieces import button, nothing_found, tag, time_of
 from ftchat.ui.prose import plain
 

@@ -5,8 +5,8 @@ Plain functions. It knows records and texts. It does not know gradio, the store 
 
 from collections.abc import Sequence
 
+from ftchat import texts
 from ftchat.similar import Candidate, Preview
-from ftchat.ui import texts
 from ftchat.ui.pieces import button
 from ftchat.ui.prose import plain, word_difference
 from ftchat.ui.views import notice

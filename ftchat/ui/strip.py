@@ -15,9 +15,10 @@ from typing import Any
 
 import gradio as gr
 
+from ftchat import texts
 from ftchat.parts import Parts
 from ftchat.records import Person, new_id
-from ftchat.ui import texts, views
+from ftchat.ui import views
 from ftchat.ui.elements import AT_ONCE, Updates, html
 from ftchat.ui.prose import plain
 
@@ -93,7 +94,8 @@ class News:
         """The texts that are other ones than those that a page has, a digest of all else, and when to ask again."""
         theirs: Mapping[str, str] = dict(_HAVE.findall(have))
         everything = self._everything(who, theirs)
-        pieces = {part.elem_id: text for part, text in everything.items() if part.elem_id in theirs}
+        texts_now = {part.elem_id: text for part, text in everything.items() if not _other(part)}
+        pieces = {name: text for name, text in texts_now.items() if name in theirs}
         digests = {name: _digest(text) for name, text in pieces.items()}
         return {
             "app": self._app,

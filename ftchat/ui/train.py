@@ -10,11 +10,12 @@ from typing import Any
 
 import gradio as gr
 
+from ftchat import texts
 from ftchat.config import EFFORTS, TrainArgs
 from ftchat.errors import BadInput, Conflict, FtchatError
 from ftchat.parts import Parts
 from ftchat.records import Person, Run, clean_text
-from ftchat.ui import texts, train_views, views
+from ftchat.ui import train_views, views
 from ftchat.ui.elements import AT_ONCE, Updates, html, into_view, visible
 from ftchat.ui.paged import Paged, turns
 from ftchat.ui.pieces import loading, nothing_found
@@ -149,7 +150,7 @@ class TrainPage:
             else:
                 prompt, *rules, matches = [str(text).strip() for text in getattr(clicked, "filled", ())]
                 contains, lacks = [[text] if text else [] for text in rules]
-                prompt = clean_text(prompt, what="The pinned question")
+                prompt = clean_text(prompt, what=texts.PINNED_QUESTION)
                 exams.add_pin(prompt, by=who.name, contains=contains, lacks=lacks, matches=matches)
         except FtchatError as err:
             said = views.notice(err.message, kind="bad")

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
+from ftchat import texts
 from ftchat.dataset import Card
 from ftchat.progress import RunSeen, Show
 from ftchat.records import BASE, Adapter, Run, Stage
 from ftchat.schedule import OFF, State
 from ftchat.store.exams import Pin
-from ftchat.ui import texts
 from ftchat.ui.pieces import button, time_of
 from ftchat.ui.plot import loss_plot
 from ftchat.ui.prose import new_words, plain

@@ -9,10 +9,11 @@ from typing import Any
 
 import gradio as gr
 
+from ftchat import texts
 from ftchat.errors import FtchatError
 from ftchat.parts import Parts
 from ftchat.records import Person
-from ftchat.ui import texts, views
+from ftchat.ui import views
 from ftchat.ui.elements import AS_IT_IS, AT_ONCE, STREAM, Updates, html, id_in, there
 
 To = Callable[[Person, str, gr.Request], Updates]  # a turn onto the page

@@ -6,10 +6,10 @@ who is looking.
 
 from collections.abc import Sequence
 
+from ftchat import texts
 from ftchat.progress import Status
 from ftchat.records import Person
 from ftchat.seen import LaneSeen, TurnSeen
-from ftchat.ui import texts
 from ftchat.ui.prose import markdown, plain, word_difference
 
 

@@ -17,6 +17,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from ftchat.accounts import ALONE
 from ftchat.errors import BadInput, FtchatError, TooMany
 from ftchat.parts import Parts, address_of
+from ftchat.texts import login as texts
 from ftchat.web.common import PartsOf, Viewer
 
 router = APIRouter(include_in_schema=False)
@@ -70,7 +71,7 @@ def invited(secret: str, parts: PartsOf) -> Response:
     try:
         return _page(parts, _join_form(parts, secret))
     except FtchatError as err:
-        return _page(parts, {"title": "This link does not work", "form": ""}, said=err)
+        return _page(parts, {"title": texts.LINK_GONE, "form": ""}, said=err)
 
 
 @router.post("/join/{secret}")
@@ -79,7 +80,7 @@ async def join(secret: str, parts: PartsOf, request: Request) -> Response:
     given = await _fields(request)
     try:
         if given.get("password", "") != given.get("again", ""):
-            raise BadInput("The two passwords differ. Write them again.")
+            raise BadInput(texts.PASSWORDS_DIFFER)
         name, password = given.get("name", ""), given.get("password", "")
         login = await asyncio.to_thread(parts.accounts.join, secret, name, password)
     except FtchatError as err:
@@ -91,7 +92,7 @@ def _still_invited(parts: Parts, secret: str, name: str, said: FtchatError) -> R
     try:
         return _page(parts, _join_form(parts, secret, name=name), said=said)
     except FtchatError as gone:
-        return _page(parts, {"title": "This link does not work", "form": ""}, said=gone)
+        return _page(parts, {"title": texts.LINK_GONE, "form": ""}, said=gone)
 
 
 @router.get("/account")
@@ -109,7 +110,7 @@ async def change_password(parts: PartsOf, request: Request, who: Viewer) -> Resp
     given = await _fields(request)
     try:
         if given.get("password", "") != given.get("again", ""):
-            raise BadInput("The two passwords differ. Write them again.")
+            raise BadInput(texts.PASSWORDS_DIFFER)
         old, new = given.get("old", ""), given.get("password", "")
         secret = await asyncio.to_thread(
             parts.accounts.change_password, who.name, old, new, address=address_of(request)
@@ -144,34 +145,36 @@ def _page(parts: Parts, content: dict[str, Any], *, said: FtchatError | None = N
 def _login_form(to: str, *, name: str = "") -> dict[str, str]:
     fields = (
         f'<input type="hidden" name="next" value="{html.escape(local(to))}">'
-        + _field("name", "Name", value=name, complete="username")
-        + _field("password", "Password", kind="password", complete="current-password")
+        + _field("name", texts.NAME, value=name, complete="username")
+        + _field("password", texts.PASSWORD, kind="password", complete="current-password")
     )
-    note = "No account? Ask an admin for an invitation."
-    return {"title": "Log in", "form": _form("/login", fields, press="Log in", note=note)}
+    return {"title": texts.LOG_IN, "form": _form("/login", fields, press=texts.LOG_IN, note=texts.NO_ACCOUNT)}
 
 
 def _join_form(parts: Parts, secret: str, *, name: str = "") -> dict[str, str]:
     link = parts.accounts.invitation(secret)
     if link.user is not None:
         hidden = f'<input type="hidden" name="name" autocomplete="username" value="{html.escape(link.user)}">'
-        form = _form(f"/join/{quote(secret)}", hidden + _new_password(), press="Set password")
-        return {"title": f"New password for {html.escape(link.user)}", "form": form}
+        form = _form(f"/join/{quote(secret)}", hidden + _new_password(), press=texts.SET_PASSWORD)
+        return {"title": texts.NEW_PASSWORD_FOR.format(name=html.escape(link.user)), "form": form}
     suggested = name or (ALONE.name if link.role == "admin" and not parts.accounts.users() else "")
-    fields = _field("name", "Name", value=suggested, complete="username") + _new_password()
-    return {"title": f"Join as {link.role}", "form": _form(f"/join/{quote(secret)}", fields, press="Join")}
+    fields = _field("name", texts.NAME, value=suggested, complete="username") + _new_password()
+    form = _form(f"/join/{quote(secret)}", fields, press=texts.JOIN)
+    return {"title": texts.JOIN_AS.format(role=link.role), "form": form}
 
 
 def _account_form(name: str, role: str) -> dict[str, str]:
-    fields = _field("old", "Password now", kind="password", complete="current-password") + _new_password()
-    note = f'You are <b>{html.escape(name)}</b>, {role}. A new password ends your other logins. <a href="/">Back</a>'
-    leave = '<form method="post" action="/logout"><button class="plain">Log out</button></form>'
-    return {"title": "Your account", "form": _form("/account", fields, press="Change password", note=note) + leave}
+    fields = _field("old", texts.PASSWORD_NOW, kind="password", complete="current-password") + _new_password()
+    note = f'{texts.ACCOUNT_IS.format(name=html.escape(name), role=role)} <a href="/">{texts.BACK}</a>'
+    leave = f'<form method="post" action="/logout"><button class="plain">{texts.LOG_OUT}</button></form>'
+    form = _form("/account", fields, press=texts.CHANGE_PASSWORD, note=note)
+    return {"title": texts.ACCOUNT, "form": form + leave}
 
 
 def _new_password() -> str:
-    return _field("password", "New password, 10 characters or more", kind="password", complete="new-password") + _field(
-        "again", "New password again", kind="password", complete="new-password"
+    return "".join(
+        _field(name, label, kind="password", complete="new-password")
+        for name, label in (("password", texts.NEW_PASSWORD), ("again", texts.NEW_PASSWORD_AGAIN))
     )
 
 

@@ -1,6 +1,6 @@
 """Every English text of the pages, in one place. It knows words only; `{...}` is filled in by views."""
 
-from ftchat.ui.texts_of_lists import *  # noqa: F403 - one vocabulary in two files
+from ftchat.texts.lists import *  # noqa: F403 - one vocabulary in two files; the third is for those who are not in yet
 
 TITLE = "ftchat"
 
@@ -126,6 +126,7 @@ BLIND = "Hide who is who until I vote"
 CHOOSE_BOTH = "Choose both, or leave both to ftchat."
 PRACTICE = "This is ftchat's small practice model: a made-up food shop, little else. To teach a real one, start with "
 PRACTICE_COMMAND = "FTCHAT_MODEL=/path/to/model make run"
+NO_SUCH_DEED = "There is nothing called “{act}” to be done here."
 PAGE_FORGOTTEN = (
     "ftchat was restarted since this page was opened, or the page slept for long: nothing was saved or asked. "
     "Copy what you wrote, and reload the page."
@@ -234,6 +235,7 @@ BY_ITSELF_OFF = "It trains when somebody presses Retrain. The setting schedule l
 LAST_LOOK = "Last, {when}: {reason}"
 PINS = "What must stay"
 PINS_HINT = "Questions that every exam asks, and what their answers must have: an adapter that fails is not promoted."
+PINNED_QUESTION = "The pinned question"
 PIN_QUESTION, PIN_HAS, PIN_LACKS = "A question", "its answer has", "and lacks"
 PIN_MATCHES = "and matches (regular expression)"
 PIN, UNPIN = "Pin it", "Take off"

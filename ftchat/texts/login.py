@@ -1,0 +1,11 @@
+"""The English texts of the pages before the pages: log in, an invitation, an account. `{...}` is filled in by them."""
+
+LOG_IN, LOG_OUT, JOIN, JOIN_AS = "Log in", "Log out", "Join", "Join as {role}"
+LINK_GONE = "This link does not work"
+NAME, PASSWORD, PASSWORD_NOW = "Name", "Password", "Password now"
+NEW_PASSWORD, NEW_PASSWORD_AGAIN = "New password, 10 characters or more", "New password again"
+NEW_PASSWORD_FOR, SET_PASSWORD, CHANGE_PASSWORD = "New password for {name}", "Set password", "Change password"
+PASSWORDS_DIFFER = "The two passwords differ. Write them again."
+NO_ACCOUNT = "No account? Ask an admin for an invitation."
+ACCOUNT, ACCOUNT_IS = "Your account", "You are <b>{name}</b>, {role}. A new password ends your other logins."
+BACK = "Back"
