@@ -85,7 +85,6 @@ class Status:
     ready: bool
     champion: str
     base_name: str
-    practice: bool
     new_feedback: int
     run: str | None
 

@@ -181,7 +181,7 @@ def test_a_refused_name_or_password_leaves_the_link_as_it_was(accounts: Accounts
     assert accounts.join(secret, "ben", GOOD)
 
 
-@pytest.mark.parametrize("name", ["ftchat", "exam", "schedule", "api-rater", "admin"])
+@pytest.mark.parametrize("name", ["ftchat", "exam", "schedule", "votes", "api-rater", "admin"])
 def test_names_that_stand_for_ftchat_itself_are_not_given_away(accounts: Accounts, name: str) -> None:
     with pytest.raises(BadInput, match="kept for ftchat"):
         join(accounts, name)

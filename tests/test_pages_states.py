@@ -178,6 +178,26 @@ def test_a_page_whose_app_does_not_answer_keeps_what_it_shows_and_comes_back_by_
     page.unroute("**/news?*")
     expect(page.locator("#ratings")).to_be_visible()
     expect(page.get_by_text("ftchat does not answer.")).to_be_hidden()
+    page.route("**/news?*", lambda route: route.fulfill(status=404))
+    expect(page.get_by_text("ftchat does not answer.")).to_be_visible()
+    page.unroute("**/news?*")
+    expect(page.get_by_text("ftchat does not answer.")).to_be_hidden()
+
+
+def test_after_a_restart_a_page_is_loaded_anew_but_not_over_what_is_half_written(room: Room, page: Page) -> None:
+    go(page, "Train")
+    field = page.locator("#pins [data-field=pin]").first
+    field.fill("Do you deliver?")
+    page.evaluate("window.old = true")
+    another = {"app": "another", "pieces": {}, "others": "", "again_s": 0.2}
+    told: list[str] = []
+    page.route("**/news?*", lambda route: (told.append(route.request.url), route.fulfill(json=another)))
+    page.wait_for_timeout(2500)
+    assert (len(told) > 3, page.evaluate("window.old"), field.input_value()) == (True, True, "Do you deliver?")
+    field.fill("")
+    page.wait_for_function("window.old === undefined")
+    page.unroute("**/news?*")
+    page.locator("#champion").wait_for()
 
 
 # -- 10,000 --

@@ -113,14 +113,15 @@ def test_the_last_tab_of_a_browser_asks_and_votes_so_does_an_old_one_and_both_st
 
 def slow(app: Any, *, what: str) -> Any:
     """As a network that delivers a stream's beginning, or its end, later than the answer to a request that was sent
-    after it."""
+    after it, or never."""
+    late_s = 3600.0 if what == "no end" else 0.4
 
     async def slowed(scope: Any, receive: Any, send: Any) -> None:
         async def sent(message: Any) -> None:
             begins = message["type"] == "http.response.start" and scope["path"].endswith("/queue/data")
             ends = b'"msg":"close_stream"' in message.get("body", b"")
-            if (what == "end" and ends) or (what == "beginning" and begins):
-                await asyncio.sleep(0.4)
+            if begins if what == "beginning" else ends:
+                await asyncio.sleep(late_s)
             await send(message)
 
         await app(scope, receive, sent if scope["type"] == "http" else send)
@@ -129,7 +130,9 @@ def slow(app: Any, *, what: str) -> Any:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("what", [pytest.param("beginning", marks=pytest.mark.soak), "end"])
+@pytest.mark.parametrize(
+    "what", [pytest.param(rare, marks=pytest.mark.soak) for rare in ("beginning", "no end")] + ["end"]
+)
 def test_a_question_is_answered_though_what_came_before_it_is_slow(tmp_path: Path, what: str) -> None:
     room = Room(tmp_path)
     with served(room, around=partial(slow, what=what)) as url, chromium() as browser:
@@ -138,6 +141,42 @@ def test_a_question_is_answered_though_what_came_before_it_is_slow(tmp_path: Pat
         expect(page.locator("#compare-offers .chip").first).to_be_visible()
         for number, prompt in enumerate(("Is the rye bread sliced?", "And the other one?", "And this one?")):
             chat(page, prompt, anew=number > 0)
+
+
+def cut(app: Any) -> Any:
+    """As a proxy that ends a stream in the middle of an answer, once."""
+    done: list[str] = []
+
+    async def cutting(scope: Any, receive: Any, send: Any) -> None:
+        async def sent(message: Any) -> None:
+            if scope["path"] in done:
+                return
+            await send(message)
+            if b"process_generating" in message.get("body", b"") and b"Gouda" in message["body"]:
+                done.append(scope["path"])
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        streams = scope["type"] == "http" and scope["path"].endswith("/queue/data") and not done
+        await app(scope, receive, sent if streams else send)
+
+    return cutting
+
+
+@pytest.mark.browser
+@pytest.mark.soak
+def test_a_page_whose_stream_is_cut_off_in_the_middle_of_an_answer_brings_it_to_its_end(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    room.vllm.answers["base"], room.vllm.pace_s = "The Gouda costs EUR 12 and it is old.", 0.3
+    with served(room, around=cut) as url, chromium() as browser:
+        page = browser.new_page()
+        page.goto(url)
+        expect(page.locator("#compare-offers .chip").first).to_be_visible()
+        page.evaluate("window.old = true")
+        page.get_by_role("tab", name="Chat").click()
+        page.locator("#chat-prompt textarea").fill("What does the Aged Gouda cost?")
+        page.locator("#chat-prompt textarea").press("Enter")
+        expect(page.locator("#chat-live [aria-busy=false] .reply")).to_contain_text("and it is old.", timeout=30_000)
+        assert page.evaluate("window.old") is None  # it was loaded anew, and knew where it was
 
 
 # What asks for an event that takes nothing, as a new conversation does, is long on its way.

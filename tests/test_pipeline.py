@@ -346,6 +346,10 @@ async def test_a_card_that_takes_long_is_made_anew_for_who_needs_it_and_for_page
     await corrected(room, 3)
     clock[0] += 10.1
     assert room.pipeline.status().new_feedback == 3
+    await corrected(room, 4)
+    clock[0] += 10.1
+    with room.pipeline._making_card:  # as somebody else does just now
+        assert room.pipeline.status().new_feedback == 3
 
 
 @pytest.mark.usefixtures("quick")

@@ -242,7 +242,6 @@ def status(**given: Any) -> Status:
         "ready": True,
         "champion": "shop-v3",
         "base_name": "starter",
-        "practice": True,
         "new_feedback": 5,
         "run": None,
     }
@@ -259,6 +258,5 @@ def test_the_strip_says_name_engine_champion_and_what_is_new() -> None:
     assert 'title="no &quot;memory&quot;"' in failed
 
 
-def test_the_banner_is_for_the_practice_model_only() -> None:
-    assert "make run" in views.practice_banner(status())
-    assert views.practice_banner(status(practice=False)) == ""
+def test_the_banner_says_how_to_start_with_a_real_model() -> None:
+    assert "make run" in views.practice_banner()

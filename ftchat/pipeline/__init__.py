@@ -163,13 +163,16 @@ class Pipeline:
     def card(self, *, lately: bool = False) -> Card:
         """What a press would use now. Made anew only when feedback or the last run changed, by the first who asks.
 
-        Of much feedback that takes a while: with `lately` one that was just made will do, so that open pages, which
-        ask after each vote, do not keep a processor busy.
+        Of much feedback that takes a while: with `lately` one that was just made, or that another is being made
+        after, will do, so that open pages, which ask after each vote, neither keep a processor busy nor wait.
         """
+        kept, began = self._card, time.monotonic()
+        if lately and kept is not None and (began < kept.until or self._making_card.locked()):
+            return kept.card
         with self._making_card:
             now = (self._store.feedback.newest(), self._store.training.last_made(self._base.fingerprint))
             kept, began = self._card, time.monotonic()
-            if kept is not None and (kept.of == now or (lately and began < kept.until)):
+            if kept is not None and kept.of == now:
                 return kept.card
             trained = self._store.training.used(self._base.fingerprint)
             made = dataset.card(self._store, trained=trained, exam_groups=self._settings.exam_groups)
@@ -213,7 +216,6 @@ class Pipeline:
             ready=stage == "ready",
             champion=self._contestants.champion(),
             base_name=self._base.name,
-            practice=self._base.practice,
             new_feedback=self.card(lately=True).new,
             run=self._store.training.unfinished(),
         )

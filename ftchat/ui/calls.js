@@ -21,22 +21,42 @@
 
   // Gradio ends a page's stream with its last event. Whoever asks for another one then may hear that it is on its way
   // before they hear of the end: gradio believes in the old stream, and opens none. So the answer to the asking waits
-  // for the end that was sent before it: the server counts the streams, and says which was the last to end.
-  let stream = { number: 0, over: null };
+  // for the end that was sent before it: the server counts the streams, and says which was the last to end. An end that
+  // does not come is told in its stead. A stream that ends without one was cut off, and what it would have told is lost:
+  // the page is to be loaded anew.
+  const PATIENCE_MS = 5000;
+  const END = '"close_stream"';
+  const FAREWELL = new TextEncoder().encode('data: {"msg":"close_stream","event_id":null}\n\n');
+  const pause = (ms) => new Promise((go) => setTimeout(go, ms));
+  let stream = { number: 0, over: null, hangUp() {} };
   let opening = null;
 
   const told = (answer, signal) => {
-    let end;
-    const mine = { number: Number(answer.headers.get("x-stream")), over: new Promise((done) => { end = done; }) };
+    let end, gradio;
+    let tail = "";
+    const over = new Promise((done) => { end = done; });
+    const mine = { number: Number(answer.headers.get("x-stream")), over, hangUp: () => gradio.enqueue(FAREWELL) };
     const reader = answer.body.getReader();
+    const words = new TextDecoder();
     const read = async (to) => {
       const { done, value } = await reader.read();
-      if (!done) return to.enqueue(value);
+      if (!done) {
+        tail = (tail + words.decode(value, { stream: true })).slice(-100);
+        return to.enqueue(value);
+      }
+      ended(to);
+    };
+    const ended = (to) => {
+      if (!tail.includes(END) && !signal?.aborted) {
+        window.ftchatStale = true;
+        to.enqueue(FAREWELL);
+      }
       end();
       to.close();
     };
     const body = new ReadableStream({
-      pull: (to) => read(to).catch((err) => { end(); to.error(err); }),
+      start: (to) => { gradio = to; },
+      pull: (to) => read(to).catch(() => ended(to)),
       cancel: (why) => { end(); return reader.cancel(why); },
     });
     signal?.addEventListener("abort", end); // gradio heard of the end
@@ -51,7 +71,7 @@
     const place = String(what[0].url ?? what[0]);
     if (!place.includes("/queue/join")) return passed(place, what);
     const answer = last.then(() => joined(place, what));
-    last = answer.catch(() => {});
+    last = Promise.race([answer.catch(() => {}), pause(PATIENCE_MS)]);
     return answer;
   };
 
@@ -59,7 +79,11 @@
     const answer = await passed(place, what);
     const ended = Number(answer.headers.get("x-stream"));
     if (stream.number < ended) await opening; // that one's beginning is on its way, too
-    if (stream.number <= ended) await stream.over;
+    if (stream.number <= ended) {
+      const late = setTimeout(stream.hangUp, PATIENCE_MS);
+      await stream.over;
+      clearTimeout(late);
+    }
     return new Response(await answer.text(), answer);
   };
 

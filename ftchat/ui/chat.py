@@ -184,7 +184,7 @@ class ChatPage:
 
     def offered(self, who: Person) -> str:
         """A few questions that the practice model can answer; none for a model that nobody knows."""
-        if not self._parts.pipeline.status().practice or not who.is_at_least("rater"):
+        if not self._parts.base.practice or not who.is_at_least("rater"):
             return ""
         return views.suggestions(random.sample(sample_prompts(), _OFFERED))
 

@@ -249,7 +249,7 @@ class ComparePage:
 
     def offered(self, *, but: str = "") -> str:
         """A few questions that the practice model can answer; none for a model that nobody knows."""
-        if not self._parts.pipeline.status().practice:
+        if not self._parts.base.practice:
             return ""
         prompts = [prompt for prompt in sample_prompts() if prompt != but]
         return views.suggestions(random.sample(prompts, min(_OFFERED, len(prompts))))
@@ -300,8 +300,9 @@ class ComparePage:
         return {**self.begin(request), **self._there(who, turn), self.turn: turn, self.kept: turn, self.prompt: box}
 
     def _banner(self, who: Person) -> str:
-        status = self._parts.pipeline.status()
-        return views.practice_banner(status) if who.is_at_least("rater") else views.notice(texts.VIEWERS_READ)
+        if not who.is_at_least("rater"):
+            return views.notice(texts.VIEWERS_READ)
+        return views.practice_banner() if self._parts.base.practice else ""
 
     def _compared(self, who: Person, turn: str) -> str:
         """A turn; of one that was asked again, the comparison before it."""

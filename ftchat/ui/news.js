@@ -9,6 +9,9 @@ window.ftchatNews = (() => {
   let timer = 0;
   let asking = false;
   let again = false;
+  let refused = 0; // answers in a row that were none
+  let brought = 0; // when: now and then it is all brought again, since an answer may be missed, and gradio forgets a
+  const BRING_MS = 60_000; // page that has not asked it for anything in a day
 
   const inSight = (element) => {
     const panel = element.closest("[role=tabpanel]");
@@ -21,8 +24,8 @@ window.ftchatNews = (() => {
   };
 
   const heed = (told) => {
-    if (app !== null && told.app !== app) { // another one, which knows nothing of this page
-      if (!document.querySelector("[data-open]")) location.reload(); // what is being corrected can still be copied
+    if (window.ftchatStale || (app !== null && told.app !== app)) { // another one knows nothing of this page
+      if (!window.ftchatWriting()) location.reload(); // what is half written can still be copied
       return;
     }
     app = told.app;
@@ -32,7 +35,10 @@ window.ftchatNews = (() => {
       piece.digest = digest;
       piece.set(text);
     }
-    if (told.others !== others) { others = told.others; bring(); }
+    if (told.others === others && Date.now() - brought < BRING_MS) return;
+    others = told.others;
+    brought = Date.now();
+    bring();
   };
 
   const ask = async () => {
@@ -45,8 +51,9 @@ window.ftchatNews = (() => {
     try {
       const seen = [...pieces].filter(([, piece]) => inSight(piece.element));
       const have = seen.map(([id, piece]) => `${id}.${piece.digest}`).join(",");
-      const answer = await fetch(`/news?page=${page}&have=${have}`);
-      lost(false);
+      const answer = await fetch(`/news?page=${page}&have=${have}`, { signal: AbortSignal.timeout(10_000) });
+      refused = answer.ok ? 0 : refused + 1;
+      lost(refused > 1);
       if (answer.ok) {
         const told = await answer.json();
         wait = 1000 * told.again_s;
@@ -75,6 +82,7 @@ window.ftchatNews = (() => {
     /** What is called when gradio is to bring the rest. */
     others(call) {
       bring = call;
+      others = null;
       soon();
     },
   };

@@ -1,6 +1,7 @@
 """What gradio does anew at each call, done once or not at all: what a component's constructor takes, whether matplotlib
 is there; who is logged in to gradio itself (nobody: the doorway knows people), and a table of how long events took,
-which nobody is shown. With a hundred comparisons at once almost half of the processor's time went into that.
+which nobody is shown and which stays empty. With a hundred comparisons at once almost half of the processor's time went
+into that.
 
 Nothing that a page shows or may do is changed by it, only how long it takes.
 """
@@ -29,10 +30,9 @@ def remember(blocks: gr.Blocks) -> None:
 
 
 def spare(app: fastapi.FastAPI, blocks: gr.Blocks) -> None:
-    """Leave out what gradio's mounted app would do in a thread of its own for each call and each event."""
+    """Leave out what gradio's mounted app would ask and note for each call and each event."""
     app.dependency_overrides[_login_check(app.routes)] = _nobody
     blocks._queue.ANALYTICS_MAX_EVENTS = 0
-    blocks._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize
 
 
 def _login_check(routes: Iterable[BaseRoute]) -> Any:

@@ -118,6 +118,14 @@
       isBack.add(place);
     }
   };
+  // What else was typed would be lost: then a page is not loaded anew by itself.
+  const typed = new Set();
+  addEventListener("input", ({ isTrusted, target }) => {
+    if (isTrusted && target.matches("textarea, [data-field]") && !BOXES.some((box) => target.matches(box))) typed.add(target);
+  }, true);
+  window.ftchatWriting = () => document.querySelector("[data-open]") !== null
+    || [...typed].some((field) => field.isConnected && field.checkVisibility() && field.value);
+
   // ... and the tab that was open: it may take a moment to be there, and who does something first is left alone
   const TAB = "ftchat-tab";
   const reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload";
@@ -125,7 +133,7 @@
   const openAgain = () => {
     const tab = toOpen && document.getElementById(toOpen);
     const onlyLooks = document.querySelector(".only-looks") && !document.querySelector("#tab-leaderboard-button[aria-selected=true]");
-    if (!tab || onlyLooks) return; // who only looks is led to the leaderboard first
+    if (!tab || !document.querySelector(".strip") || onlyLooks) return; // who only looks is led to the leaderboard first
     toOpen = null;
     tab.click();
   };
@@ -158,9 +166,10 @@
       time.textContent = shape.format(moment);
     }
   };
-  const emptied = (changes) => { // what a form was filled with has been done
+  const emptied = (changes) => { // what a form was filled with has been done, and here
     for (const { target, attributeName } of changes) {
-      if (attributeName !== "data-after") continue;
+      if (attributeName !== "data-after" || target.dataset.filled !== window.ftchatPressed) continue;
+      window.ftchatPressed = "";
       for (const field of target.querySelectorAll("input")) field.value = "";
     }
   };

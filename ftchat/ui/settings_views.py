@@ -175,8 +175,9 @@ def _revoke(token: Token) -> str:
 def new_token(*, after: str = "") -> str:
     """Where a token is made: another place `after` each that was, so that its fields are empty again."""
     form = (
-        f'<p class="fields" data-after="{plain(after)}"><input type="text" data-field="token-name" maxlength="100" '
-        f'placeholder="{texts.TOKEN_NAME}" aria-label="{texts.TOKEN_NAME}">'
+        f'<p class="fields" data-filled="token" data-after="{plain(after)}">'
+        f'<input type="text" data-field="token-name" maxlength="100" placeholder="{texts.TOKEN_NAME}" '
+        f'aria-label="{texts.TOKEN_NAME}">'
         f"{_roles('token-role', 'rater', label=texts.TOKEN_AS)}"
         f"{button('token', texts.NEW_TOKEN, takes='[data-field=token-name], [data-field=token-role]')}</p>"
     )

@@ -101,7 +101,7 @@ class News:
             "app": self._app,
             "pieces": {name: [digest, pieces[name]] for name, digest in digests.items() if digest != theirs[name]},
             "others": _digest([(part._id, update) for part, update in _others(everything).items()]),
-            "again_s": max(EVERY_S, self._pages(page, now) / MOST_PER_S),
+            "again_s": min(_GONE_S / 2, max(EVERY_S, self._pages(page, now) / MOST_PER_S)),
         }
 
     def _pages(self, page: str, now: float) -> int:

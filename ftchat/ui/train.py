@@ -142,9 +142,8 @@ class TrainPage:
 
     def pin(self, clicked: gr.EventData, request: gr.Request) -> Updates:
         """Pin a question, or take a pin off."""
-        exams, said = self._parts.store.exams, ""
+        exams, said, who = self._parts.store.exams, "", self._parts.person(request, "reviewer")
         try:
-            who = self._parts.person(request, "reviewer")
             if clicked.act == "unpin":
                 exams.remove_pin(str(clicked.value))
             else:

@@ -205,7 +205,7 @@ def pins(found: Sequence[Pin]) -> str:
     newest = max((pin.id for pin in found), default="")
     return (
         f'<section class="card"><h2>{texts.PINS}</h2><p class="hint">{texts.PINS_HINT}</p><ul class="pins">{items}</ul>'
-        f'<p class="fields" data-after="{plain(newest)}">{fields}{add}</p></section>'
+        f'<p class="fields" data-filled="pin" data-after="{plain(newest)}">{fields}{add}</p></section>'
     )
 
 

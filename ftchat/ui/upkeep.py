@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.server_messages import ProcessCompletedMessage
 
 _LOOK_EVERY_S = 2.0
-_FORGET_AFTER = timedelta(days=1)  # an open page asks for news every other second
+_FORGET_AFTER = timedelta(days=1)  # an open page lets gradio bring something each minute (see news.js)
 
 
 class Upkeep:

@@ -160,10 +160,8 @@ def waiting(why: str) -> str:
     return notice(texts.WAITING_EMPTY.format(why=why)) if why else ""
 
 
-def practice_banner(status: Status) -> str:
+def practice_banner() -> str:
     """One quiet line while the practice model answers."""
-    if not status.practice:
-        return ""
     return f'<p class="banner" id="practice">{texts.PRACTICE}<code>{texts.PRACTICE_COMMAND}</code></p>'
 
 
