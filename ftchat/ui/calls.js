@@ -22,8 +22,8 @@
   // Gradio ends a page's stream with its last event. Whoever asks for another one then may hear that it is on its way
   // before they hear of the end: gradio believes in the old stream, and opens none. So the answer to the asking waits
   // for the end that was sent before it: the server counts the streams, and says which was the last to end. An end that
-  // does not come is told in its stead. A stream that ends without one was cut off, and what it would have told is lost:
-  // the page is to be loaded anew.
+  // does not come is told in its stead, and so is the end of a stream that was cut off. What that one would have told is
+  // lost: the page is to be loaded anew, when it has heard of what was asked meanwhile.
   const PATIENCE_MS = 5000;
   const END = '"close_stream"';
   const FAREWELL = new TextEncoder().encode('data: {"msg":"close_stream","event_id":null}\n\n');
@@ -48,8 +48,8 @@
     };
     const ended = (to) => {
       if (!tail.includes(END) && !signal?.aborted) {
-        window.ftchatStale = true;
         to.enqueue(FAREWELL);
+        setTimeout(() => { window.ftchatStale = true; }, 1000);
       }
       end();
       to.close();

@@ -24,10 +24,9 @@ window.ftchatNews = (() => {
   };
 
   const heed = (told) => {
-    if (window.ftchatStale || (app !== null && told.app !== app)) { // another one knows nothing of this page
-      if (!window.ftchatWriting()) location.reload(); // what is half written can still be copied
-      return;
-    }
+    const another = app !== null && told.app !== app;
+    if ((another || window.ftchatStale) && !window.ftchatWriting()) return location.reload();
+    if (another) return; // it knows nothing of this page; what is half written can still be copied
     app = told.app;
     for (const [id, [digest, text]] of Object.entries(told.pieces)) {
       const piece = pieces.get(id);
@@ -51,7 +50,7 @@ window.ftchatNews = (() => {
     try {
       const seen = [...pieces].filter(([, piece]) => inSight(piece.element));
       const have = seen.map(([id, piece]) => `${id}.${piece.digest}`).join(",");
-      const answer = await fetch(`/news?page=${page}&have=${have}`, { signal: AbortSignal.timeout(10_000) });
+      const answer = await fetch(`/news?page=${page}&have=${have}`, { signal: AbortSignal.timeout?.(10_000) });
       refused = answer.ok ? 0 : refused + 1;
       lost(refused > 1);
       if (answer.ok) {
