@@ -10,8 +10,8 @@ window.ftchatNews = (() => {
   let asking = false;
   let again = false;
   let refused = 0; // answers in a row that were none
-  let brought = 0; // when: now and then it is all brought again, since an answer may be missed, and gradio forgets a
-  const BRING_MS = 60_000; // page that has not asked it for anything in a day
+  let brought = 0; // when, in ms
+  const BRING_MS = 60_000; // at least so often: an answer may be missed, and gradio forgets a page that asks for nothing
 
   const inSight = (element) => {
     const panel = element.closest("[role=tabpanel]");
