@@ -1,6 +1,7 @@
 """What open pages are told of what goes on by itself: `/news`, without a browser."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,19 @@ def room(tmp_path: Path) -> Room:
     return made
 
 
-@pytest.fixture
-async def client(room: Room) -> AsyncIterator[httpx.AsyncClient]:
+@asynccontextmanager
+async def answering(room: Room) -> AsyncIterator[httpx.AsyncClient]:
     app = web.build(room.parts)
     ui.mount(app, room.parts)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1:7860") as made:
         yield made
     await room.close()
+
+
+@pytest.fixture
+async def client(room: Room) -> AsyncIterator[httpx.AsyncClient]:
+    async with answering(room) as made:
+        yield made
 
 
 async def news(client: httpx.AsyncClient, have: str = "", page: str = "p1") -> Any:
@@ -57,16 +64,13 @@ async def test_who_may_not_see_a_page_is_told_nothing_of_it(tmp_path: Path) -> N
     room = Room(tmp_path, alone=False)
     room.store.people.add("vic", "viewer", password="x")
     room.store.exams.add_pin("Do you deliver?", by="ann", contains=["Fridays"], lacks=[], matches="")
-    app = web.build(room.parts)
-    ui.mount(app, room.parts)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1:7860") as stranger:
+    async with answering(room) as stranger:
         assert (await stranger.get("/news", params={"page": "p1", "have": "strip-state."})).status_code == 401
         stranger.cookies.set(room.parts.cookie, room.accounts._new_login("vic"))
         told = (await news(stranger, "strip-state.,pins.,card.,run-past.,schedule.,review-list."))["pieces"]
     assert "Champion" in told["strip-state"][1]
     assert "Fridays" not in str(told)
     assert {name for name, piece in told.items() if piece[1]} == {"strip-state"}
-    await room.close()
 
 
 async def test_what_is_no_text_has_a_digest_that_changes_with_it(room: Room, client: httpx.AsyncClient) -> None:

@@ -94,8 +94,7 @@ class News:
         """The texts that are other ones than those that a page has, a digest of all else, and when to ask again."""
         theirs: Mapping[str, str] = dict(_HAVE.findall(have))
         everything = self._everything(who, theirs)
-        texts_now = {part.elem_id: text for part, text in everything.items() if not _other(part)}
-        pieces = {name: text for name, text in texts_now.items() if name in theirs}
+        pieces = {p.elem_id: text for p, text in everything.items() if p.elem_id in theirs and not _other(p)}
         digests = {name: _digest(text) for name, text in pieces.items()}
         return {
             "app": self._app,

@@ -69,9 +69,9 @@ class Watchers:
     Gradio's own `cancels` comes too late: the browser sends it beside what follows, so that it can miss an old watcher,
     which then writes over the new turn, or hit the new one.
 
-    Which is the newest, the page says: two events that were on their way at once (a new conversation, and the question
-    in it) are answered in one order and may have been begun in the other. So a watcher counts from its renewal, to let
-    go of those before, and again when its page begins to watch with it.
+    Which is the newest, the page says. Events begin in the order in which they were pressed, but one that was begun
+    first may end last. So a watcher counts from its renewal, to let go of those before, and again when its page begins
+    to watch with it.
     """
 
     def __init__(self) -> None:
