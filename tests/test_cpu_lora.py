@@ -2,6 +2,7 @@
 test_engine_real and test_families.
 """
 
+import warnings
 from types import SimpleNamespace
 from typing import Any
 
@@ -106,7 +107,19 @@ def test_stays_away_from_a_vllm_that_means_something_else(operation, trouble):
     assert cpu_lora.disagreement({"bgmv_shrink": operation}).startswith(trouble)
 
 
-def test_register_replaces_all_operations_once_and_only_when_wanted(monkeypatch):
+@pytest.fixture
+def counters(monkeypatch):
+    """vLLM's modules that count how many tokens are likelier; as they were, afterwards."""
+    with warnings.catch_warnings():  # torch's own, at import
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from vllm.v1.sample import sampler
+        from vllm.v1.sample.ops import logprobs
+    for module in (logprobs, sampler):
+        monkeypatch.setattr(module, "batched_count_greater_than", logprobs.batched_count_greater_than)
+    return logprobs, sampler
+
+
+def test_register_replaces_all_operations_once_and_only_when_wanted(monkeypatch, counters):
     from vllm import platforms
     from vllm.distributed.device_communicators.shm_broadcast import SpinCondition
     from vllm.lora.ops import torch_ops
@@ -119,6 +132,8 @@ def test_register_replaces_all_operations_once_and_only_when_wanted(monkeypatch)
     monkeypatch.setattr(punica_cpu, "PunicaWrapperCPU", PunicaWrapperCPU)
     theirs = SpinCondition.record_read
     monkeypatch.setattr(SpinCondition, "record_read", theirs)
+    logprobs, sampler = counters
+    counting = logprobs.batched_count_greater_than
     names = ["bgmv_shrink", "bgmv_expand", "bgmv_expand_slice", "sgmv_shrink", "sgmv_expand", "sgmv_expand_slice"]
     for name in names:
         monkeypatch.setattr(punica_cpu, name, getattr(torch_ops, name))
@@ -127,12 +142,30 @@ def test_register_replaces_all_operations_once_and_only_when_wanted(monkeypatch)
     assert [getattr(punica_cpu, name) for name in names] == [getattr(torch_ops, name) for name in names]
     assert punica_cpu.PunicaWrapperCPU is PunicaWrapperCPU
     assert SpinCondition.record_read is theirs
+    assert sampler.batched_count_greater_than is counting
     monkeypatch.setenv("FTCHAT_CPU_LORA", "1")
     cpu_lora.register()
     cpu_lora.register()
     assert [getattr(punica_cpu, name) for name in names] == [getattr(operations, name) for name in names]
     assert punica_cpu.PunicaWrapperCPU is Wrapper
     assert SpinCondition.record_read is not theirs
+    assert sampler.batched_count_greater_than is logprobs.batched_count_greater_than is not counting
+
+
+def test_ranks_are_counted_without_compiling_anything(counters):
+    from ftchat.cpu_lora import ranks
+
+    logprobs, sampler = counters
+    assert ranks.count_plainly(logprobs)
+    assert not ranks.count_plainly(logprobs), "it is plain already"
+    assert not ranks.count_plainly(SimpleNamespace()), "a vLLM that has no such thing"
+    told = torch.log_softmax(random(5, 11), dim=-1)
+    asked = torch.tensor([3, 0, 10, 7, 7])
+    compiled = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    found = sampler.Sampler.gather_logprobs(told, 0, asked)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == compiled
+    expected = [int((row >= row[token]).sum()) for row, token in zip(told, asked, strict=True)]
+    assert found.selected_token_ranks.tolist() == expected
 
 
 def test_stays_silent_where_there_is_a_gpu(monkeypatch):

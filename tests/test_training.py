@@ -330,6 +330,7 @@ def test_metrics_tell_the_run_in_order(finished: Path) -> None:
     assert [e["step"] for e in steps] == list(range(1, plan["steps"] + 1))
     assert all(e["steps"] == plan["steps"] and e["tokens"] > 0 and e["eta_s"] >= 0 for e in steps)
     assert {"rank", "alpha", "learning_rate"} <= set(plan)
+    assert plan["precision"] in ("bfloat16", "float32")
     assert set(plan["reasons"]) >= {"rank", "learning_rate", "steps"}
     shown = events(finished, "samples")
     assert (shown[0]["step"], shown[-1]["step"]) == (0, plan["steps"])

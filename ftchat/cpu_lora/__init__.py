@@ -5,7 +5,7 @@ gathers one LoRA matrix per token, which makes a long prompt ten times slower th
 is one matrix product over its own rows, and rows with index -1 are left alone (vllm-project/vllm pull 48421). Asking
 for prompt log-probabilities while other requests run, which ends vLLM 0.32 on CPU as soon as LoRA is on, works too.
 `operations` replaces vLLM's operations, `wrapper` the way its linear layers use them; `waits` keeps vLLM's processes
-from spinning while they wait for each other.
+from spinning while they wait for each other, and `ranks` from compiling while somebody waits for log-probabilities.
 
 It stays away on other platforms, when FTCHAT_CPU_LORA is 0, and where a probe finds that vLLM's own operations mean
 something else than ours on rows that have an adapter. It does not know servers or requests.
@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from ftchat.cpu_lora import operations, waits
+from ftchat.cpu_lora import operations, ranks, waits
 
 log = logging.getLogger("vllm.ftchat")  # below vLLM's own logger, so that its lines reach vLLM's log
 
@@ -35,10 +35,12 @@ def register() -> None:
     _allow_amx()
     from vllm.distributed.device_communicators import shm_broadcast
     from vllm.lora.punica_wrapper import punica_cpu
+    from vllm.v1.sample.ops import logprobs
 
     if getattr(punica_cpu.bgmv_shrink, "__module__", "") == operations.__name__:
         return
     waits.shorten(shm_broadcast)
+    ranks.count_plainly(logprobs)
     theirs = {name: getattr(punica_cpu, name, None) for name in _OPERATIONS}
     trouble = disagreement(theirs)
     if not trouble:

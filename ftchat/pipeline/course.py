@@ -23,7 +23,7 @@ from ftchat.pipeline.means import GREEDY, Means
 from ftchat.pipeline.questions import replay, samples
 from ftchat.records import AdapterState, Message, Replay, Row, Stage, Verdict
 from ftchat.trainee import Trainee
-from ftchat.training.job import Job
+from ftchat.training.job import Job, Sample
 
 MOST_BEGUN = 5  # times that a run may lose its app before it is given up
 FROZEN = "snapshot.json"  # in a run's folder: which snapshot, and what the exam must find kept
@@ -279,13 +279,15 @@ class Course:
 
     async def _show(self, name: str) -> None:
         """What the published adapter answers to the questions that people watched, through the engine."""
-        answers = {}
-        job = self._folder / "job.json"
-        for sample in Job.read(job).samples if job.is_file() else ():
+
+        async def said(sample: Sample) -> tuple[str, str]:
             token_ids, _ = self._means.prompter.fit(sample.messages, room=GREEDY.max_tokens)
             request = Request(model=name, token_ids=token_ids, params=GREEDY)
-            answers[sample.id] = (await self._means.engine.answer(request))[0]
-        progress.keep_served(self._folder, answers)
+            return sample.id, (await self._means.engine.answer(request))[0]
+
+        job = self._folder / "job.json"
+        watched = Job.read(job).samples if job.is_file() else ()
+        progress.keep_served(self._folder, dict(await exam.all_of(said, watched)))
 
     async def _or_stopped(self, work: Coroutine[Any, Any, Result], *, said: str = "") -> Result:
         """What the work gives; Stopped when somebody presses stop first."""

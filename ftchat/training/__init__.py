@@ -6,6 +6,7 @@
   rows.py        rows to token ids with an exact mask, and batches of them
   layout.py      a batch as tensors; prompts shared by the answers of a pair
   model.py       the base with a LoRA; log-probabilities of the answers only; sample answers
+  precision.py   bf16 or fp32, whichever is quicker here
   lora.py        a linear layer and its LoRA as one operation
   blocks.py      the blocks of a Llama-like model, in few operations
   attention.py   attention on a CPU, a band of positions at a time

@@ -101,4 +101,7 @@ if __name__ == "__main__":
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())
-    sys.exit(main(sys.argv[1:], asked))
+    status = main(sys.argv[1:], asked)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)  # all is written, and somebody waits: to take the libraries down takes a second and more

@@ -1,7 +1,8 @@
 """The base with a LoRA: log-probabilities of the learned tokens, and greedy answers to look at.
 
-The base is frozen in bf16 and the LoRA learns in fp32. The head scores only the positions that are learned: feedback
-is mostly prompt, and the head is where most of the time would go. It knows neither losses nor steps.
+The base is frozen, in bf16 or what is quicker here (precision.py), and the LoRA learns in fp32. The head scores only
+the positions that are learned: feedback is mostly prompt, and the head is where most of the time would go. It knows
+neither losses nor steps.
 
 Three short cuts are taken where they give what the model itself gives, which is asked once, at the start: the chunked
 head (head.py), prompts shared by the answers of a pair (layout.py), and lean blocks (blocks.py).
@@ -33,12 +34,12 @@ def device_here() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def load_base(base: Path, device: torch.device) -> Any:
-    """The base in bf16, all of it frozen."""
+def load_base(base: Path, device: torch.device, *, kind: torch.dtype = torch.bfloat16) -> Any:
+    """The base, all of it frozen; its weights are those that are served, so rounded to bf16, whatever holds them."""
     try:
         model = AutoModelForCausalLM.from_pretrained(
             base, dtype=torch.bfloat16, local_files_only=True, trust_remote_code=False
-        )
+        ).to(kind)
     except (OSError, ValueError, KeyError, RuntimeError) as err:
         raise TrainingError(f"The base model in {base} cannot be loaded: {err}") from err
     # The base's own wishes for sampling (a penalty, a temperature) must not touch the greedy answers shown.

@@ -18,6 +18,7 @@ from ftchat.training.job import Job, MetricsLog
 from ftchat.training.loop import Course
 from ftchat.training.model import Learner, device_here, load_base, width_of
 from ftchat.training.plan import Amounts, Plan, choose
+from ftchat.training.precision import quickest
 from ftchat.training.probe import probe_of
 from ftchat.training.rows import Examples, Role, prepare
 from ftchat.training.save import save_adapter
@@ -33,9 +34,11 @@ def run(job: Job, snapshot: Snapshot, *, threads: int, log: MetricsLog, stop: th
     start, checkpoint = read_start(job), Checkpoint(job)
     prompter = Prompter(job.base, context_length=job.context_length)
     examples = prepare(snapshot, prompter)
-    base = load_base(job.base, device_here())
+    device = device_here()
+    kind = torch.bfloat16 if job.halve else quickest(job.base, device)
+    base = load_base(job.base, device, kind=kind)
     plan = choose(job.args, amounts_of(examples, width=width_of(base), fresh=job.fresh, start=start))
-    log.write("plan", **_told(plan, examples, threads=threads))
+    log.write("plan", **_told(plan, examples, threads=threads), precision=str(kind).removeprefix("torch."))
     first = start.weights if start else None
     learner = Learner(base, rank=plan.rank, alpha=plan.alpha, seed=plan.seed, start=first)
     log.write("stage", stage="training")
