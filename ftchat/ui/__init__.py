@@ -13,7 +13,8 @@ import gradio as gr
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Match, Mount, Route
+from starlette.types import Scope
 
 from ftchat import texts
 from ftchat.parts import Parts
@@ -37,6 +38,13 @@ __all__ = ["build", "mount"]
 MOST_EVENTS = 700  # streams at once; gradio's 40 would make the 41st wait for its first word
 # Gradio would tell all who wait how long, each time one begins: of a hundred at once the square. Nobody is shown it.
 _TELL_WAITING_S = 60.0
+
+
+class _Events(Mount):
+    """What pages ask most, before all other routes of the app."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return super().matches(scope) if scope["path"].startswith("/gradio_api/") else (Match.NONE, {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +74,7 @@ _TABS: dict[str, tuple[str, Callable[[Parts], Any]]] = {
 def build(parts: Parts) -> tuple[gr.Blocks, News]:
     """The pages over the parts of a running app, and what keeps them fresh."""
     title = f"{parts.settings.name} · {texts.TITLE}"
-    blocks = gr.Blocks(title=title, analytics_enabled=False, fill_width=True)
+    blocks = once.Pages(title=title, analytics_enabled=False, fill_width=True)
     with blocks:
         strip = Strip(parts)
         made, each = dict[str, Any](), dict[str, gr.Tab]()
@@ -138,7 +146,6 @@ def mount(app: fastapi.FastAPI, parts: Parts) -> None:
         page, have = asked.get("page", ""), asked.get("have", "")
         return JSONResponse(await run_in_threadpool(news.told, who, page=page, have=have, now=time.monotonic()))
 
-    app.router.routes.append(Route("/news", tell))
     gr.mount_gradio_app(
         app,
         blocks,
@@ -163,3 +170,4 @@ def mount(app: fastapi.FastAPI, parts: Parts) -> None:
         return running.session_hash if running else None
 
     mounted.app = Doorway(mounted.app, parts=parts, event_session=session_of, upkeep=Upkeep(blocks))
+    app.router.routes[1:1] = [Route("/news", tell), _Events("/", mounted.app)]

@@ -39,9 +39,10 @@ def _telling(callback: Callable[..., Any]) -> Callable[..., Any]:
                 async for view in views:
                     yield view
 
-    if inspect.isasyncgenfunction(callback):
-        return streamed
-    return awaited if inspect.iscoroutinefunction(callback) else plain
+    kinds = ((inspect.isasyncgenfunction, streamed), (inspect.iscoroutinefunction, awaited))
+    told: Callable[..., Any] = next((wrapped for is_one, wrapped in kinds if is_one(callback)), plain)
+    told.__signature__ = inspect.signature(callback)  # type: ignore[attr-defined]  # gradio asks at each call, thrice
+    return told
 
 
 @contextmanager

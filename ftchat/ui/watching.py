@@ -14,7 +14,7 @@ from ftchat.records import Person, new_id
 from ftchat.seen import TurnSeen
 
 EVERY_S = 0.09  # between two looks, while few watch
-MOST_PER_S = 200  # updates for all who watch a page
+MOST_PER_S = 140
 _WAITING = 10_000  # tokens that are remembered until their pages come with them
 SETTLE_S = 0.25  # an early vote ends the lanes a moment before it is written: look once more
 
