@@ -216,7 +216,8 @@ def _context(settings: Settings, shape: Shape, *, kv: int, reasons: dict[str, st
 
 
 def trainer_needs(shape: Shape, device: Device, *, rank: int = RANK, tokens: int = _BATCH_TOKENS) -> int:
-    """Bytes of the trainer: the base in bfloat16, a LoRA with gradients and Adam in fp32, one step's activations."""
+    """Bytes of the trainer: the base in bfloat16, a LoRA with gradients and Adam in fp32, one step's activations. With
+    the base in fp32, which training takes only where there is room (training.precision), it is at most twice that."""
     learned = 16 * shape.adapter_values(rank)
     per_token = shape.layers * 2 * (14 * shape.hidden + 6 * shape.intermediate)
     logits = _LOGIT * min(_LOGITS[device], tokens * shape.vocab)

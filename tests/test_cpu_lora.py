@@ -156,9 +156,15 @@ def test_ranks_are_counted_without_compiling_anything(counters):
     from ftchat.cpu_lora import ranks
 
     logprobs, sampler = counters
+    many, least = random(70, 11), random(70, 1)
+    assert torch.equal(ranks.count(many, least), (many >= least).sum(-1))  # more rows than are counted at once
     assert ranks.count_plainly(logprobs)
+    assert sampler.batched_count_greater_than is ranks.count
     assert not ranks.count_plainly(logprobs), "it is plain already"
     assert not ranks.count_plainly(SimpleNamespace()), "a vLLM that has no such thing"
+    other = SimpleNamespace(batched_count_greater_than=lambda: None)
+    other.batched_count_greater_than._torchdynamo_orig_callable = lambda x, values: (x > values).sum(-1)
+    assert not ranks.count_plainly(other), "a vLLM that counts something else"
     told = torch.log_softmax(random(5, 11), dim=-1)
     asked = torch.tensor([3, 0, 10, 7, 7])
     compiled = torch._dynamo.utils.counters["stats"]["unique_graphs"]

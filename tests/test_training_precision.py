@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from ftchat import sizing
 from ftchat.training import precision
@@ -51,6 +52,16 @@ def test_a_gpu_and_short_memory_mean_bf16(
 
 def test_the_time_of_a_product_is_measured() -> None:
     assert 0 < precision._took(64, torch.bfloat16) < 1
+
+
+def test_positions_turn_as_in_the_model_itself(base: Path) -> None:
+    itself = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16)
+    wanted = dict(itself.named_buffers())
+    assert wanted
+    for kind in (torch.bfloat16, torch.float32):
+        found = dict(load_base(base, CPU, kind=kind).named_buffers())
+        assert {name: value.dtype for name, value in found.items()} == {n: value.dtype for n, value in wanted.items()}
+        assert all(torch.equal(found[name], wanted[name]) for name in wanted)
 
 
 def test_either_gives_the_same_answers_the_same_chances_but_for_rounding(base: Path) -> None:

@@ -265,3 +265,24 @@ async def test_what_is_clicked_on_a_forgotten_comparison_is_refused_and_nothing_
     assert FORGOTTEN in (await compare.versions.act("", HERE, click("regenerate", turn)))[compare.versions.box]
     assert stored(room) == before
     assert room.sessions.left_out(ME, session) == []
+
+
+@pytest.mark.parametrize("page", ["compare", "chat"])
+async def test_a_question_that_waited_is_asked_after_what_stands_and_the_box_is_free_again(
+    page: str, request: pytest.FixtureRequest, room: Room
+) -> None:
+    made = request.getfixturevalue(page)
+    how = ("", "", True) if page == "compare" else HOW
+    asked = await made.ask(HERE, "", "One?", NOWHERE, *how)
+    turn = asked[made.turn]
+    async for _ in room.parts.chat.watch(ME, turn):
+        """Until it is answered."""
+    room.reason = "The engine is starting."
+    held = await made.ask(HERE, "", "And two?", turn, *how)
+    token = held[made.row.held]
+    assert held[made.prompt]["interactive"] is False
+    room.reason = ""
+    sent = await made.ask(HERE, token, "And two?", turn, *how)
+    assert sent[made.turn] not in ("", turn)
+    assert (sent[made.prompt]["interactive"], sent[made.prompt].get("value")) == (True, "")
+    assert room.store.turns.get(sent[made.turn]).prompt == "And two?"

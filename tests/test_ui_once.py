@@ -1,14 +1,22 @@
-"""What is done once instead of at each call gives what gradio itself gives."""
+"""The shorter ways through gradio give what gradio itself gives, and are the ones that the app takes."""
 
 import asyncio
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
+import fastapi
 import gradio as gr
 import pytest
+from fastapi.routing import APIRoute
 from gradio.state_holder import SessionState
+from room import Room
+from starlette.routing import Mount
 
+from ftchat import ui
 from ftchat.ui import once
+from ftchat.ui.passing import Pages
+from ftchat.ui.upkeep import Session, Sessions
 
 
 class Made:
@@ -25,7 +33,7 @@ class Made:
             self.box.submit(lambda *given: None, parts, parts)
             self.tick.change(lambda given: None, [self.box], [self.html])
         self.many, self.single = list(self.blocks.fns.values())[1:]
-        self.session = SessionState(self.blocks)
+        self.session = (Session if kind is Pages else SessionState)(self.blocks)
 
     def post(self, event: Any, given: Any) -> Any:
         given = deepcopy(given)  # gradio empties what it is given
@@ -44,6 +52,7 @@ class Made:
             return str(err)
 
 
+OFTEN = ["/gradio_api/run/{api_name}", "/gradio_api/queue/join", "/gradio_api/queue/data"]
 NAMES = ("html", "box", "tick", "choice", "several", "state", "deaf", "kept")
 
 
@@ -54,7 +63,7 @@ def _sent(value: Any) -> Any:
 
 @pytest.fixture
 def both() -> tuple[Made, Made]:
-    return Made(once.Pages), Made(gr.Blocks)
+    return Made(Pages), Made(gr.Blocks)
 
 
 @pytest.mark.parametrize(
@@ -120,9 +129,27 @@ def test_states_that_are_listened_to_are_tracked(both: tuple[Made, Made]) -> Non
     assert ours.blocks.get_state_ids_to_track(ours.many, None) == ([], [])
 
 
+async def test_the_app_takes_these_ways(tmp_path: Path) -> None:
+    room, app = Room(tmp_path), fastapi.FastAPI()
+    app.get("/api/something")(lambda: None)
+    ui.mount(app, room.parts)
+    await room.close()
+    inner: Any = next(route for route in app.routes if isinstance(route, Mount)).app
+    inner = inner._app  # behind the doorway
+    assert [getattr(route, "path", None) for route in inner.routes[:3]] == OFTEN
+    asked = [one.call for route in inner.routes if isinstance(route, APIRoute) for one in route.dependant.dependencies]
+    assert "login_check" not in {getattr(call, "__name__", "") for call in asked}
+    assert once._nobody in asked
+    blocks = inner.get_blocks()
+    assert type(blocks) is Pages
+    assert type(inner.state_holder) is Sessions
+    assert blocks.state_holder is inner.state_holder
+    assert type(inner.state_holder["a page"]) is Session
+
+
 def test_a_page_holds_its_states_and_no_descriptions() -> None:
-    made = Made(once.Pages)
-    holder = once._Sessions()
+    made = Made(Pages)
+    holder = Sessions()
     holder.set_blocks(made.blocks)
     page = holder["one"]
     assert page is holder["one"]

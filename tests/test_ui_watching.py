@@ -1,5 +1,6 @@
 """Watching a turn for a page: each change once, the end seen, and of two watchers only the newest."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,48 @@ def test_the_more_people_watch_the_less_often_each_sees_more() -> None:
     for page, token in tokens.items():
         watchers.done(page, token)
     assert watchers.every_s == watching.EVERY_S
+
+
+async def test_questions_are_taken_a_few_at_a_time_and_those_who_read_wait_a_little_for_them() -> None:
+    watchers, inside, most, paces = Watchers(), 0, 0, list[float]()
+
+    async def ask() -> None:
+        nonlocal inside, most
+        async with watchers.asking():
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0.001)
+            paces.append(watchers.every_s)
+            inside -= 1
+
+    await asyncio.gather(*(ask() for _ in range(20)))
+    assert most == watching._ASKING
+    assert paces[0] == watching._PATIENT * watching.EVERY_S
+    assert paces[-1] == watchers.every_s == watching.EVERY_S
+
+
+async def test_nobody_waits_long_behind_questions_that_do_not_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "_TURN_S", 0.05)
+    watchers, stuck = Watchers(), asyncio.Event()
+
+    async def hang() -> None:
+        async with watchers.asking():
+            await stuck.wait()
+
+    hanging = [asyncio.create_task(hang()) for _ in range(watching._ASKING)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5), watchers.asking():
+        assert watchers.every_s == watching.EVERY_S
+    stuck.set()
+    await asyncio.gather(*hanging)
+    given_up = asyncio.create_task(hang())
+    given_up.cancel()
+    await asyncio.gather(given_up, return_exceptions=True)
+    for _ in range(watching._ASKING):  # all places are free again
+        await watchers._asking.acquire()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await watchers._asking.acquire()
 
 
 async def test_a_watcher_ends_when_it_is_not_wanted_any_more() -> None:

@@ -309,7 +309,7 @@ class Course:
         state = {
             "state": asdict(self._state), "best": self._best, "optimizer": self._optimizer.state_dict(),
             "weights": {k: v.detach() for k, v in self._learner.weights().items()},
-            "reference": self._reference, "random": torch.get_rng_state(),
+            "reference": self._reference, "kind": str(self._learner.kind), "random": torch.get_rng_state(),
         }  # fmt: skip
         try:
             self._keeper.write(state)
@@ -326,7 +326,8 @@ class Course:
         self._put_back()
         self._state, self._best = _State(**found["state"]), found["best"]
         self._optimizer.load_state_dict(found["optimizer"])
-        self._reference = found["reference"]
+        if found.get("kind") == str(self._learner.kind):  # else base is asked again: it says the same, but for rounding
+            self._reference = found["reference"]
         torch.set_rng_state(found["random"])
         self._log.write("resumed", step=self._state.step, steps=self._plan.steps)
         return True

@@ -1,8 +1,8 @@
-"""Linear layers with their LoRAs as one operation: the products in the base's bf16, the gradients in the LoRA's fp32.
+"""Linear layers with their LoRAs as one operation: the products in what the base is held in, the gradients in fp32.
 
 PEFT casts a layer's whole input to fp32 for the LoRA, which costs a fifth of a step on CPU and holds a second copy of
-every activation. Here the two thin matrices are rounded to bf16 instead, which is what serving does with them. Layers
-that read the same states share the thin products. It knows nothing of models beyond such layers.
+every activation. Here the two thin matrices take the base's kind of numbers instead; rounded to bf16 they are what is
+served. Layers that read the same states share the thin products. It knows nothing of models beyond such layers.
 """
 
 import types

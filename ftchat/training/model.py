@@ -39,9 +39,11 @@ def load_base(base: Path, device: torch.device, *, kind: torch.dtype = torch.bfl
     try:
         model = AutoModelForCausalLM.from_pretrained(
             base, dtype=torch.bfloat16, local_files_only=True, trust_remote_code=False
-        ).to(kind)
+        )
     except (OSError, ValueError, KeyError, RuntimeError) as err:
         raise TrainingError(f"The base model in {base} cannot be loaded: {err}") from err
+    if kind != torch.bfloat16:  # else what the model itself keeps in fp32, as the turns of its positions, stays that
+        model = model.to(kind)
     # The base's own wishes for sampling (a penalty, a temperature) must not touch the greedy answers shown.
     model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
     model.requires_grad_(False)
@@ -69,7 +71,8 @@ class Learner:
         fuse(self.model)
         self._base = base
         self._before: dict[str, Tensor] = {}  # replay row id -> base's hidden states [tokens, width]
-        self._device, self._dtype = next(base.parameters()).device, base.dtype
+        self._device = next(base.parameters()).device
+        self.kind: torch.dtype = base.dtype  # what the base is held in
         self._head: Head | None = Head.of(base)
         self._blocks: Blocks | None = Blocks.of(base)
         self.shared = can_share(base.config.get_text_config())
@@ -84,7 +87,7 @@ class Learner:
     def score(self, batch: Sequence[Example]) -> Scored:
         """Log-probabilities of the batch's learned tokens, in the order of the batch; of replay rows that base was
         asked about (`remember`) minus the drift from base's distribution instead."""
-        laid = lay_out(batch, shared=self.shared, dtype=self._dtype, device=self._device)
+        laid = lay_out(batch, shared=self.shared, dtype=self.kind, device=self._device)
         if self._head is None:
             with self._head_sees(laid.row, laid.column):
                 logits = self._base(input_ids=laid.ids, use_cache=False, **_beside(laid)).logits[0]
@@ -113,7 +116,7 @@ class Learner:
         """Keep base's hidden states of replay rows, from which what it would have said can be told at any time."""
         if self._head is None:
             return
-        laid = lay_out(batch, shared=self.shared, dtype=self._dtype, device=self._device)
+        laid = lay_out(batch, shared=self.shared, dtype=self.kind, device=self._device)
         with self.model.disable_adapter():
             states = self._states(laid)
         self._before |= {e.id: states[laid.owner == at] for at, e in enumerate(batch)}

@@ -27,11 +27,12 @@ from ftchat.ui.doorway import Doorway
 from ftchat.ui.elements import STREAM, Updates
 from ftchat.ui.leaderboard import LeaderboardPage
 from ftchat.ui.models import ModelsPage
+from ftchat.ui.passing import Pages
 from ftchat.ui.review import ReviewPage
 from ftchat.ui.settings import SettingsPage
 from ftchat.ui.strip import News, Strip
 from ftchat.ui.train import TrainPage
-from ftchat.ui.upkeep import Upkeep
+from ftchat.ui.upkeep import Sessions, Upkeep
 
 __all__ = ["build", "mount"]
 
@@ -41,7 +42,7 @@ _TELL_WAITING_S = 60.0
 
 
 class _Events(Mount):
-    """What pages ask most, before all other routes of the app."""
+    """What is below gradio's own address, found without looking at every route of the app first."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         return super().matches(scope) if scope["path"].startswith("/gradio_api/") else (Match.NONE, {})
@@ -74,7 +75,7 @@ _TABS: dict[str, tuple[str, Callable[[Parts], Any]]] = {
 def build(parts: Parts) -> tuple[gr.Blocks, News]:
     """The pages over the parts of a running app, and what keeps them fresh."""
     title = f"{parts.settings.name} · {texts.TITLE}"
-    blocks = once.Pages(title=title, analytics_enabled=False, fill_width=True)
+    blocks = Pages(title=title, analytics_enabled=False, fill_width=True)
     with blocks:
         strip = Strip(parts)
         made, each = dict[str, Any](), dict[str, gr.Tab]()
@@ -138,7 +139,8 @@ def _wire_duels(parts: Parts, pages: _Pages, tabs: gr.Tabs) -> None:
 
 
 def mount(app: fastapi.FastAPI, parts: Parts) -> None:
-    """Put the pages at "/" of an app, behind the login; its own routes come first when they were added before."""
+    """Put the pages at "/" of an app, behind the login; what is neither news nor gradio's own is looked for among its
+    routes first, when they were added before."""
     blocks, news = build(parts)
 
     async def tell(request: Request) -> JSONResponse:
@@ -164,10 +166,13 @@ def mount(app: fastapi.FastAPI, parts: Parts) -> None:
         raise TypeError(f"gradio mounted itself as {mounted!r}")
 
     once.spare(mounted.app, blocks)
+    sessions = Sessions()  # type: ignore[no-untyped-call]
+    sessions.set_blocks(blocks)
+    mounted.app.state_holder = sessions  # type: ignore[attr-defined]
 
     def session_of(event: str) -> str | None:
         running = blocks._queue.event_ids_to_events.get(event)
         return running.session_hash if running else None
 
     mounted.app = Doorway(mounted.app, parts=parts, event_session=session_of, upkeep=Upkeep(blocks))
-    app.router.routes[1:1] = [Route("/news", tell), _Events("/", mounted.app)]
+    app.router.routes[:0] = [Route("/news", tell), _Events("/", mounted.app)]

@@ -71,14 +71,15 @@ class PromptRow:
                 return self._hold(page)
             if late and not await self._ready(page, held):
                 return gr.skip()
-            said = {self.notice: "", **await ask(request, prompt, shown, *rest)}
+            async with self._watchers.asking():
+                said = {self.notice: "", **await ask(request, prompt, shown, *rest)}
         except FtchatError as err:
             said = {self.notice: views.notice(err.message, kind="bad")}
             said |= {self._watch: self._watchers.renew(page)} if late else {}
         finally:
             if late:
                 self._watchers.done(page, held)
-        return {**said, self.prompt: {**said.get(self.prompt, gr.update()), "interactive": True}} if late else said
+        return {**said, self.prompt: _writable(said.get(self.prompt, gr.update()))} if late else said
 
     def _hold(self, page: str) -> Updates:
         """The question stays and is sent by itself, unless the person thinks better of it."""
@@ -96,3 +97,8 @@ class PromptRow:
     async def keep(self, request: gr.Request) -> Updates:
         """Do not send the question that waits; it stays in the box."""
         return {self._watch: self._watchers.renew(page_of(request)), **self.free()}
+
+
+def _writable(box: Any) -> Any:
+    """What is to be done with the prompt box, and that it can be written in again."""
+    return {**(box if isinstance(box, dict) else gr.update(value=box)), "interactive": True}

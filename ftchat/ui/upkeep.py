@@ -1,13 +1,17 @@
-"""What gradio would hold for an open page, put away: streams that nothing more comes through, states of closed pages.
+"""What gradio would hold for an open page, put away: streams that nothing more comes through, states of closed pages,
+and a description of every component for every page.
 
 It knows gradio's insides; it does not know who is logged in, or what is on the pages.
 """
 
 import asyncio
 from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import gradio as gr
 from gradio.server_messages import ProcessCompletedMessage
+from gradio.state_holder import SessionState, StateHolder
 
 _LOOK_EVERY_S = 2.0
 _FORGET_AFTER = timedelta(days=1)  # an open page lets gradio bring something each minute (see news.js)
@@ -42,3 +46,35 @@ class Upkeep:
             messages = queue.pending_messages_per_session.get(session)
             if messages is not None and not queue.pending_event_ids_session.setdefault(session, set()):
                 messages.put_nowait(ProcessCompletedMessage(event_id="none", output={}, success=True))
+
+
+class Sessions(StateHolder):
+    """What gradio holds for each page."""
+
+    def __getitem__(self, session_id: str) -> SessionState:
+        if session_id not in self.session_data:
+            self.session_data[session_id] = Session(self.blocks)
+        return super().__getitem__(session_id)
+
+
+class Session(SessionState):
+    """What gradio holds for one page, without a description of each component: gradio reads those for links into a
+    page's state, which the doorway refuses, and they cost most of a page's memory and a fifth of its opening."""
+
+    def __init__(self, blocks: gr.Blocks) -> None:
+        """Gradio describes the components that are among `blocks.blocks`: none."""
+        super().__init__(SimpleNamespace(default_config=blocks.default_config, blocks={}))  # type: ignore[arg-type]
+
+    def __setitem__(self, key: int, value: Any) -> None:
+        block = self.blocks_config.blocks.get(key)
+        if isinstance(block, gr.State):
+            self._state_ttl[key] = (block.time_to_live, datetime.now())  # noqa: DTZ005 - as gradio notes it
+            self.state_data[key] = value
+        else:
+            self.blocks_config.blocks[key] = value
+
+    def _update_config(self, key: int) -> None:
+        """No description to be changed."""
+
+    def _update_value_in_config(self, key: int, value: Any) -> None:
+        """No description to be changed."""

@@ -6,6 +6,7 @@ at once and the rest at a pace that the watchers share: the more there are, the 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -14,7 +15,9 @@ from ftchat.records import Person, new_id
 from ftchat.seen import TurnSeen
 
 EVERY_S = 0.09  # between two looks, while few watch
-MOST_PER_S = 140
+MOST_PER_S = 140  # updates for all who watch a page
+_ASKING, _TURN_S = 3, 1.0  # questions that are taken at once; nobody waits longer for that
+_PATIENT = 3.0  # times as long between two looks, while questions wait
 _WAITING = 10_000  # tokens that are remembered until their pages come with them
 SETTLE_S = 0.25  # an early vote ends the lanes a moment before it is written: look once more
 
@@ -79,6 +82,25 @@ class Watchers:
         self._newest: dict[str, str] = {}
         self._waiting: dict[str, str] = {}  # tokens that no page has come with yet, and whose they are
         self._taken: set[str] = set()
+        self._asking, self._waits = asyncio.Semaphore(_ASKING), 0
+
+    @asynccontextmanager
+    async def asking(self) -> AsyncIterator[None]:
+        """While a question is taken: a few at a time, so that of a hundred at once the first is answered soon, and a
+        vote that comes between them is not behind all of them at each of its steps."""
+        self._waits += 1
+        first = False
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TURN_S):
+                    first = await self._asking.acquire()
+        finally:
+            self._waits -= 1
+        try:
+            yield
+        finally:
+            if first:
+                self._asking.release()
 
     def renew(self, page: str) -> str:
         """The token of a new watcher for a page; whoever watched before is let go."""
@@ -103,8 +125,9 @@ class Watchers:
 
     @property
     def every_s(self) -> float:
-        """The time between two looks, so that all who watch together do not ask for more than can be sent."""
-        return max(EVERY_S, len(self._taken) / MOST_PER_S)
+        """The time between two looks, so that all who watch together do not ask for more than can be sent; longer while
+        others wait for their first words."""
+        return max(EVERY_S, len(self._taken) / MOST_PER_S) * (_PATIENT if self._waits else 1.0)
 
     def done(self, page: str, token: str) -> None:
         """A watcher that was taken has ended."""
