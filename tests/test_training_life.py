@@ -20,7 +20,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tiny_llama import write_base
-from training_jobs import events, row, snapshot_of, trainer, write_job, write_snapshot
+from training_jobs import events, row, rows_of_every_kind, snapshot_of, trainer, write_job, write_snapshot
 
 from ftchat.config import TrainArgs
 from ftchat.errors import BadInput, NotFound, TrainingError
@@ -43,13 +43,6 @@ from ftchat.training.start import read_start
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_base(tmp_path_factory.mktemp("models") / "tiny-llama")
-
-
-def rows_of_every_kind() -> list[Any]:
-    return [
-        row(0, rejected="It costs something."), row(1), row(2, role="pair", rejected="No."), row(3, role="positive"),
-        row(4, role="negative"), row(5, split="tune", rejected="Who knows?"),
-    ]  # fmt: skip
 
 
 def trained_here(folder: Path) -> list[dict[str, Any]]:

@@ -1,18 +1,29 @@
 """What the trainer holds the base in: whatever is quicker here, where there is memory for it."""
 
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tiny_llama import write_base
+from training_jobs import rows_of_every_kind, snapshot_of
 from transformers import AutoModelForCausalLM
 
 from ftchat import sizing
+from ftchat.config import TrainArgs
+from ftchat.prompt import Prompter
 from ftchat.training import precision
+from ftchat.training.job import MetricsLog
+from ftchat.training.loop import Course
 from ftchat.training.model import Learner, load_base
-from ftchat.training.rows import Example
-from tests.tiny_llama import write_base
+from ftchat.training.plan import choose
+from ftchat.training.rows import Example, prepare
+from ftchat.training.run import amounts_of
 
 CPU = torch.device("cpu")
 
@@ -77,3 +88,47 @@ def test_either_gives_the_same_answers_the_same_chances_but_for_rounding(base: P
         with torch.no_grad():
             found.append(Learner(loaded, rank=4, alpha=8, seed=1).score([example]).logp)
     torch.testing.assert_close(*found, rtol=0.02, atol=0.05)
+
+
+class _Kept:
+    """A keeper of all checkpoints, that gives back one of them."""
+
+    def __init__(self, given: dict[str, Any] | None = None) -> None:
+        self.given, self.written = given, list[dict[str, Any]]()
+
+    def read(self) -> dict[str, Any] | None:
+        return deepcopy(self.given)
+
+    def write(self, state: dict[str, Any]) -> None:
+        self.written.append(deepcopy(state))
+
+
+@pytest.mark.parametrize(("kind", "again"), [(torch.bfloat16, False), (torch.float32, True)])
+def test_a_run_that_goes_on_with_other_numbers_asks_base_again(
+    base: Path, tmp_path: Path, kind: torch.dtype, again: bool
+) -> None:
+    examples = prepare(snapshot_of(rows_of_every_kind()), Prompter(base))
+    plan = choose(TrainArgs(steps=3, batch_tokens=512, evaluate_every=1), amounts_of(examples, width=64))
+    asked: list[str] = []
+
+    class Asking(Learner):
+        def reference(self, batch: Sequence[Example]) -> dict[str, list[list[float]]]:
+            asked.extend(example.id for example in batch)
+            return super().reference(batch)
+
+    def run(keeper: _Kept, held: torch.dtype) -> None:
+        learner = Asking(load_base(base, CPU, kind=held), rank=plan.rank, alpha=plan.alpha, seed=0)
+        with closing(MetricsLog(tmp_path / "metrics.jsonl")) as log:
+            Course(
+                learner, examples, plan=plan, prompter=Prompter(base), samples=(), log=log, stop=threading.Event(),
+                keeper=keeper,
+            ).run()  # fmt: skip
+
+    first = _Kept()
+    run(first, torch.bfloat16)
+    middle = first.written[1]
+    known = set(middle["reference"])
+    assert known
+    asked.clear()
+    run(_Kept(middle), kind)
+    assert bool(known & set(asked)) == again

@@ -65,3 +65,11 @@ def trainer(folder: Path) -> subprocess.Popen[bytes]:
 def events(folder: Path, kind: str | None = None) -> list[dict[str, Any]]:
     found = read_metrics(folder / "metrics.jsonl", 0)[0]
     return [event for event in found if kind in (None, event["event"])]
+
+
+def rows_of_every_kind() -> list[Any]:
+    """A few, of each role and split."""
+    return [
+        row(0, rejected="It costs something."), row(1), row(2, role="pair", rejected="No."), row(3, role="positive"),
+        row(4, role="negative"), row(5, split="tune", rejected="Who knows?"),
+    ]  # fmt: skip
