@@ -16,7 +16,7 @@ from ftchat.seen import TurnSeen
 
 EVERY_S = 0.09  # between two looks, while few watch
 MOST_PER_S = 140  # updates for all who watch a page
-_ASKING, _TURN_S = 3, 1.0  # questions that are taken at once; nobody waits longer for that
+_ASKING, _TURN_S = 6, 1.0  # questions that are taken at once; nobody waits longer for that
 _PATIENT = 3.0  # times as long between two looks, while questions wait
 _WAITING = 10_000  # tokens that are remembered until their pages come with them
 SETTLE_S = 0.25  # an early vote ends the lanes a moment before it is written: look once more
