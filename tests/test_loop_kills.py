@@ -20,7 +20,8 @@ from running import ROOT, Running, wait_for
 
 pytestmark = pytest.mark.soak
 STAGES = ("queued", "snapshot", "train", "saving", "exam", "publish")
-CASES = [(victim, stage) for victim in ("app", "trainer", "engine") for stage in STAGES]
+# By stage, so that the app is started anew between two kills of its engine: after five within ten minutes it stays off.
+CASES = [(victim, stage) for stage in STAGES for victim in ("app", "trainer", "engine")]
 VLLM = b"vllm.entrypoints.openai.api_server"
 ENDED = ("done", "rejected", "stopped", "failed")
 ORDER = {name: at for at, name in enumerate((*STAGES, *ENDED))}

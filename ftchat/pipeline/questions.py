@@ -14,7 +14,7 @@ from ftchat.pipeline.means import GREEDY, Means
 from ftchat.records import BASE, Message, Replay, Row
 from ftchat.training.job import Sample
 
-_AT_ONCE = 8  # prompts that base is asked together
+_AT_ONCE = 16  # prompts that base is asked together
 _SHOWN = 3  # taught and never-taught questions on the Train page, each
 
 
@@ -35,12 +35,13 @@ async def replay(
             break
         part = missing[start : start + _AT_ONCE]
         answers = await asyncio.gather(*(means.patiently(partial(_base_says, means, prompt)) for prompt in part))
-        for prompt, answer in zip(part, answers, strict=True):
-            if answer:
-                known[prompt] = answer
+        said = {prompt: answer for prompt, answer in zip(part, answers, strict=True) if answer}
+        known |= said
+        with means.store.writing():
+            for prompt, answer in said.items():
                 log.keep_replay_answer(base, prompt, answer)
-    said = {prompt: Replay((Message("user", prompt),), answer) for prompt, answer in known.items()}
-    return [said[p] for p in trained if p in said], [said[p] for p in spared if p in said]
+    all_said = {prompt: Replay((Message("user", prompt),), answer) for prompt, answer in known.items()}
+    return [all_said[p] for p in trained if p in all_said], [all_said[p] for p in spared if p in all_said]
 
 
 async def _base_says(means: Means, prompt: str) -> str:
