@@ -114,7 +114,9 @@ async def test_nobody_waits_long_behind_questions_that_do_not_come_to_an_end(mon
         assert watchers.every_s == watching.EVERY_S
     stuck.set()
     await asyncio.gather(*hanging)
+    stuck.clear()
     given_up = asyncio.create_task(hang())
+    await asyncio.sleep(0)
     given_up.cancel()
     await asyncio.gather(given_up, return_exceptions=True)
     for _ in range(watching._ASKING):  # all places are free again

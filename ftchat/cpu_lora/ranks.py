@@ -1,9 +1,9 @@
 """How vLLM counts the tokens that are likelier than the one there, which it does whenever log-probabilities are asked
 for: as plain torch, some rows at a time.
 
-vLLM compiles this one comparison the first time, so that it needs no table as large as the logits. On a CPU that takes
-7 to 14 s, in which every answer stands still, and it was the exam of a home's first adapter that waited. Some rows at a
-time need no such table either. It knows nothing of LoRA or requests.
+vLLM compiles this one comparison the first time, so that it needs no table as large as the logits. On two slow cores
+that took 14 s, in which every answer stood still, and it was the exam of a home's first adapter that waited. Some rows
+at a time need no such table either. It knows nothing of LoRA or requests.
 """
 
 import sys

@@ -4,7 +4,7 @@ It does not know what the answers are used for.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from ftchat import dataset
@@ -18,9 +18,7 @@ _AT_ONCE = 16  # prompts that base is asked together
 _SHOWN = 3  # taught and never-taught questions on the Train page, each
 
 
-async def replay(
-    means: Means, rows: Sequence[Row], *, stopping: Callable[[], bool] = lambda: False
-) -> tuple[list[Replay], list[Replay]]:
+async def replay(means: Means, rows: Sequence[Row]) -> tuple[list[Replay], list[Replay]]:
     """Base's own greedy answers to prompts that are not about what was corrected: to train on, and for the exam.
 
     Each prompt is asked once per base.
@@ -31,17 +29,15 @@ async def replay(
     known = log.replay_answers(base)
     missing = [prompt for prompt in (*trained, *spared) if prompt not in known]
     for start in range(0, len(missing), _AT_ONCE):
-        if stopping():
-            break
         part = missing[start : start + _AT_ONCE]
         answers = await asyncio.gather(*(means.patiently(partial(_base_says, means, prompt)) for prompt in part))
-        said = {prompt: answer for prompt, answer in zip(part, answers, strict=True) if answer}
-        known |= said
         with means.store.writing():
-            for prompt, answer in said.items():
-                log.keep_replay_answer(base, prompt, answer)
-    all_said = {prompt: Replay((Message("user", prompt),), answer) for prompt, answer in known.items()}
-    return [all_said[p] for p in trained if p in all_said], [all_said[p] for p in spared if p in all_said]
+            for prompt, answer in zip(part, answers, strict=True):
+                if answer:
+                    known[prompt] = answer
+                    log.keep_replay_answer(base, prompt, answer)
+    said = {prompt: Replay((Message("user", prompt),), answer) for prompt, answer in known.items()}
+    return [said[p] for p in trained if p in said], [said[p] for p in spared if p in said]
 
 
 async def _base_says(means: Means, prompt: str) -> str:

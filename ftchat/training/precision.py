@@ -1,8 +1,9 @@
 """Which numbers the frozen base is held in: bf16, or fp32 where a processor is notably quicker with that.
 
 Many processors know bf16 in name only or not at all: on an Intel Xeon without AMX an fp32 product takes 0.6 of the time
-of one in bf16, and a run of the practice model 0.57 (bench/RESULTS.md). On a GPU, and on an AMD EPYC, it is the other
-way round. So it is measured, which takes a moment, with the threads that will train. The weights are the same numbers.
+of one in bf16, and the steps of a run 0.57 (bench/RESULTS.md). On a GPU it is the other way round, and on processors
+that are built for bf16. So it is measured, which takes a moment, with the threads that will train. The weights are the
+same numbers.
 """
 
 import time

@@ -161,7 +161,7 @@ class ComparePage:
         # After what stands on the page, whatever was asked in other pages meanwhile.
         where: dict[str, Any] = {"after": shown} if shown else {}
         turn = await chat.ask(who, prompt, mode="compare", contestants=names, blind=blind, **where)
-        box = "" if shown else gr.update(value="", placeholder=texts.ASK_FOLLOW_UP)
+        box = gr.update(value="", placeholder=texts.ASK_FOLLOW_UP)
         updates = {self.turn: turn, self.kept: turn, self.prompt: box}
         updates |= {self.versions.box: "", self.after.gone: turn if shown else ""}
         return updates | {self.watch: self._watchers.renew(page_of(request))}

@@ -3,7 +3,7 @@
 Each of the three methods of `Pages` stands for the one of the same name in gradio's blocks.py, which still does all
 that is not plain. A text, a number or a yes or no can carry no file, so that gradio's checks of files have nothing to
 look at in it; each component is asked as gradio asks it, only not in a thread of its own. An output that an event
-leaves as it is gets nothing new. With a hundred comparisons at once that was a fifth of what the pages cost.
+leaves as it is gets nothing new. What that is worth with a hundred comparisons at once: bench/RESULTS.md.
 """
 
 from copy import copy

@@ -79,7 +79,7 @@ class PromptRow:
         finally:
             if late:
                 self._watchers.done(page, held)
-        return {**said, self.prompt: _writable(said.get(self.prompt, gr.update()))} if late else said
+        return {**said, self.prompt: {**said.get(self.prompt, gr.update()), "interactive": True}} if late else said
 
     def _hold(self, page: str) -> Updates:
         """The question stays and is sent by itself, unless the person thinks better of it."""
@@ -97,8 +97,3 @@ class PromptRow:
     async def keep(self, request: gr.Request) -> Updates:
         """Do not send the question that waits; it stays in the box."""
         return {self._watch: self._watchers.renew(page_of(request)), **self.free()}
-
-
-def _writable(box: Any) -> Any:
-    """What is to be done with the prompt box, and that it can be written in again."""
-    return {**(box if isinstance(box, dict) else gr.update(value=box)), "interactive": True}

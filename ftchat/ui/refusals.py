@@ -39,8 +39,11 @@ def _telling(callback: Callable[..., Any]) -> Callable[..., Any]:
                 async for view in views:
                     yield view
 
-    kinds = ((inspect.isasyncgenfunction, streamed), (inspect.iscoroutinefunction, awaited))
-    told: Callable[..., Any] = next((wrapped for is_one, wrapped in kinds if is_one(callback)), plain)
+    told: Callable[..., Any] = plain
+    if inspect.isasyncgenfunction(callback):
+        told = streamed
+    elif inspect.iscoroutinefunction(callback):
+        told = awaited
     told.__signature__ = inspect.signature(callback)  # type: ignore[attr-defined]  # gradio asks at each call, thrice
     return told
 

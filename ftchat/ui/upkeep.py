@@ -59,7 +59,7 @@ class Sessions(StateHolder):
 
 class Session(SessionState):
     """What gradio holds for one page, without a description of each component: gradio reads those for links into a
-    page's state, which the doorway refuses, and they cost most of a page's memory and a fifth of its opening."""
+    page's state, which the doorway refuses."""
 
     def __init__(self, blocks: gr.Blocks) -> None:
         """Gradio describes the components that are among `blocks.blocks`: none."""
