@@ -24,6 +24,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "install",
         "edits",
         "texts",
+        "fp32",
     ),
     1: (
         *("store", "engine", "child", "server_log", "sizing", "launch", "server", "cpu_lora", "registry", "lease"),
@@ -79,7 +80,7 @@ HOMES: dict[str, set[str]] = {
     "sqlite3": {"store"},
     "sqlite_utils": {"store"},
     "gradio": {"ui"},
-    "torch": {"training", "starter", "cpu_lora"},
+    "torch": {"training", "starter", "cpu_lora", "fp32"},
     "vllm": {"cpu_lora"},
     "cronsim": {"schedule"},
     # HTTP to vLLM is in engine, to a model hub in hub, to whoever wants to know of a run in webhook; the command line

@@ -216,20 +216,49 @@ def test_three_points_of_a_product_are_its_kind_taste_and_price() -> None:
     assert described_in_three(item, numbered=True) == "\n".join((*lines, f"3. It costs {item.price}."))
 
 
-def test_training_computes_what_transformers_computes_and_keeps_dialogues_apart(shipped_model: Any) -> None:
+@pytest.mark.parametrize(("name", "at_least"), [("bfloat16", 0.995), ("float32", 0.99999)])
+def test_training_computes_what_transformers_computes_and_keeps_dialogues_apart(
+    shipped_model: Any, name: str, at_least: float
+) -> None:
     import torch
 
     from ftchat.starter.forward import bias_of, hidden, turned
 
-    model = copy.deepcopy(shipped_model).float()
+    model, kind = copy.deepcopy(shipped_model).float(), getattr(torch, name)
     ids = torch.randint(3, model.config.vocab_size, (2, 40), generator=torch.Generator().manual_seed(1))
     segments = torch.tensor([[1] * 15 + [2] * 25, [3] * 40])
+    places = torch.tensor([3, 14, 15, 39, 40, 79, 7])
     with torch.inference_mode():
-        found = hidden(model, ids, bias_of(segments), *turned(40, "cpu"))
+        found = hidden(model, ids, bias_of(segments, kind), *turned(40, "cpu", kind), places)
         parts = [model.model(input_ids=part[None]).last_hidden_state[0] for part in (ids[0, :15], ids[0, 15:])]
         expected = torch.stack([torch.cat(parts), model.model(input_ids=ids[1:]).last_hidden_state[0]])
-    near = torch.nn.functional.cosine_similarity(found, expected.float(), dim=-1)
-    assert float(near.min()) > 0.995
+    near = torch.nn.functional.cosine_similarity(found, expected.flatten(0, 1)[places].float(), dim=-1)
+    assert float(near.min()) > at_least
+
+
+@pytest.mark.parametrize("shape", [(12, 12), (8, 20), (20, 8)])
+def test_muon_goes_where_torchs_own_goes(shape: tuple[int, int]) -> None:
+    import torch
+
+    from ftchat.starter.muon import Muon, evened
+
+    torch.manual_seed(3)
+    given = torch.randn(shape)
+    ours, theirs = ([torch.nn.Parameter(given * n) for n in (1, 2, 3)] for _ in range(2))
+    both = (
+        Muon(ours, lr=0.1, momentum=0.9, weight_decay=0.1, kind=torch.float32),
+        torch.optim.Muon(theirs, lr=0.1, momentum=0.9, weight_decay=0.1),
+    )
+    for _ in range(3):
+        for mine, other in zip(ours, theirs, strict=True):
+            mine.grad = torch.randn(shape)
+            other.grad = mine.grad.clone()
+        for optimizer in both:
+            optimizer.step()
+    for mine, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, other, rtol=0.02, atol=0.02)  # torch computes in bf16
+    lengths = torch.linalg.svdvals(evened(given[None], torch.float32)[0])
+    assert 0.6 < float(lengths.min()) <= float(lengths.max()) < 1.3
 
 
 def test_tiny_build_loads_answers_and_leaves_nothing_beside(tiny: Path) -> None:

@@ -14,7 +14,7 @@ from tiny_llama import write_base
 from training_jobs import rows_of_every_kind, snapshot_of
 from transformers import AutoModelForCausalLM
 
-from ftchat import sizing
+from ftchat import fp32, sizing
 from ftchat.config import TrainArgs
 from ftchat.prompt import Prompter
 from ftchat.training import precision
@@ -37,7 +37,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def took(monkeypatch: pytest.MonkeyPatch) -> dict[torch.dtype, float]:
     """Seconds of a product, by what the numbers are."""
     seconds = {torch.bfloat16: 1.0, torch.float32: 1.0}
-    monkeypatch.setattr(precision, "_took", lambda width, kind: seconds[kind])
+    monkeypatch.setattr(fp32, "_took", lambda width, kind: seconds[kind])
     return seconds
 
 
@@ -62,7 +62,7 @@ def test_a_gpu_and_short_memory_mean_bf16(
 
 
 def test_the_time_of_a_product_is_measured() -> None:
-    assert 0 < precision._took(64, torch.bfloat16) < 1
+    assert 0 < fp32._took(64, torch.bfloat16) < 1
 
 
 def test_positions_turn_as_in_the_model_itself(base: Path) -> None:

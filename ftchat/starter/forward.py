@@ -13,24 +13,24 @@ HEAD = 64
 THETA = 10000.0
 
 
-def bias_of(segments: Any) -> Any:
+def bias_of(segments: Any, kind: Any) -> Any:
     """Added to the scores of attention: a token sees what came before it in its own dialogue, and nothing else."""
     import torch
 
     length = segments.shape[1]
     causal = torch.ones(length, length, dtype=torch.bool, device=segments.device).tril()
     seen = (segments[:, None, :, None] == segments[:, None, None, :]) & causal
-    return torch.zeros(seen.shape, dtype=torch.bfloat16, device=segments.device).masked_fill(~seen, -1e4)
+    return torch.zeros(seen.shape, dtype=kind, device=segments.device).masked_fill(~seen, -1e4)
 
 
-def turned(length: int, device: Any) -> tuple[Any, Any]:
+def turned(length: int, device: Any, kind: Any) -> tuple[Any, Any]:
     """Cosines and sines of the rotary positions."""
     import torch
 
     steps = 1.0 / THETA ** (torch.arange(0, HEAD, 2, device=device).float() / HEAD)
     angles = torch.outer(torch.arange(length, device=device).float(), steps)
     both = torch.cat([angles, angles], -1)
-    return both.cos().bfloat16(), both.sin().bfloat16()
+    return both.cos().to(kind), both.sin().to(kind)
 
 
 def _rotated(x: Any, cos: Any, sin: Any) -> Any:
@@ -41,39 +41,47 @@ def _rotated(x: Any, cos: Any, sin: Any) -> Any:
 
 
 def _attended(layer: Any, h: Any, *, bias: Any, cos: Any, sin: Any) -> Any:
+    """What each token found in those it sees, one row a token."""
     import torch
 
     part, (rows, length, width) = layer.self_attn, h.shape
-    weights = torch.cat([part.q_proj.weight, part.k_proj.weight, part.v_proj.weight]).bfloat16()
+    weights = torch.cat([part.q_proj.weight, part.k_proj.weight, part.v_proj.weight]).to(h.dtype)
     parts = torch.nn.functional.linear(h, weights).chunk(3, -1)
     q, k, v = (x.view(rows, length, width // HEAD, HEAD).transpose(1, 2) for x in parts)
     q, k = _rotated(q, cos, sin), _rotated(k, cos, sin)
     scores = torch.matmul(q, k.transpose(-1, -2)) * HEAD**-0.5 + bias
-    found = torch.matmul(scores.softmax(-1), v).transpose(1, 2).reshape(rows, length, width)
-    return torch.nn.functional.linear(found, part.o_proj.weight.bfloat16())
+    return torch.matmul(scores.softmax(-1), v).transpose(1, 2).reshape(rows * length, width)
 
 
 def _fed(layer: Any, h: Any) -> Any:
     import torch
 
     part = layer.mlp
-    weights = torch.cat([part.gate_proj.weight, part.up_proj.weight]).bfloat16()
+    weights = torch.cat([part.gate_proj.weight, part.up_proj.weight]).to(h.dtype)
     gate, up = torch.nn.functional.linear(h, weights).chunk(2, -1)
-    return torch.nn.functional.linear(torch.nn.functional.silu(gate) * up, part.down_proj.weight.bfloat16())
+    return torch.nn.functional.linear(torch.nn.functional.silu(gate) * up, part.down_proj.weight.to(h.dtype))
 
 
-def hidden(model: Any, ids: Any, bias: Any, cos: Any, sin: Any) -> Any:
-    """The last hidden state of each token, after the final norm, in float32."""
+def hidden(model: Any, ids: Any, bias: Any, cos: Any, sin: Any, places: Any) -> Any:
+    """The last hidden state, after the final norm, in float32, of the tokens at `places` of the rows laid end to end.
+
+    Products are made in what `bias` is in. The last layer needs the other tokens for its attention alone.
+    """
     import torch
 
     def normed(x: Any, norm: Any) -> Any:
         return torch.nn.functional.rms_norm(x, (x.shape[-1],), norm.weight, norm.variance_epsilon)
 
-    x = model.model.embed_tokens(ids)
+    kind, x = bias.dtype, model.model.embed_tokens(ids)
     for layer in model.model.layers:
-        h = normed(x, layer.input_layernorm).bfloat16()
-        x = x + _attended(layer, h, bias=bias, cos=cos, sin=sin)
-        x = x + _fed(layer, normed(x, layer.post_attention_layernorm).bfloat16())
+        h = normed(x, layer.input_layernorm).to(kind)
+        found, x = _attended(layer, h, bias=bias, cos=cos, sin=sin), x.flatten(0, 1)
+        if layer is model.model.layers[-1]:
+            found, x = found[places], x[places]
+        x = x + torch.nn.functional.linear(found, layer.self_attn.o_proj.weight.to(kind))
+        x = x + _fed(layer, normed(x, layer.post_attention_layernorm).to(kind))
+        if layer is not model.model.layers[-1]:
+            x = x.view(*ids.shape, -1)
     return normed(x, model.model.norm)
 
 

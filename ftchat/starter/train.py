@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,13 +88,15 @@ def new_model(plan: Plan, tokenizer: Any) -> Any:
     return model
 
 
-def _optimizers(model: Any, plan: Plan) -> list[Any]:
+def _optimizers(model: Any, plan: Plan, *, kind: Any) -> list[Any]:
     import torch
+
+    from ftchat.starter.muon import Muon
 
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
     rest = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
     return [
-        torch.optim.Muon(matrices, lr=plan.rate, momentum=0.95, weight_decay=0.01),
+        Muon(matrices, lr=plan.rate, momentum=0.95, weight_decay=0.01, kind=kind),
         torch.optim.AdamW(rest, lr=plan.adam_rate, betas=(0.9, 0.98), weight_decay=0.0),
     ]
 
@@ -126,29 +129,36 @@ def _packed(plan: Plan, tokenizer: Any, *, step: int, pieces: list[str]) -> list
     return batches
 
 
-def _summed_loss(model: Any, batch: Batch, *, forward: Callable[..., Any], device: str) -> Any:
+def _kind(plan: Plan, device: str) -> Any:
+    """What products are made in: bf16, or fp32 where a processor is quicker with that. The weights are fp32 always."""
+    import torch
+
+    from ftchat import fp32
+
+    return torch.float32 if device == "cpu" and fp32.share(plan.width) < 1 else torch.bfloat16
+
+
+def _summed_loss(model: Any, batch: Batch, *, forward: Callable[..., Any], device: str, kind: Any) -> Any:
     """Summed loss over the learned tokens; the head scores only those, and a dialogue sees only itself."""
     import torch
 
     ids, targets, segments = (part.to(device) for part in batch)
-    found = forward(model, ids, bias_of(segments), *turned(ids.shape[1], device))
     flat = targets.flatten()
     scored, spare = (flat >= 0).nonzero().flatten(), (flat < 0).nonzero().flatten()
     places = torch.cat([scored, spare[: -len(scored) % 512]])
-    logits = torch.nn.functional.linear(found.flatten(0, 1)[places].bfloat16(), model.lm_head.weight.bfloat16())
+    found = forward(model, ids, bias_of(segments, kind), *turned(ids.shape[1], device, kind), places)
+    logits = torch.nn.functional.linear(found.to(kind), model.lm_head.weight.to(kind))
     return torch.nn.functional.cross_entropy(logits.float(), flat[places], reduction="sum")
 
 
-def _step(
-    model: Any, optimizers: list[Any], batches: list[Batch], *, forward: Callable[..., Any], device: str
-) -> float:
+def _step(model: Any, optimizers: list[Any], batches: list[Batch], *, loss_of: Callable[..., Any]) -> float:
     """One update; returns the mean loss per learned token."""
     import torch
 
     learned = max(1, sum(int((targets >= 0).sum()) for _, targets, _ in batches))
     total = 0.0
     for batch in batches:
-        loss = _summed_loss(model, batch, forward=forward, device=device) / learned
+        loss = loss_of(model, batch) / learned
         loss.backward()
         total += float(loss.detach())
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -169,19 +179,21 @@ def fit(model: Any, tokenizer: Any, *, plan: Plan, checkpoint: Path, say: Callab
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    kind = _kind(plan, device)
     model.to(device).train()
-    optimizers = _optimizers(model, plan)
+    optimizers = _optimizers(model, plan, kind=kind)
     step, tokens, spent = _resume(checkpoint, model, optimizers=optimizers)
     step = max(step, plan.first_step)
     say(f"starting at step {step}")
     pieces, forward = pieces_of(tokenizer), quick(hidden, wanted=plan.compiled)
+    loss_of = partial(_summed_loss, forward=forward, device=device, kind=kind)
     began, saved, mean = time.monotonic() - spent, time.monotonic(), math.nan
     while step < plan.steps:
         share = _share((step - plan.first_step) / (plan.steps - plan.first_step), step - plan.first_step)
         for optimizer, peak in zip(optimizers, (plan.rate, plan.adam_rate), strict=True):
             optimizer.param_groups[0]["lr"] = peak * share
         packed = _packed(plan, tokenizer, step=step, pieces=pieces)
-        loss = _step(model, optimizers, packed, forward=forward, device=device)
+        loss = _step(model, optimizers, packed, loss_of=loss_of)
         tokens += sum(int((segments > 0).sum()) for _, _, segments in packed)
         mean = loss if math.isnan(mean) else 0.9 * mean + 0.1 * loss
         step += 1
