@@ -282,6 +282,30 @@ def test_a_trainer_whose_app_went_before_it_looked_goes_too(tmp_path: Path) -> N
         assert (ran.returncode, ran.stdout) == (status, said)
 
 
+@pytest.mark.parametrize(("allowed", "wanted"), [(True, [os.SCHED_IDLE, 0]), (False, [os.SCHED_OTHER, 19])])
+def test_who_takes_all_cores_computes_where_nobody_else_does(allowed: bool, wanted: list[int]) -> None:
+    code = """
+import os
+from ftchat.training.parent import take_what_is_left
+def refused(*given):
+    raise PermissionError(1, "Operation not permitted")
+if not ALLOWED:
+    os.sched_setscheduler = refused
+take_what_is_left()
+print([os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0)])
+"""
+    ran = subprocess.run([sys.executable, "-c", code.replace("ALLOWED", str(allowed))], capture_output=True, check=True)
+    assert json.loads(ran.stdout) == wanted
+
+
+@pytest.mark.parametrize(("width", "wanted"), [(256, 4), (511, 4), (512, 8), (896, 8), (0, 4)])
+def test_all_cores_train_a_wide_base(width: int, wanted: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    assert process._threads(width) == wanted
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
+    assert process._threads(width) == 1
+
+
 @pytest.mark.parametrize(
     ("err", "starved"),
     [

@@ -1,7 +1,7 @@
 """Muon: a step of a matrix is its momentum with all directions made about equally long (Keller Jordan, 2024).
 
-As torch.optim.Muon computes it, but for all matrices of a shape at once, and in whichever numbers are quick here: torch's
-own goes through them one by one, in bf16. It knows nothing of the model.
+As torch.optim.Muon computes it, but for all matrices of a shape at once, and in whichever numbers are quick here:
+torch's own goes through them one by one, in bf16. It knows nothing of the model.
 """
 
 from collections import defaultdict
@@ -27,23 +27,23 @@ class Muon(torch.optim.Optimizer):
     def step(self) -> None:  # type: ignore[override]  # there is no closure
         """One step of every weight that has a gradient."""
         for group in self.param_groups:
-            alike: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
+            alike: dict[tuple[int, ...], list[tuple[Tensor, Tensor]]] = defaultdict(list)
             for weight in group["params"]:
                 if weight.grad is not None:
-                    alike[tuple(weight.shape)].append(weight)
-            for shape, weights in alike.items():
-                ways = evened(torch.stack([self._way(weight, group["momentum"]) for weight in weights]), self.kind)
+                    alike[tuple(weight.shape)].append((weight, self._way(weight, weight.grad, group["momentum"])))
+            for shape, found in alike.items():
                 rate = group["lr"] * max(1.0, shape[0] / shape[1]) ** 0.5
-                for weight, way in zip(weights, ways, strict=True):
+                ways = evened(torch.stack([way for _, way in found]), self.kind)
+                for (weight, _), way in zip(found, ways, strict=True):
                     weight.mul_(1 - group["lr"] * group["weight_decay"]).sub_(way, alpha=rate)
 
-    def _way(self, weight: Tensor, momentum: float) -> Tensor:
+    def _way(self, weight: Tensor, gradient: Tensor, momentum: float) -> Tensor:
         """The gradient with a look ahead along its mean (Nesterov)."""
         state = self.state[weight]
         if not state:
             state["mean"] = torch.zeros_like(weight)
-        mean: Tensor = state["mean"].lerp_(weight.grad, 1 - momentum)
-        return torch.lerp(weight.grad, mean, momentum)
+        mean: Tensor = state["mean"].lerp_(gradient, 1 - momentum)
+        return torch.lerp(gradient, mean, momentum)
 
 
 def evened(matrices: Tensor, kind: torch.dtype) -> Tensor:

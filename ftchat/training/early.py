@@ -15,8 +15,7 @@ def main() -> None:
     """Import, wait for the path, and become the trainer."""
     die_with_parent()
     let_others_go_first()  # importing takes a core for seconds
-    # As the trainer sets them itself: torch reads both when it is imported.
-    os.environ.update(OMP_NUM_THREADS=str(max(1, len(os.sched_getaffinity(0)) // 2)), OMP_WAIT_POLICY="PASSIVE")
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # as the trainer sets it itself: torch reads it when it is imported
     import ftchat.training.run  # noqa: F401  # for what it imports
 
     path = sys.stdin.readline().rstrip("\n")

@@ -9,6 +9,7 @@ import signal
 APP = "FTCHAT_APP_PID"  # the app's process, as it says itself: it may have gone before anybody could ask
 _PR_SET_PDEATHSIG = 1
 _NICE = 5  # chat goes first where trainer and engine share cores
+_NICEST = 19
 
 
 def die_with_parent() -> None:
@@ -22,3 +23,11 @@ def die_with_parent() -> None:
 def let_others_go_first() -> None:
     """A lower priority, once."""
     os.setpriority(os.PRIO_PROCESS, 0, max(_NICE, os.getpriority(os.PRIO_PROCESS, 0)))
+
+
+def take_what_is_left() -> None:
+    """Compute only where a core has nothing else to do: for who takes all of them. Whoever chats has them at once."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    except OSError:  # not allowed in this container
+        os.setpriority(os.PRIO_PROCESS, 0, _NICEST)
