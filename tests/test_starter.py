@@ -236,6 +236,44 @@ def test_training_computes_what_transformers_computes_and_keeps_dialogues_apart(
     assert float(near.min()) > at_least
 
 
+def test_the_loss_is_that_of_the_learned_positions_alone(shipped_model: Any) -> None:
+    import torch
+
+    from ftchat.starter.forward import hidden
+    from ftchat.starter.train import _summed_loss
+
+    model = copy.deepcopy(shipped_model).float()
+    ids = torch.randint(3, model.config.vocab_size, (2, 30), generator=torch.Generator().manual_seed(2))
+    learned = torch.zeros(2, 30, dtype=torch.bool)
+    learned[0, 4:11] = learned[1, 20:29] = True
+    targets = torch.where(learned, ids.roll(-1, 1), -100)
+    ours = _summed_loss(model, (ids, targets, torch.ones_like(ids)), forward=hidden, device="cpu", kind=torch.float32)
+    ours.backward()
+    found = {name: weight.grad.clone() for name, weight in model.named_parameters()}
+    model.zero_grad()
+    logits = model(input_ids=ids).logits
+    theirs = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
+    theirs.backward()
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=0)
+    for name, weight in model.named_parameters():
+        torch.testing.assert_close(found[name], weight.grad, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("quicker", "device", "name"), [(0.9, "cpu", "float32"), (1.1, "cpu", "bfloat16"), (0.5, "cuda", "bfloat16")]
+)
+def test_products_are_made_in_what_is_quicker(
+    quicker: float, device: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from ftchat import fp32
+    from ftchat.starter.train import Plan, _kind
+
+    monkeypatch.setattr(fp32, "share", lambda width: quicker)
+    assert _kind(Plan(), device) == getattr(torch, name)
+
+
 @pytest.mark.parametrize("shape", [(12, 12), (8, 20), (20, 8)])
 def test_muon_goes_where_torchs_own_goes(shape: tuple[int, int]) -> None:
     import torch

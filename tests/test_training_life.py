@@ -26,7 +26,7 @@ from ftchat.config import TrainArgs
 from ftchat.errors import BadInput, NotFound, TrainingError
 from ftchat.prompt import Prompter
 from ftchat.training import __main__ as process
-from ftchat.training import guards
+from ftchat.training import cores, guards
 from ftchat.training.checkpoint import Checkpoint
 from ftchat.training.curves import Curves
 from ftchat.training.job import Job, MetricsLog
@@ -50,7 +50,7 @@ def trained_here(folder: Path) -> list[dict[str, Any]]:
     job = Job.read(folder / "job.json")
     log = MetricsLog(job.metrics)
     try:
-        run(job, read_snapshot(job.snapshot), threads=1, log=log, stop=threading.Event())
+        run(job, read_snapshot(job.snapshot), log=log, stop=threading.Event())
     finally:
         log.close()
     return events(folder)
@@ -292,18 +292,57 @@ def refused(*given):
 if not ALLOWED:
     os.sched_setscheduler = refused
 take_what_is_left()
-print([os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0)])
+group = open("/proc/self/autogroup").read().split()[-1] if os.path.exists("/proc/self/autogroup") else "19"
+print([os.sched_getscheduler(0), 0 if ALLOWED else os.getpriority(os.PRIO_PROCESS, 0), os.getsid(0), int(group)])
 """
+    before = os.getsid(0)
     ran = subprocess.run([sys.executable, "-c", code.replace("ALLOWED", str(allowed))], capture_output=True, check=True)
-    assert json.loads(ran.stdout) == wanted
+    *policy, session, weight = json.loads(ran.stdout)
+    assert policy == wanted
+    assert session != before
+    assert weight == 19
+
+
+def test_a_job_that_leaves_it_open_has_its_cores_chosen(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(cores, "share", lambda device, base: (asked.append((device.type, base)), 1)[1])
+    monkeypatch.setattr(cores, "take", asked.append)
+    job = write_job(tmp_path, base, snapshot_of(rows_of_every_kind()), steps=1)
+    replace(job, threads=0).write(tmp_path / "job.json")
+    told = trained_here(tmp_path)
+    assert asked == [("cpu", job.base), 1]
+    assert next(e for e in told if e["event"] == "plan")["threads"] == 1
 
 
 @pytest.mark.parametrize(("width", "wanted"), [(256, 4), (511, 4), (512, 8), (896, 8), (0, 4)])
-def test_all_cores_train_a_wide_base(width: int, wanted: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_cores_train_a_wide_base(width: int, wanted: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"hidden_size": width}), encoding="utf-8")
+    (tmp_path / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    monkeypatch.setattr(cores, "_QUOTA", tmp_path / "cpu.max")
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
-    assert process._threads(width) == wanted
+    cpu, found = torch.device("cpu"), []
+    for ration in ("", "max 100000", "800000 100000", "799999 100000"):
+        cores._QUOTA.write_text(ration, encoding="ascii")
+        found.append(cores.share(cpu, tmp_path))
+    assert found == [wanted, wanted, wanted, 4]
+    cores._QUOTA.unlink()
+    assert [cores.share(device, tmp_path) for device in (cpu, torch.device("cuda"))] == [wanted, 4]
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
-    assert process._threads(width) == 1
+    assert cores.share(cpu, tmp_path) == 1
+
+
+@pytest.mark.parametrize(("threads", "asks"), [(1, False), (4, False), (5, True), (8, True)])
+def test_who_takes_more_than_half_the_cores_gives_way(
+    threads: int, asks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    done: list[object] = []
+    monkeypatch.setattr(torch, "set_num_threads", done.append)
+    monkeypatch.setattr(cores, "take_what_is_left", lambda: done.append("asked"))
+    cores.take(threads)
+    assert done == [threads, *(["asked"] if asks else [])]
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,9 @@ def test_a_gpu_and_short_memory_mean_bf16(
 
 def test_the_time_of_a_product_is_measured() -> None:
     assert 0 < fp32._took(64, torch.bfloat16) < 1
+    threads = torch.get_num_threads()
+    assert 0.05 < fp32.share(256) < 20
+    assert torch.get_num_threads() == threads
 
 
 def test_positions_turn_as_in_the_model_itself(base: Path) -> None:

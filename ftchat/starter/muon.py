@@ -41,8 +41,8 @@ class Muon(torch.optim.Optimizer):
         """The gradient with a look ahead along its mean (Nesterov)."""
         state = self.state[weight]
         if not state:
-            state["mean"] = torch.zeros_like(weight)
-        mean: Tensor = state["mean"].lerp_(gradient, 1 - momentum)
+            state["momentum_buffer"] = torch.zeros_like(weight)  # as torch calls it, whose checkpoints fit
+        mean: Tensor = state["momentum_buffer"].lerp_(gradient, 1 - momentum)
         return torch.lerp(gradient, mean, momentum)
 
 

@@ -1,6 +1,6 @@
 """Training the starter: batches from the endless corpus, Muon for the matrices, AdamW for the rest.
 
-The schedule follows the steps, so a slower machine comes to the same weights later. A checkpoint is written aside and
+The schedule follows the steps, so a slower machine comes to weights as good later. A checkpoint is written aside and
 renamed; a build that is started again goes on from it.
 """
 
@@ -104,7 +104,8 @@ def _optimizers(model: Any, plan: Plan, *, kind: Any) -> list[Any]:
 def _packed(plan: Plan, tokenizer: Any, *, step: int, pieces: list[str]) -> list[Batch]:
     """The dialogues of one step laid side by side in the rows of each shape of the plan, short rows first.
 
-    The shapes never change, because a shape that is new is compiled, which takes half a minute. The longest dialogues
+    The shapes never change, because a shape that is new is compiled, which takes half a minute (so for what is learned,
+    too: places come in multiples of 512). The longest dialogues
     choose first; what then does not fit is left out.
     """
     import torch
@@ -158,6 +159,8 @@ def _step(model: Any, optimizers: list[Any], batches: list[Batch], *, loss_of: C
     learned = max(1, sum(int((targets >= 0).sum()) for _, targets, _ in batches))
     total = 0.0
     for batch in batches:
+        if not bool((batch[1] >= 0).any()):
+            continue  # the few long rows may be all question
         loss = loss_of(model, batch) / learned
         loss.backward()
         total += float(loss.detach())

@@ -12,15 +12,11 @@ import traceback
 from pathlib import Path
 
 from ftchat.errors import BadInput, Conflict, FtchatError, NotFound
-from ftchat.sizing import shape_of
 from ftchat.training import guards
 from ftchat.training.job import Job, MetricsLog, json_object, read_json
-from ftchat.training.parent import die_with_parent, let_others_go_first, take_what_is_left
+from ftchat.training.parent import die_with_parent, let_others_go_first
 from ftchat.training.snapshot import read_snapshot
 
-# Of the base, from which on all cores are worth it. Two instead of one made a step 1.7 times as quick at 896, 1.3 times
-# at 512, and not at all at 256. An answer beside it took 1.01 times as long, beside one core of higher rank 1.13.
-_WIDE = 512
 _NO_MEMORY = "There was not enough memory for training. Close other programs, or lower batch_tokens or rank."
 
 
@@ -62,9 +58,6 @@ def _train(job: Job, stop: threading.Event) -> None:
         raise NotFound(f"There is no model in {job.base}: its config.json is missing.")
     json_object(read_json(job.base / "config.json", "The model's config.json"), "The model's config.json")
     snapshot = read_snapshot(job.snapshot)
-    threads = job.threads or _threads(shape_of(job.base).hidden)
-    if threads > _half():
-        take_what_is_left()
     # Threads that wait must sleep: beside another busy process, threads that spin made a step four times slower (two
     # cores, 6 million parameters). torch reads it when it is imported.
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
@@ -73,18 +66,9 @@ def _train(job: Job, stop: threading.Event) -> None:
         log.write("stage", stage="importing")
         from ftchat.training.run import run
 
-        run(job, snapshot, threads=threads, log=log, stop=stop)
+        run(job, snapshot, log=log, stop=stop)
     finally:
         log.close()
-
-
-def _threads(width: int) -> int:
-    """All cores for a wide base; half of them where products are too small to be worth dividing."""
-    return len(os.sched_getaffinity(0)) if width >= _WIDE else _half()
-
-
-def _half() -> int:
-    return max(1, len(os.sched_getaffinity(0)) // 2)
 
 
 def _fail(path: Path, message: str) -> int:

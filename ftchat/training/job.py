@@ -30,7 +30,7 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One training run: what to read, what to write, and how. `threads` 0 is all cores, for a narrow base half of them.
+    """One training run: what to read, what to write, and how. `threads` 0 lets `training.cores` choose.
 
     With `start`, an adapter's folder, a quick run goes on from that adapter; `fresh` then names the rows that it has
     not learned from yet, and the others are rehearsed beside them. `context_length` is that of serving; 0 is the

@@ -5,6 +5,8 @@ imports nothing slow.
 import ctypes
 import os
 import signal
+from contextlib import suppress
+from pathlib import Path
 
 APP = "FTCHAT_APP_PID"  # the app's process, as it says itself: it may have gone before anybody could ask
 _PR_SET_PDEATHSIG = 1
@@ -26,8 +28,18 @@ def let_others_go_first() -> None:
 
 
 def take_what_is_left() -> None:
-    """Compute only where a core has nothing else to do: for who takes all of them. Whoever chats has them at once."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    except OSError:  # not allowed in this container
-        os.setpriority(os.PRIO_PROCESS, 0, _NICEST)
+    """Compute only where a core has nothing else to do: for who takes all of them. Whoever chats has them at once.
+
+    Where the kernel weighs sessions against each other first (autogroup), that counts within a session alone, and the
+    engine has its own. So this process gets one, too, of the lowest weight.
+    """
+    for thread in (int(name) for name in os.listdir("/proc/self/task")):
+        try:
+            os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+        except OSError:  # not allowed in this container
+            os.setpriority(os.PRIO_PROCESS, thread, _NICEST)
+    with suppress(OSError):  # leads a group already
+        os.setsid()
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):  # no autogroup here
+            Path("/proc/self/autogroup").write_text(str(_NICEST), encoding="ascii")

@@ -11,7 +11,7 @@ import torch
 from ftchat import fp32, sizing
 
 _WORTH = 0.8  # of the time of bf16, from which on fp32 is worth twice the memory
-_WIDEST = 1024
+_NARROWEST, _WIDEST = 256, 512  # that is measured: below it is too short a time, and above it too long
 
 
 def quickest(base: Path, device: torch.device) -> torch.dtype:
@@ -21,5 +21,5 @@ def quickest(base: Path, device: torch.device) -> torch.dtype:
     shape = sizing.shape_of(base)
     if 2 * sizing.trainer_needs(shape, "cpu") > sizing.look("cpu").free:
         return torch.bfloat16
-    width = max(64, min(shape.hidden, _WIDEST))
+    width = max(_NARROWEST, min(shape.hidden, _WIDEST))
     return torch.float32 if fp32.share(width) < _WORTH else torch.bfloat16

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ftchat.prompt import Prompter
-from ftchat.training import guards
+from ftchat.training import cores, guards
 from ftchat.training.checkpoint import Checkpoint
 from ftchat.training.curves import Curves
 from ftchat.training.job import Job, MetricsLog
@@ -26,15 +26,16 @@ from ftchat.training.snapshot import Snapshot
 from ftchat.training.start import Start, read_start
 
 
-def run(job: Job, snapshot: Snapshot, *, threads: int, log: MetricsLog, stop: threading.Event) -> None:
+def run(job: Job, snapshot: Snapshot, *, log: MetricsLog, stop: threading.Event) -> None:
     """Train, write the adapter, and say `done`; every way of failing is raised."""
     began = time.monotonic()
     log.write("stage", stage="loading")
-    torch.set_num_threads(threads)
+    device = device_here()
+    threads = job.threads or cores.share(device, job.base)
+    cores.take(threads)
     start, checkpoint = read_start(job), Checkpoint(job)
     prompter = Prompter(job.base, context_length=job.context_length)
     examples = prepare(snapshot, prompter)
-    device = device_here()
     kind = torch.bfloat16 if job.halve else quickest(job.base, device)
     base = load_base(job.base, device, kind=kind)
     plan = choose(job.args, amounts_of(examples, width=width_of(base), fresh=job.fresh, start=start))
