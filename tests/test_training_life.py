@@ -292,8 +292,10 @@ def refused(*given):
 if not ALLOWED:
     os.sched_setscheduler = refused
 take_what_is_left()
-group = open("/proc/self/autogroup").read().split()[-1] if os.path.exists("/proc/self/autogroup") else "19"
-print([os.sched_getscheduler(0), 0 if ALLOWED else os.getpriority(os.PRIO_PROCESS, 0), os.getsid(0), int(group)])
+# A kernel without such groups has no file, and says nothing in it where they are off.
+group = open("/proc/self/autogroup").read().split() if os.path.exists("/proc/self/autogroup") else []
+weight = int((group or ["19"])[-1])
+print([os.sched_getscheduler(0), 0 if ALLOWED else os.getpriority(os.PRIO_PROCESS, 0), os.getsid(0), weight])
 """
     before = os.getsid(0)
     ran = subprocess.run([sys.executable, "-c", code.replace("ALLOWED", str(allowed))], capture_output=True, check=True)

@@ -41,10 +41,10 @@ def _rotated(x: Any, cos: Any, sin: Any) -> Any:
 
 
 def _attended(layer: Any, h: Any, *, bias: Any, cos: Any, sin: Any) -> Any:
-    """What each token found in those it sees, one row a token."""
+    """What each token found in those it sees; all tokens stand in one line."""
     import torch
 
-    part, (rows, length, width) = layer.self_attn, h.shape
+    part, (rows, length, width) = layer.self_attn, (bias.shape[0], bias.shape[-1], h.shape[-1])
     weights = torch.cat([part.q_proj.weight, part.k_proj.weight, part.v_proj.weight]).to(h.dtype)
     parts = torch.nn.functional.linear(h, weights).chunk(3, -1)
     q, k, v = (x.view(rows, length, width // HEAD, HEAD).transpose(1, 2) for x in parts)
@@ -72,16 +72,13 @@ def hidden(model: Any, ids: Any, bias: Any, cos: Any, sin: Any, places: Any) -> 
     def normed(x: Any, norm: Any) -> Any:
         return torch.nn.functional.rms_norm(x, (x.shape[-1],), norm.weight, norm.variance_epsilon)
 
-    kind, x = bias.dtype, model.model.embed_tokens(ids)
+    kind, x = bias.dtype, model.model.embed_tokens(ids.flatten())
     for layer in model.model.layers:
-        h = normed(x, layer.input_layernorm).to(kind)
-        found, x = _attended(layer, h, bias=bias, cos=cos, sin=sin), x.flatten(0, 1)
+        found = _attended(layer, normed(x, layer.input_layernorm).to(kind), bias=bias, cos=cos, sin=sin)
         if layer is model.model.layers[-1]:
             found, x = found[places], x[places]
         x = x + torch.nn.functional.linear(found, layer.self_attn.o_proj.weight.to(kind))
         x = x + _fed(layer, normed(x, layer.post_attention_layernorm).to(kind))
-        if layer is not model.model.layers[-1]:
-            x = x.view(*ids.shape, -1)
     return normed(x, model.model.norm)
 
 

@@ -156,11 +156,12 @@ def _step(model: Any, optimizers: list[Any], batches: list[Batch], *, loss_of: C
     """One update; returns the mean loss per learned token."""
     import torch
 
-    learned = max(1, sum(int((targets >= 0).sum()) for _, targets, _ in batches))
+    counts = [int((targets >= 0).sum()) for _, targets, _ in batches]
+    learned = max(1, sum(counts))
     total = 0.0
-    for batch in batches:
-        if not bool((batch[1] >= 0).any()):
-            continue  # the few long rows may be all question
+    for batch, count in zip(batches, counts, strict=True):
+        if not count:
+            continue  # there may be nothing in the few long rows
         loss = loss_of(model, batch) / learned
         loss.backward()
         total += float(loss.detach())

@@ -21,14 +21,18 @@ def share(device: torch.device, base: Path) -> int:
     """
     cores = len(os.sched_getaffinity(0))
     wide = device.type == "cpu" and not _rationed(cores) and shape_of(base).hidden >= _WIDE
-    return cores if wide else max(1, cores // 2)
+    return cores if wide else _half(cores)
 
 
 def take(threads: int) -> None:
     """Compute with so many threads; with more than half the cores only while nobody else has something for them."""
     torch.set_num_threads(threads)
-    if threads > max(1, len(os.sched_getaffinity(0)) // 2):
+    if threads > _half(len(os.sched_getaffinity(0))):
         take_what_is_left()
+
+
+def _half(cores: int) -> int:
+    return max(1, cores // 2)
 
 
 def _rationed(cores: int) -> bool:
