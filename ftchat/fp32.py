@@ -1,4 +1,4 @@
-"""How long a product takes in fp32 beside one in bf16, on this processor.
+"""How long a product takes in fp32 beside one in bf16 on this processor, and what it is spared in fp32.
 
 Many processors know bf16 in name only or not at all: on an Intel Xeon without AMX an fp32 product takes 0.6 of the time
 of one in bf16 (bench/RESULTS.md). On a GPU it is the other way round, and on processors that are built for bf16. So it
@@ -7,10 +7,26 @@ is measured, which takes a moment, with one thread: several would wait for each 
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
 _ROWS, _TIMES = 512, 12
+
+
+@contextmanager
+def tiny_is_nought() -> Iterator[None]:
+    """Within it, what is smaller than 1e-38 is nought: a processor takes many times as long for such a number.
+
+    What a trained model attends to has plenty of them (bench/RESULTS.md). It holds for the thread that calls, and for
+    those that torch starts within.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def share(width: int) -> float:

@@ -4,12 +4,13 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import TimeoutError as TooLate
 from room import Room
 
 from ftchat import ui, web
@@ -46,6 +47,21 @@ def chromium() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=find_browser(), args=list(ARGUMENTS))
         yield started
         started.close()
+
+
+def to_tab(page: Page, name: str) -> None:
+    """To a page by its tab, which on a phone may be behind the three dots, or be going there this moment: a tab becomes
+    wider when it is known how much waits."""
+    tab = page.locator("#tabs [role=tab]:visible").filter(has_text=name)
+    for _ in range(15):
+        with suppress(TooLate):
+            if tab.count():
+                tab.first.click(timeout=2_000)
+            else:
+                page.locator("#tabs .overflow-menu > button").click(timeout=2_000)
+                page.locator(".overflow-dropdown button").filter(has_text=name).click(timeout=2_000)
+            return
+    raise AssertionError(f"There is no tab {name}.")
 
 
 def serious(page: Page) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from running import Running, wait_for
+from served import to_tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.soak]
 
@@ -70,16 +71,6 @@ def invited(ann: Page, page: Page, role: str, name: str) -> Page:
     return page
 
 
-def go(page: Page, tab: str) -> None:
-    """To a tab; on a phone some are under "…"."""
-    found, more = page.get_by_role("tab", name=re.compile(tab)), page.locator("#tabs .overflow-menu > button")
-    if page.viewport_size == PHONE:
-        expect(found.or_(more).first).to_be_visible()
-        if not found.is_visible():
-            more.click()
-    found.click()
-
-
 def api(page: Page, app: Running, path: str, **body: object) -> dict:
     answer = page.request.post(app.url + path, data=body, timeout=120_000)
     assert answer.ok, answer.text()
@@ -97,7 +88,7 @@ def test_from_the_first_link_to_an_adapter_that_came_and_went(app: Running, brow
     assert link
     ann = desk(browser)
     join(ann, link[0], "ann")
-    go(ann, "Settings")
+    to_tab(ann, "Settings")
     rae, eve = invited(ann, phone(browser), "rater", "rae"), invited(ann, desk(browser), "reviewer", "eve")
     wait_for(lambda: app.get("/readyz"), what="the engine", within_s=240, log=app.home / "app.log")
     first, never, *others = prices()
@@ -113,7 +104,7 @@ def test_from_the_first_link_to_an_adapter_that_came_and_went(app: Running, brow
     expect(eve.locator("#run-seen")).to_have_attribute("data-stage", "done")
     expect(rae.locator("#champion")).to_have_text("Champion shop-v1")
     answered(rae, "When are you open?", ends="")
-    go(ann, "Models")
+    to_tab(ann, "Models")
     ann.locator("#models-list [data-act=back]").click()
     for page in (ann, eve, rae):
         expect(page.locator("#champion")).to_have_text("Champion base")
@@ -153,7 +144,7 @@ def teach(rae: Page, app: Running, prompts: list[str]) -> None:
 
 def approved(eve: Page, corrections: int) -> None:
     """One by key, the others a page at a time, and by key what is left."""
-    go(eve, "Review")
+    to_tab(eve, "Review")
     items, page = eve.locator("#review-list .item"), eve.locator("#review-list .every [data-act=approved]")
     expect(items.first).to_be_visible()
     for number in range(TAUGHT):
@@ -176,7 +167,7 @@ def trained(ann: Page, eve: Page, rae: Page) -> None:
     ann.locator("#retrain").click()
     expect(ann.locator("#run-box svg").first).to_be_visible(timeout=90_000)
     for page in (ann, eve):
-        go(page, "Train")
+        to_tab(page, "Train")
         page.reload()
         expect(page.locator("#run-seen")).to_be_visible()
     expect(eve.locator("#run-stop")).to_be_hidden()
@@ -187,7 +178,7 @@ def trained(ann: Page, eve: Page, rae: Page) -> None:
 
 
 def answered(rae: Page, prompt: str, *, ends: str) -> None:
-    go(rae, "Chat")
+    to_tab(rae, "Chat")
     rae.locator("#chat-prompt textarea").fill(prompt)
     rae.locator("#chat-prompt textarea").press("Enter")
     said = rae.locator("#chat-live .asked")

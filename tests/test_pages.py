@@ -14,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 from room import Room
 from running import ROOT
+from served import to_tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")]
 SHOTS = ROOT / "shots"
@@ -51,13 +52,7 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
 
 
 def go(page: Page, name: str) -> None:
-    """To a page by its tab; on a phone most tabs are behind the three dots."""
-    tab = page.locator(f"#tabs [role=tab]:has-text('{name}')").first
-    if tab.is_visible():
-        tab.click()
-    else:
-        page.locator("#tabs .overflow-menu > button").click()
-        page.locator(f".overflow-dropdown button:has-text('{name}')").click()
+    to_tab(page, name)
     expect(page.locator(f"#tab-{name.lower()} :is(.card, .item)").first).to_be_visible()
 
 

@@ -10,7 +10,7 @@ import furnished
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from room import Room
-from served import serious
+from served import serious, to_tab
 
 expect.set_options(timeout=20_000)
 pytestmark = [pytest.mark.soak, pytest.mark.browser, pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")]
@@ -45,13 +45,7 @@ def opened(room: Room, browser: Browser, url: str, scheme: Any = "light", width:
 
 
 def go(page: Page, name: str) -> None:
-    """To a page by its tab; on a phone most tabs are behind the three dots."""
-    tab = page.locator(f"#tabs [role=tab]:has-text('{name}')").first
-    if tab.is_visible():
-        tab.click()
-    else:
-        page.locator("#tabs .overflow-menu > button").click()
-        page.locator(f".overflow-dropdown button:has-text('{name}')").click()
+    to_tab(page, name)
     expect(page.locator(f"#tab-{name.lower()}").locator(":is(.card, .item, .empty, .pane)").first).to_be_visible()
 
 

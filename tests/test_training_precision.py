@@ -1,5 +1,7 @@
 """What the trainer holds the base in: whatever is quicker here, where there is memory for it."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from contextlib import closing
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from running import ROOT
 from tiny_llama import write_base
 from training_jobs import rows_of_every_kind, snapshot_of
 from transformers import AutoModelForCausalLM
@@ -66,6 +69,21 @@ def test_the_time_of_a_product_is_measured() -> None:
     threads = torch.get_num_threads()
     assert 0.05 < fp32.share(256) < 20
     assert torch.get_num_threads() == threads
+
+
+def test_what_is_tiny_is_nought_within_and_in_threads_that_torch_starts() -> None:
+    """In a process of its own, whose threads nobody has started before."""
+    code = """
+import numpy, torch
+from ftchat import fp32
+torch.set_num_threads(2)
+tiny = torch.from_numpy(numpy.full(1_000_000, 1e-39, "float32"))
+with fp32.tiny_is_nought():
+    within = int((tiny + tiny).count_nonzero())
+print(within, int((tiny[:9] + tiny[:9]).count_nonzero()))
+"""
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert ran.stdout.split() == ["0", "9"]
 
 
 def test_positions_turn_as_in_the_model_itself(base: Path) -> None:

@@ -114,11 +114,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--start", type=Path, help="finished weights to go on from, at lower rates")
     parser.add_argument("--tiny", action="store_true", help="a few steps of a far smaller model, in seconds")
     given = parser.parse_args(arguments)
-    if given.start:
-        plan = tiny_plan(given.seed) if given.tiny else further_plan(given.seed)
-        made = build(given.out, plan, start=given.start)
-    else:
-        made = whole(given.out, given.seed, tiny=given.tiny)
+    from ftchat import fp32
+
+    with fp32.tiny_is_nought():
+        if given.start:
+            plan = tiny_plan(given.seed) if given.tiny else further_plan(given.seed)
+            made = build(given.out, plan, start=given.start)
+        else:
+            made = whole(given.out, given.seed, tiny=given.tiny)
     _say(json.dumps(made))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ftchat import fp32
 from ftchat.prompt import Prompter
 from ftchat.training import cores, guards
 from ftchat.training.checkpoint import Checkpoint
@@ -26,6 +27,7 @@ from ftchat.training.snapshot import Snapshot
 from ftchat.training.start import Start, read_start
 
 
+@fp32.tiny_is_nought()
 def run(job: Job, snapshot: Snapshot, *, log: MetricsLog, stop: threading.Event) -> None:
     """Train, write the adapter, and say `done`; every way of failing is raised."""
     began = time.monotonic()
