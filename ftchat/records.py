@@ -62,7 +62,8 @@ def clean_text(text: object, *, what: str, limit: int = MAX_TEXT, may_be_empty: 
 
 def group_key(first_prompt: str) -> str:
     """What makes two conversations one group: the same first message, but for case, spacing and end marks."""
-    return re.sub(r"\s+", " ", first_prompt).strip().casefold().rstrip(" .!?")
+    said = re.sub(r"\s+", " ", first_prompt).strip().casefold()
+    return said.rstrip(" .!?") or said
 
 
 @dataclass(frozen=True)

@@ -175,12 +175,13 @@ class Schedule:
             await asyncio.sleep(_LOOK_S)
             try:
                 await self.look()
-            except FtchatError as err:
-                log.error("The schedule could not look: %s", err.message)
+            except Exception:  # whatever it was, the next look may find it gone
+                log.exception("The schedule could not look")
 
     async def look(self) -> Decision:
         """Press if it is time to."""
         now = self._clock()
+        self._since = min(self._since, now)  # a clock that was ahead has been put back
         decision = due(self.plan, await asyncio.to_thread(self._seen), now=now, since=self._since)
         passed = self.plan.when not in (OFF, NEW) and next_time(self.plan.when, self._since) <= now
         self._since = now if passed else self._since

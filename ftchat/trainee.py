@@ -38,9 +38,11 @@ class Trainee:
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
         self._stop_asked = False
+        self._heard = False  # the process has begun its job
 
     async def begin(self) -> None:
         """Start the process, which imports what it needs and waits for its job."""
+        self._heard = False
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "trainer.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -60,8 +62,6 @@ class Trainee:
         try:
             return await self._run(job, report)
         except _Killed:
-            if self._stop_asked:
-                raise
             return await self._run(replace(job, halve=True), report)
 
     async def _run(self, job: Job, report: Report) -> dict[str, Any]:
@@ -81,14 +81,12 @@ class Trainee:
         except (BrokenPipeError, ConnectionResetError):
             pass  # it ended already: what it left says why
         self._process.stdin.close()
-        if self._stop_asked:
-            self.stop()
         return await self._follow(job, offset, report=report)
 
     def stop(self) -> None:
-        """Ask it to finish with the best so far."""
+        """Ask it to finish with the best so far; as soon as it can hear, since before it would just die."""
         self._stop_asked = True
-        if self._process is not None and self._process.returncode is None:
+        if self._heard and self._process is not None and self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
 
     async def end(self) -> None:
@@ -103,6 +101,7 @@ class Trainee:
         while True:
             done, _ = await asyncio.wait([waiting], timeout=POLL_S)
             events, offset = read_metrics(job.metrics, offset)
+            self._hear(events)
             for event in events:
                 last = event
                 if event["event"] == "stage":
@@ -114,6 +113,13 @@ class Trainee:
             if done:
                 return self._result(last)
 
+    def _hear(self, events: list[dict[str, Any]]) -> None:
+        """Its first word: now it heeds a stop."""
+        if events and not self._heard:
+            self._heard = True
+            if self._stop_asked:
+                self.stop()
+
     def _result(self, last: dict[str, Any]) -> dict[str, Any]:
         assert self._process is not None
         code = self._process.returncode
@@ -121,10 +127,10 @@ class Trainee:
             return last
         if last.get("event") == "error":
             raise TrainingError(str(last["message"]))
-        if self._stop_asked:
-            raise TrainingError("Stopped before there was anything to keep.")
         if code == -signal.SIGKILL:
             raise _Killed("The trainer was killed, most likely for lack of memory. Close other programs and retry.")
+        if self._stop_asked:
+            raise TrainingError("Stopped before there was anything to keep.")
         tail = (self._folder / "trainer.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
         raise TrainingError(f"The trainer ended early (status {code}). Its last line: {tail[-1] if tail else '-'}")
 

@@ -15,16 +15,14 @@ import httpx
 import pytest
 from quick_trainer import QuickTrainee
 from room import ANN, Room
+from runs import QUICK, corrected, ended, stage, trainers
 
 from ftchat import anchors, dataset, pipeline, web
 from ftchat.config import TrainArgs
 from ftchat.errors import BadAdapter, BadInput, Conflict, EngineError, TrainingError
 from ftchat.pipeline import questions
-from ftchat.records import Run
 from ftchat.trainee import Trainee
 from ftchat.training.job import read_metrics
-
-QUICK = {"steps": 2}
 
 
 @pytest.fixture
@@ -38,44 +36,6 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the trainer makes is not asked here."""
     monkeypatch.setattr("ftchat.pipeline.course.Trainee", QuickTrainee)
-
-
-async def corrected(room: Room, count: int) -> None:
-    """So many corrections of different questions."""
-    for i in range(count):
-        turn = await room.chat.ask(ANN, f"What does cheese number {i} cost?", mode="chat")
-        await room.done(turn)
-        room.judging.correct(ANN, room.chat.seen(ANN, turn).lanes[0].reply, f"CHEESE {i}: it is plain.")
-
-
-async def ended(room: Room, run: str) -> Run:
-    """The run, once it has ended."""
-    async with asyncio.timeout(120):
-        while not (found := room.store.training.run(run)).ended:
-            await asyncio.sleep(0.1)
-    return found
-
-
-async def stage(room: Room, run: str, wanted: str) -> None:
-    """Return when the run is in a stage."""
-    async with asyncio.timeout(60):
-        while room.store.training.run(run).stage != wanted:
-            await asyncio.sleep(0.02)
-
-
-def trainers() -> list[int]:
-    """Living trainer processes of this test."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if b"ftchat.training" in command and parent == str(os.getpid()):
-                found.append(int(entry.name))
-    return found
 
 
 async def test_five_corrections_make_an_adapter_that_a_person_can_use_and_roll_back(room: Room) -> None:
@@ -372,7 +332,7 @@ async def test_a_trainer_that_is_hit_after_it_was_done_has_done_its_work(tmp_pat
     (tmp_path / "trainer.log").write_text("Loading weights\n")
     trainee.stop()
     assert trainee._result({"event": "done", "step": 3}) == {"event": "done", "step": 3}
-    with pytest.raises(TrainingError, match="Stopped before there was anything to keep"):
+    with pytest.raises(TrainingError, match="was killed"):
         trainee._result({"event": "step"})
 
 

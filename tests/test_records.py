@@ -47,6 +47,10 @@ def test_lone_surrogates_and_nul_are_replaced_and_all_else_is_kept() -> None:
     assert clean_text("a\ud800b\x00 \U0001f9c0\u202e", what="x") == "a?b\ufffd \U0001f9c0\u202e"
 
 
+def test_a_first_message_of_end_marks_alone_is_a_group_too() -> None:
+    assert [group_key(said) for said in ("?", " ... ", "! ?")] == ["?", "...", "! ?"]
+
+
 def test_a_group_is_the_same_first_message_but_for_case_spacing_and_end_marks() -> None:
     assert group_key("  What does\nit COST? ") == group_key("what does it cost") != group_key("what did it cost")
 

@@ -226,6 +226,38 @@ async def test_a_run_that_failed_or_was_stopped_is_not_tried_again_until_somethi
     assert len(pressed.by) == 2
 
 
+async def test_a_look_that_breaks_is_logged_and_the_next_one_comes(
+    room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    schedule, _ = scheduled(room, Clock(), schedule="new")
+    looks = list[int]()
+
+    async def look() -> None:
+        looks.append(1)
+        raise OSError("too many open files")
+
+    monkeypatch.setattr("ftchat.schedule._LOOK_S", 0.01)
+    monkeypatch.setattr(schedule, "look", look)
+    keeping = asyncio.create_task(schedule.keep())
+    async with asyncio.timeout(5):
+        while len(looks) < 2:
+            await asyncio.sleep(0.01)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    assert "too many open files" in caplog.text
+
+
+async def test_a_clock_that_was_ahead_and_is_put_back_hides_no_time(room: Room) -> None:
+    clock = Clock()
+    schedule, pressed = scheduled(room, clock, schedule="0 3 * * *")
+    await corrected(room, 8)
+    clock.now -= timedelta(days=3)
+    await schedule.look()
+    clock.now += timedelta(days=1)
+    assert (await schedule.look()).press
+    assert len(pressed.by) == 1
+
+
 async def test_a_cron_time_without_anything_new_is_skipped_and_the_next_is_not(room: Room) -> None:
     clock = Clock()
     clock.now = clock.now.replace(hour=12, minute=0, second=0, microsecond=0)

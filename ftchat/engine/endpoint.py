@@ -219,7 +219,8 @@ class _Reading:
             self._usage = event.get("usage") or self._usage
             for choice in event["choices"]:
                 self._ending = choice["finish_reason"] or self._ending
-            return [str(choice["text"]) for choice in event["choices"] if choice["text"]]
+            # A model may say NUL, which no stored text has.
+            return [str(choice["text"]).replace("\x00", "\ufffd") for choice in event["choices"] if choice["text"]]
         except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise EngineGarbled(_garbled(self._url)) from err
 

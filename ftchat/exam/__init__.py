@@ -12,7 +12,7 @@
 `decide` and the tests of chance are pure. It does not know how a candidate was made or loaded.
 """
 
-from ftchat.exam.answers import Asking, answered
+from ftchat.exam.answers import PIN_ROOM, Asking, answered
 from ftchat.exam.chance import mean, shuffled, sign_flip
 from ftchat.exam.judging import Judge
 from ftchat.exam.measure import Examiner, all_of, digest, measure
@@ -21,6 +21,7 @@ from ftchat.exam.scores import Answers, Pinned, Scores
 from ftchat.exam.verdict import decide
 
 __all__ = [
+    "PIN_ROOM",
     "Answers",
     "Asking",
     "Examiner",

@@ -19,7 +19,7 @@ from ftchat.exam.scores import Answers, Pinned
 from ftchat.records import BASE, Finish, Message, Row
 from ftchat.store.exams import Pin
 
-_PIN_ROOM = 128
+PIN_ROOM = 128  # tokens of an answer to a pinned question
 
 Said = tuple[str, Finish]
 
@@ -69,17 +69,17 @@ async def answered(examiner: Examiner, asking: Asking, *, paper: Paper, pins: Se
 
 
 def _fitting(examiner: Examiner, paper: Paper) -> list[Row]:
-    return [row for row in paper.wanted if examiner.fits(row.messages, row.target)]
+    return [row for row in paper.wanted if examiner.takes(row)]
 
 
 async def _row(examiner: Examiner, name: str, row: Row) -> Said:
-    if not examiner.fits(row.messages, row.target):
+    if not examiner.takes(row):
         return "", "length"
     return await examiner.says(name, row.messages, room=examiner.room(row.target))
 
 
 async def _pin(examiner: Examiner, name: str, pin: Pin) -> str:
-    return (await examiner.says(name, [Message("user", pin.prompt)], room=_PIN_ROOM))[0]
+    return (await examiner.says(name, [Message("user", pin.prompt)], room=PIN_ROOM))[0]
 
 
 def _both(asking: Asking) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from ftchat.contestants import Contestants
 from ftchat.engine import Engine, Request
-from ftchat.errors import TooLong
+from ftchat.errors import BadInput
 from ftchat.exam.chance import mean
 from ftchat.exam.paper import Paper, has_rejected
 from ftchat.exam.scores import Scores
@@ -63,9 +63,12 @@ class Examiner:
         return prepared.model, *self.prompter.render_answer(prepared.messages, answer)
 
     async def says(self, name: str, messages: Sequence[Message], *, room: int) -> tuple[str, Finish]:
-        """What a contestant answers, greedily."""
-        prepared = await asyncio.to_thread(self.contestants.prepare, name, messages, room=room)
-        ids, _ = self.prompter.fit(prepared.messages, room=room, keep=prepared.lead)
+        """What a contestant answers, greedily; nothing to what the model cannot take with room for an answer."""
+        try:
+            prepared = await asyncio.to_thread(self.contestants.prepare, name, messages, room=room)
+            ids, _ = self.prompter.fit(prepared.messages, room=room, keep=prepared.lead)
+        except BadInput:
+            return "", "length"
         params = Params(temperature=0.0, top_p=1.0, max_tokens=room)
         return await self.engine.answer(Request(model=prepared.model, token_ids=ids, params=params))
 
@@ -74,9 +77,17 @@ class Examiner:
         try:
             for text in texts:
                 self.prompter.render_answer(messages, text)
-        except TooLong:
+        except BadInput:
             return False
         return True
+
+    def takes(self, row: Row) -> bool:
+        """Whether the model can read it, and has room for an answer to it."""
+        try:
+            self.prompter.fit(row.messages, room=self.room(row.target))
+        except BadInput:
+            return False
+        return self.fits(row.messages, row.target)
 
     def room(self, wanted: str) -> int:
         """How long an answer may be where this text is wanted."""

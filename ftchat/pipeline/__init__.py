@@ -22,7 +22,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from ftchat import dataset, progress
+from ftchat import dataset, exam, progress
 from ftchat.base import Base
 from ftchat.config import Settings, TrainArgs, train_args
 from ftchat.contestants import Contestants
@@ -35,10 +35,11 @@ from ftchat.pipeline.means import Means
 from ftchat.pipeline.standings import Standing, Standings
 from ftchat.progress import RunSeen, Status, Trial
 from ftchat.prompt import Prompter
-from ftchat.records import Run
+from ftchat.records import Message, Run
 from ftchat.registry import Registry
 from ftchat.service import Service
 from ftchat.store import Store
+from ftchat.store.exams import Pin
 
 __all__ = ["Pipeline", "Standing", "Trial"]
 
@@ -155,6 +156,13 @@ class Pipeline:
         self.go_on()
         if self._course is not None:
             self._course.stop()
+
+    def pin(
+        self, user: str, prompt: str, *, contains: Sequence[str] = (), lacks: Sequence[str] = (), matches: str = ""
+    ) -> Pin:
+        """Pin a question that every exam asks from now on; one that the model cannot answer is refused."""
+        self._means.prompter.fit([Message("user", prompt)], room=exam.PIN_ROOM)
+        return self._store.exams.add_pin(prompt, by=user, contains=contains, lacks=lacks, matches=matches)
 
     def settle(self) -> list[Trial]:
         """To be called after every vote: what the votes decide about adapters whose exam could not."""

@@ -6,6 +6,7 @@ and a name that was given is kept. It does not know who pressed, or what a page 
 
 import asyncio
 import json
+import logging
 import shutil
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
@@ -16,19 +17,21 @@ from typing import Any, TypeVar
 
 from ftchat import dataset, exam, progress
 from ftchat.engine import Request
-from ftchat.errors import BadAdapter, FtchatError, NotFound, TooLong, TrainingError
+from ftchat.errors import BadAdapter, BadInput, FtchatError, NotFound, StoreError, TrainingError
 from ftchat.pipeline import start
 from ftchat.pipeline.examine import examine
 from ftchat.pipeline.means import GREEDY, Means
-from ftchat.pipeline.questions import replay, samples
+from ftchat.pipeline.questions import fits, replay, samples
 from ftchat.records import AdapterState, Message, Replay, Row, Stage, Verdict
 from ftchat.trainee import Trainee
 from ftchat.training.job import Job, Sample
 
 MOST_BEGUN = 5  # times that a run may lose its app before it is given up
+_AGAIN_S = 5.0  # after which what could not be noted is noted again
 FROZEN = "snapshot.json"  # in a run's folder: which snapshot, and what the exam must find kept
 
 Result = TypeVar("Result")
+log = logging.getLogger(__name__)
 
 
 class Stopped(FtchatError):
@@ -72,18 +75,18 @@ class Course:
         try:
             await self._stages()
         except Stopped as err:
-            await asyncio.to_thread(self.fail, err.message, stage="stopped")
+            await self._end(err.message, stage="stopped")
         except FtchatError as err:
-            await asyncio.to_thread(self.fail, err.message, stage="stopped" if self.stopping else "failed")
+            await self._end(err.message, stage="stopped" if self.stopping else "failed")
         except asyncio.CancelledError:
             self._log.rest(self._run)
             raise
         except OSError as err:
             why = f"It could not be written or read ({err.strerror or err}). Is the disk full? Then press Retrain."
-            await asyncio.to_thread(self.fail, why)
+            await self._end(why)
         except Exception as err:
             # The last line of defence: a run must never stay unfinished, or nobody could press Retrain again.
-            await asyncio.to_thread(self.fail, f"Something in ftchat broke ({type(err).__name__}: {err}).")
+            await self._end(f"Something in ftchat broke ({type(err).__name__}: {err}).")
             raise
         finally:
             if self._trainee is not None:
@@ -91,10 +94,20 @@ class Course:
             await asyncio.to_thread(self._tidy)
 
     def _tidy(self) -> None:
-        """A run that has ended goes on nowhere: what it left to go on from may be a gigabyte."""
+        """A run that has ended goes on nowhere: what it left to go on from may be a gigabyte, and its candidate is in
+        the registry, or nowhere to be had."""
         if self._log.run(self._run).ended:
-            for left in self._folder.glob(".candidate.*"):
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            for left in (*self._folder.glob(".candidate.*"), self._folder / "candidate"):
+                shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+
+    async def _end(self, reason: str, *, stage: Stage = "failed") -> None:
+        """End the run with its reason, when the database takes it again: until then nobody could press Retrain."""
+        while True:
+            try:
+                return await asyncio.to_thread(self.fail, reason, stage=stage)
+            except StoreError as err:
+                log.error("The end of run %s could not be noted: %s", self._run, err.message)
+                await asyncio.sleep(_AGAIN_S)
 
     def fail(self, reason: str, *, stage: Stage = "failed") -> None:
         """End the run with its reason; an adapter that it made, but that was not examined, stays out of play."""
@@ -109,6 +122,7 @@ class Course:
 
     async def _stages(self) -> None:
         self._may_go_on()
+        stopped_before = self.stopping
         if not self._is_trained():
             self._trainee = Trainee(self._folder)
             await self._trainee.begin()
@@ -122,7 +136,7 @@ class Course:
         self._heed_stop()
         if self._log.run(self._run).stage != "publish":
             await self._note(stage="exam", progress=0.85, eta_s=None)
-        name = await self._publish(frozen)
+        name = await self._publish(frozen, stopped_before=stopped_before)
         champion = self._means.contestants.champion()
         verdict = await self._examined(name, champion, frozen=frozen)
         await self._note(stage="publish", progress=0.97)
@@ -159,6 +173,8 @@ class Course:
         rows = await asyncio.to_thread(dataset.rows, self._means.store)
         asking = replay(self._means, rows)
         trained, spared = await self._or_stopped(asking, said="Stopped before the training began.")
+        there = {row.id for row in await asyncio.to_thread(dataset.rows, self._means.store)}
+        rows = [row for row in rows if row.id in there]  # asking takes minutes, and somebody may have withdrawn theirs
         digest, folder = await asyncio.to_thread(
             dataset.freeze,
             self._means.folder / "snapshots",
@@ -200,7 +216,6 @@ class Course:
     async def _train(self, frozen: Frozen) -> None:
         """Train, or go on training."""
         await self._note(stage="train")
-        self._not_stopped()
         begins, fresh = await asyncio.to_thread(start.chosen, self._means, self._run, frozen.rows)
         job = Job(
             base=self._means.base.path,
@@ -214,18 +229,35 @@ class Course:
             fresh=fresh,
             context_length=self._means.prompter.context_length,
         )
+        self._heed_early_stop(job)
         assert self._trainee is not None
         async with self._means.room(job.args, partial(self._longest, frozen.rows)) as words:
-            self._not_stopped()  # making room may have taken a minute
+            self._heed_early_stop(job)  # making room may have taken a minute
             if words:
                 progress.note_room(self._folder, words)
-            await self._trainee.run(job, lambda progress, eta_s: self._note(progress=progress, eta_s=eta_s))
+            await self._trainee.run(job, self._note_progress)
+
+    async def _note_progress(self, share: float, eta_s: float | None) -> None:
+        """How far training is; a disk that is full for a moment does not end it."""
+        try:
+            await self._note(progress=share, eta_s=eta_s)
+        except StoreError as err:
+            log.warning("The progress of run %s could not be noted: %s", self._run, err.message)
+
+    def _heed_early_stop(self, job: Job) -> None:
+        """A stop before the trainer is there: what a killed one left is kept, which the next one does."""
+        if not self.stopping:
+            return
+        if not job.checkpoint.is_file():
+            raise Stopped("Stopped before the training began.")
+        assert self._trainee is not None
+        self._trainee.stop()
 
     def _longest(self, rows: Sequence[Row]) -> int:
         """Tokens of the longest row: no batch is shorter than that."""
         fit, longest = self._means.prompter.render_answer, 0
         for row in rows:
-            with suppress(TooLong):  # nor is it trained
+            with suppress(BadInput):  # nor is it trained
                 longest = max(longest, *(len(fit(row.messages, text)[0]) for text in (row.target, row.rejected or "")))
         return longest
 
@@ -235,14 +267,11 @@ class Course:
             self._log.heed_stop(self._run)
             self._stopped.clear()
 
-    def _not_stopped(self) -> None:
-        if self.stopping:
-            raise Stopped("Stopped before the training began.")
-
     # -- exam --
 
-    async def _publish(self, frozen: Frozen) -> str:
-        """The candidate under its final name: checked, made immutable, loaded everywhere."""
+    async def _publish(self, frozen: Frozen, *, stopped_before: bool) -> str:
+        """The candidate under its final name: checked, made immutable, loaded everywhere. Whoever stops meanwhile does
+        without it; where an app that is gone was told to stop, the exam is what is left out."""
         means, name = self._means, await asyncio.to_thread(self._name)
         if name not in means.registry.names():
             lineage = {"run": self._run, "snapshot": frozen.digest, "base_name": means.base.name}
@@ -250,14 +279,19 @@ class Course:
             await asyncio.to_thread(means.registry.publish, candidate, name, base=base, lineage=lineage)
         await asyncio.to_thread(self._make_known, name)
         try:
-            too_soon = f"Stopped before {name} could be tried."
-            await self._or_stopped(means.until_ready(), said=too_soon)
-            for work in (means.service.load, means.service.probe):
-                await self._or_stopped(means.patiently(partial(work, name)), said=too_soon)
+            if stopped_before:
+                await self._tried(name)
+            else:
+                await self._or_stopped(self._tried(name), said=f"Stopped before {name} could be tried.")
         except BadAdapter as err:
             means.service.retire_broken(name, err.message)
             raise TrainingError(f"{name} was trained but cannot be served: {err.message}") from err
         return name
+
+    async def _tried(self, name: str) -> None:
+        await self._means.until_ready()
+        for work in (self._means.service.load, self._means.service.probe):
+            await self._means.patiently(partial(work, name))
 
     def _make_known(self, name: str) -> None:
         with self._means.store.writing():
@@ -286,7 +320,7 @@ class Course:
             return sample.id, (await self._means.engine.answer(request))[0]
 
         job = self._folder / "job.json"
-        watched = Job.read(job).samples if job.is_file() else ()
+        watched = [s for s in Job.read(job).samples if fits(self._means, s.messages)] if job.is_file() else []
         progress.keep_served(self._folder, dict(await exam.all_of(said, watched)))
 
     async def _or_stopped(self, work: Coroutine[Any, Any, Result], *, said: str = "") -> Result:
@@ -306,18 +340,26 @@ class Course:
 
     def _conclude(self, name: str, verdict: Verdict, *, examined: str) -> None:
         """The verdict, what follows from it, and the end of the run: in one transaction."""
-        log, base = self._log, self._means.base.fingerprint
+        runs, base = self._log, self._means.base.fingerprint
         with self._means.store.writing():
-            if log.champion(base) not in (examined, name) and verdict.decision == "PROMOTE":
-                moved = f"Meanwhile someone put {log.champion(base)} into service, so you decide."
-                verdict = replace(verdict, decision="INSUFFICIENT", reasons=(*verdict.reasons, moved))
-            log.update_run(self._run, verdict=verdict)
-            if log.adapter(name).state == "broken":
+            if verdict.decision == "PROMOTE" and (why := self._doubt(name, examined)):
+                verdict = replace(verdict, decision="INSUFFICIENT", reasons=(*verdict.reasons, why))
+            runs.update_run(self._run, verdict=verdict)
+            if runs.adapter(name).state == "broken":
                 raise TrainingError(f"{name} was found broken while it was examined.")
             if verdict.decision == "PROMOTE":
                 self._means.service.promote(name, by="exam", why=verdict.reasons[0])
-            elif log.champion(base) != name:  # someone may have taken it into service meanwhile
+            elif runs.champion(base) != name:  # someone may have taken it into service meanwhile
                 state: AdapterState = "challenger" if verdict.decision == "INSUFFICIENT" else "rejected"
-                log.set_state(name, state, reasons=verdict.reasons)
+                runs.set_state(name, state, reasons=verdict.reasons)
             stage = "rejected" if verdict.decision == "REJECT" else "done"
-            log.update_run(self._run, stage=stage, progress=1.0, reason=verdict.reasons[0])
+            runs.update_run(self._run, stage=stage, progress=1.0, reason=verdict.reasons[0])
+
+    def _doubt(self, name: str, examined: str) -> str:
+        """What happened meanwhile, so that the exam alone cannot decide."""
+        champion = self._log.champion(self._means.base.fingerprint)
+        if champion not in (examined, name):
+            return f"Meanwhile someone put {champion} into service, so you decide."
+        if self._means.store.lineage.is_withdrawn(self._log.run(self._run).snapshot or ""):
+            return "Meanwhile someone's feedback that it learned from was withdrawn, so you decide."
+        return ""

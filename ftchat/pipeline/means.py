@@ -14,7 +14,7 @@ from ftchat.base import Base
 from ftchat.config import Settings, TrainArgs
 from ftchat.contestants import Contestants
 from ftchat.engine import Engine
-from ftchat.errors import AnswerCut, EngineNotReady, UnknownModel
+from ftchat.errors import EngineError, EngineGarbled, EngineNotReady, EngineTimeout, UnknownModel
 from ftchat.prompt import Prompter
 from ftchat.records import Params
 from ftchat.registry import Registry
@@ -69,7 +69,9 @@ class Means:
         for tried in range(1, _TRIES):
             try:
                 return await call()
-            except (EngineNotReady, UnknownModel, AnswerCut):
+            except (EngineTimeout, EngineGarbled):
+                raise
+            except (EngineError, UnknownModel):  # an engine whose core has just died says 500 before it is gone
                 await asyncio.sleep(LOOK_S * tried)
                 await self.until_ready()
         return await call()

@@ -9,7 +9,7 @@ from functools import partial
 
 from ftchat import dataset
 from ftchat.engine import Request
-from ftchat.errors import TooLong
+from ftchat.errors import BadInput
 from ftchat.pipeline.means import GREEDY, Means
 from ftchat.records import BASE, Message, Replay, Row
 from ftchat.training.job import Sample
@@ -21,7 +21,7 @@ _SHOWN = 3  # taught and never-taught questions on the Train page, each
 async def replay(means: Means, rows: Sequence[Row]) -> tuple[list[Replay], list[Replay]]:
     """Base's own greedy answers to prompts that are not about what was corrected: to train on, and for the exam.
 
-    Each prompt is asked once per base.
+    Each prompt is asked once per base; one whose answer did not end is not asked again.
     """
     base, log = means.base.fingerprint, means.store.training
     asked = means.store.turns.prompts_without_feedback(limit=200)
@@ -33,10 +33,9 @@ async def replay(means: Means, rows: Sequence[Row]) -> tuple[list[Replay], list[
         answers = await asyncio.gather(*(means.patiently(partial(_base_says, means, prompt)) for prompt in part))
         with means.store.writing():
             for prompt, answer in zip(part, answers, strict=True):
-                if answer:
-                    known[prompt] = answer
-                    log.keep_replay_answer(base, prompt, answer)
-    said = {prompt: Replay((Message("user", prompt),), answer) for prompt, answer in known.items()}
+                known[prompt] = answer
+                log.keep_replay_answer(base, prompt, answer)
+    said = {prompt: Replay((Message("user", prompt),), answer) for prompt, answer in known.items() if answer}
     return [said[p] for p in trained if p in said], [said[p] for p in spared if p in said]
 
 
@@ -44,7 +43,7 @@ async def _base_says(means: Means, prompt: str) -> str:
     """Base's whole answer; nothing when it does not fit or does not end."""
     try:
         token_ids, _ = means.prompter.fit([Message("user", prompt)], room=GREEDY.max_tokens)
-    except TooLong:
+    except BadInput:
         return ""
     text, finish = await means.engine.answer(Request(model=BASE, token_ids=token_ids, params=GREEDY))
     return text if finish == "stop" and text.strip() else ""
@@ -65,12 +64,13 @@ def samples(means: Means, rows: Sequence[Row]) -> list[Sample]:
         Sample(id=f"new-{i}", messages=messages, taught=False, wanted=None)
         for i, messages in enumerate(list(dict.fromkeys(fresh))[:_SHOWN])
     ]
-    return [sample for sample in taught + never if _fits(means, sample.messages)]
+    return [sample for sample in taught + never if fits(means, sample.messages)]
 
 
-def _fits(means: Means, messages: Sequence[Message]) -> bool:
+def fits(means: Means, messages: Sequence[Message]) -> bool:
+    """Whether the model takes it, with room for an answer."""
     try:
         means.prompter.fit(messages, room=GREEDY.max_tokens)
-    except TooLong:
+    except BadInput:
         return False
     return True

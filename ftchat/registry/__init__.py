@@ -47,16 +47,16 @@ class Registry:
         try:
             copy(candidate, staged)
             self._check(staged)
-        except BadAdapter:
-            shutil.rmtree(staged)
+            (staged / MANIFEST).unlink(missing_ok=True)  # what it said of itself elsewhere
+            hashes = {file: sha256(staged / file) for file in (CONFIG, WEIGHTS)}
+            manifest = {"name": name, "base": base, "files": hashes, **_probe(candidate), **lineage}
+            for file in (CONFIG, WEIGHTS):
+                flush(staged / file)
+            (staged / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+            flush(staged / MANIFEST)
+        except BaseException:  # a full disk, too: nothing stays that holds room
+            shutil.rmtree(staged, ignore_errors=True)
             raise
-        (staged / MANIFEST).unlink(missing_ok=True)  # what it said of itself elsewhere
-        hashes = {file: sha256(staged / file) for file in (CONFIG, WEIGHTS)}
-        manifest = {"name": name, "base": base, "files": hashes, **_probe(candidate), **lineage}
-        for file in (CONFIG, WEIGHTS):
-            flush(staged / file)
-        (staged / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-        flush(staged / MANIFEST)
         staged.rename(target)
         flush(self.root)
         return target

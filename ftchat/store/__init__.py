@@ -157,16 +157,21 @@ class Store:
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """A connection for reading that nobody else uses now: as many are opened as are ever needed at once."""
         try:
-            connection = self._readers.pop()
+            connection = self._reader()
+            try:
+                yield connection
+            finally:
+                self._readers.append(connection)
+        except sqlite3.OperationalError as err:
+            raise StoreError(f"The database could not be read ({err}). Try again.") from err
+
+    def _reader(self) -> sqlite3.Connection:
+        try:
+            return self._readers.pop()
         except IndexError:
             connection = connect(self.path)
             connection.execute("PRAGMA query_only=ON")
-        try:
-            yield connection
-        except sqlite3.OperationalError as err:
-            raise StoreError(f"The database could not be read ({err}). Try again.") from err
-        finally:
-            self._readers.append(connection)
+            return connection
 
 
 def _dicts(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """The trainer's process: python -m ftchat.training JOB.json
 
 Exit status 0 means that the adapter is there. Anything else leaves no adapter, and an `error` event whose message is a
-sentence for the user. SIGTERM and SIGINT: finish with the best so far. It dies with the process that started it.
+sentence for the user. SIGTERM, and SIGINT where no app started it: finish with the best so far. It dies with the
+process that started it.
 """
 
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 from ftchat.errors import BadInput, Conflict, FtchatError, NotFound
 from ftchat.training import guards
 from ftchat.training.job import Job, MetricsLog, json_object, read_json
-from ftchat.training.parent import die_with_parent, let_others_go_first
+from ftchat.training.parent import die_with_parent, leave_the_terminal_to_the_app, let_others_go_first
 from ftchat.training.snapshot import read_snapshot
 
 _NO_MEMORY = "There was not enough memory for training. Close other programs, or lower batch_tokens or rank."
@@ -100,6 +101,7 @@ if __name__ == "__main__":
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())
+    leave_the_terminal_to_the_app()
     status = main(sys.argv[1:], asked)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

@@ -22,7 +22,7 @@ class Checkpoint:
     """The checkpoint of one job, beside its `out`."""
 
     def __init__(self, job: Job) -> None:
-        self.path = job.out.with_name(f".{job.out.name}.checkpoint")
+        self.path = job.checkpoint
         self._key = _key(job)
 
     def write(self, state: dict[str, Any]) -> None:

@@ -8,12 +8,13 @@ import os
 import runpy
 import sys
 
-from ftchat.training.parent import die_with_parent, let_others_go_first
+from ftchat.training.parent import die_with_parent, leave_the_terminal_to_the_app, let_others_go_first
 
 
 def main() -> None:
     """Import, wait for the path, and become the trainer."""
     die_with_parent()
+    leave_the_terminal_to_the_app()
     let_others_go_first()  # importing takes a core for seconds
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # as the trainer sets it itself: torch reads it when it is imported
     import ftchat.training.run  # noqa: F401  # for what it imports

@@ -65,6 +65,11 @@ class Job:
         if len(set(ids)) < len(ids):
             raise BadInput("Two samples of the job have the same id.")
 
+    @property
+    def checkpoint(self) -> Path:
+        """What a killed trainer leaves for the next one."""
+        return self.out.with_name(f".{self.out.name}.checkpoint")
+
     def to_json(self) -> dict[str, Any]:
         """As the job file has it."""
         paths = {key: str(getattr(self, key)) for key in _PATHS}

@@ -22,6 +22,13 @@ def die_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def leave_the_terminal_to_the_app() -> None:
+    """Ctrl-C reaches everybody in the terminal. It means the app, which ends this process; the run then goes on at the
+    next start, and must not be finished early before."""
+    if APP in os.environ:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def let_others_go_first() -> None:
     """A lower priority, once."""
     os.setpriority(os.PRIO_PROCESS, 0, max(_NICE, os.getpriority(os.PRIO_PROCESS, 0)))

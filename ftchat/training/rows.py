@@ -121,7 +121,7 @@ def prepare(snapshot: Snapshot, prompter: Prompter) -> Examples:
         try:
             prompt, _ = prompter.fit(said, room=max(map(len, texts)) + 1)
             yield Example(id=name, role=role, prompt=tuple(prompt), answers=tuple(texts), weight=weight)
-        except TooLong:
+        except BadInput:  # too long, or no conversation for this model's template
             left_out.append(name)
 
     def judged(rows: Iterable[Row]) -> tuple[Example, ...]:
@@ -131,7 +131,7 @@ def prepare(snapshot: Snapshot, prompter: Prompter) -> Examples:
     replay = tuple(e for i, r in numbered for e in made(f"replay {i}", "replay", r.messages, (r.answer,), 1.0))
     feedback, tune = judged(snapshot.train), judged(snapshot.tune)
     if not feedback:
-        raise TooLong("No row of feedback fits the model's context: each is longer than the model can read.")
+        raise TooLong("No row of feedback fits the model: each is longer than it reads, or no conversation for its template.")
     feedback, eased = ease_negatives(feedback)
     return Examples(feedback=feedback, replay=replay, tune=tune, left_out=tuple(left_out), eased=eased)
 

@@ -81,8 +81,11 @@ def _row(entry: Mapping[str, Any], what: str) -> Row:
     if not 0.0 < weight <= 100.0:
         raise BadInput(f"{what}: weight is {weight}: it must be above 0 and at most 100.")
     _check_rejected(entry["role"], entry["rejected"], what)
-    words = {key: text(entry[key], f"{what}: {key}") for key in ("id", "group", "target", "rater")}
+    if not isinstance(entry["group"], str):
+        raise BadInput(f"{what}: group must be a text.")
+    words = {key: text(entry[key], f"{what}: {key}") for key in ("id", "target", "rater")}
     return Row(
+        group=entry["group"],
         role=entry["role"],
         split=entry["split"],
         weight=weight,

@@ -150,7 +150,7 @@ class TrainPage:
                 prompt, *rules, matches = [str(text).strip() for text in getattr(clicked, "filled", ())]
                 contains, lacks = [[text] if text else [] for text in rules]
                 prompt = clean_text(prompt, what=texts.PINNED_QUESTION)
-                exams.add_pin(prompt, by=who.name, contains=contains, lacks=lacks, matches=matches)
+                self._parts.pipeline.pin(who.name, prompt, contains=contains, lacks=lacks, matches=matches)
         except FtchatError as err:
             said = views.notice(err.message, kind="bad")
         return {self.notice: said, self.pins: train_views.pins(exams.pins())}

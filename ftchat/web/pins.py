@@ -25,9 +25,7 @@ def pin(body: PinIn, parts: PartsOf, who: Reviewer, key: Key, repeats: RepeatsOf
     prompt = clean_text(body.prompt, what="The pinned question")
 
     def add() -> dict[str, Any]:
-        made = parts.store.exams.add_pin(
-            prompt, by=who.name, contains=body.contains, lacks=body.lacks, matches=body.matches
-        )
+        made = parts.pipeline.pin(who.name, prompt, contains=body.contains, lacks=body.lacks, matches=body.matches)
         return asdict(made)
 
     return repeats.at_once(who, key, add)
