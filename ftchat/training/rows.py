@@ -131,7 +131,9 @@ def prepare(snapshot: Snapshot, prompter: Prompter) -> Examples:
     replay = tuple(e for i, r in numbered for e in made(f"replay {i}", "replay", r.messages, (r.answer,), 1.0))
     feedback, tune = judged(snapshot.train), judged(snapshot.tune)
     if not feedback:
-        raise TooLong("No row of feedback fits the model: each is longer than it reads, or no conversation for its template.")
+        raise TooLong(
+            "No row of feedback fits the model: each is longer than it can read, or nothing that its template takes."
+        )
     feedback, eased = ease_negatives(feedback)
     return Examples(feedback=feedback, replay=replay, tune=tune, left_out=tuple(left_out), eased=eased)
 
