@@ -1,6 +1,8 @@
 """What an exam asks and how answers are judged: the paper, the guards, the metrics, and the process that has them."""
 
+import asyncio
 import json
+import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -198,6 +200,9 @@ def test_answers_are_judged_against_what_was_wanted_and_what_was_there_before() 
 async def test_the_process_judges_alike_and_a_pattern_that_goes_astray_holds_up_nobody() -> None:
     process = exam.Judge()
     await process.begin()
+    assert process._process is not None
+    await asyncio.sleep(1.0)  # it reads what to judge by now, or imports
+    process._process.send_signal(signal.SIGINT)  # Ctrl-C means the app
     figures, matches = await process.judge(ASKED)
     assert figures == json.loads(json.dumps(judge(ASKED)))
     assert matches == [True, None, False]

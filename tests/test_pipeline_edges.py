@@ -190,7 +190,7 @@ async def test_what_was_withdrawn_since_the_snapshot_is_promoted_by_nobody_but_a
     done = await ended(room, (await room.pipeline.press("ann", args=QUICK)).id)
     assert done.verdict is not None
     assert done.verdict.decision == "INSUFFICIENT"
-    assert done.verdict.reasons[-1] == "Meanwhile someone's feedback that it learned from was withdrawn, so you decide."
+    assert done.verdict.reasons[-1] == "Meanwhile feedback that this run was made from was withdrawn, so you decide."
     assert room.service.champion() == "base"
 
 

@@ -361,5 +361,5 @@ class Course:
         if champion not in (examined, name):
             return f"Meanwhile someone put {champion} into service, so you decide."
         if self._means.store.lineage.is_withdrawn(self._log.run(self._run).snapshot or ""):
-            return "Meanwhile someone's feedback that it learned from was withdrawn, so you decide."
+            return "Meanwhile feedback that this run was made from was withdrawn, so you decide."
         return ""
