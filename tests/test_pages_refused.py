@@ -10,6 +10,8 @@ from room import Room
 from served import served, to_tab
 
 from ftchat import texts
+from ftchat.sessions import LONGEST_LIST
+from ftchat.web.guard import ROOMY
 
 expect.set_options(timeout=20_000)
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")]
@@ -158,3 +160,22 @@ def test_a_page_of_a_login_that_has_ended_says_so_when_another_one_is_there_and_
     other.locator("#chat-live [data-act=up]").click()
     other.wait_for_function("window.old === undefined")
     expect(other.locator("#champion")).to_be_visible()
+
+
+def test_a_list_of_questions_is_taken_as_long_as_is_promised_and_a_longer_one_is_refused_in_words(
+    room: Room, context: BrowserContext, url: str
+) -> None:
+    log_in(room, context, url, "bob")
+    page = opened(context, url)
+    page.locator("#session-new > button").click()
+    paste = """(list, text) => {
+        list.value = text;
+        list.dispatchEvent(new Event('input', { bubbles: true }));
+    }"""
+    box = page.locator("#session-list textarea")
+    box.evaluate(paste, " " * ROOMY["/gradio_api/queue/join"])
+    page.locator("#session-start").click()
+    expect(page.locator(".toast-body")).to_contain_text("At most 2,048 KB are taken in one request.")
+    box.evaluate(paste, "\n".join("Is it good?".ljust(LONGEST_LIST // 100 - 1) for _ in range(100)))
+    page.locator("#session-start").click()
+    expect(page.locator("#session-far")).to_contain_text(texts.SESSION_FAR.format(done=0, total=100))
