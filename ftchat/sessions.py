@@ -19,7 +19,7 @@ from ftchat.store.sessions import Item, Session
 
 log = logging.getLogger(__name__)
 MOST = 500  # questions of one session
-LONGEST_LIST = 4_000_000  # characters that may be pasted at once
+LONGEST_LIST = 500_000  # characters that may be pasted at once; the guard has room for them
 _SKIPPED = "Skipped by the rater."
 _AGAIN_S = (2.0, 10.0)  # waits before a question that neither side could answer is asked again
 

@@ -14,6 +14,7 @@ from ftchat import ui, web
 from ftchat.config import Settings
 from ftchat.errors import SetupError, TooMany
 from ftchat.records import Standing
+from ftchat.sessions import LONGEST_LIST
 from ftchat.ui import theme
 from ftchat.web import guard, limits
 from ftchat.web.gate import Gate
@@ -172,11 +173,20 @@ async def test_too_large_a_body_is_told_so_with_a_length_or_without(room: Room) 
 
     login = cookie(joined(room))
     async with client_of(room, pages=True) as client:
-        for path in ("/api/turns", "/login", "/gradio_api/queue/join", "/gradio_api/run/predict"):
+        for path in ("/api/turns", "/login", "/gradio_api/run/predict"):
             for body in (pieces(), b"x" * 400_000):
                 answer = await client.post(path, content=body, headers=login)
                 said = {"type": "TooLarge", "message": "At most 256 KB are taken in one request."}
                 assert (answer.status_code, answer.json()["error"]) == (413, said)
+
+
+async def test_an_event_has_room_for_the_longest_list_that_is_promised_and_no_more(room: Room) -> None:
+    most = guard.ROOMY["/gradio_api/queue/join"]
+    assert most >= 4 * LONGEST_LIST  # in UTF-8 a character takes up to four bytes
+    async with client_of(room, pages=True) as client:
+        headers = cookie(joined(room))
+        answer = await client.post("/gradio_api/queue/join", content=b"x" * (most + 1), headers=headers)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (413, "TooLarge")
 
 
 async def test_a_body_at_the_limit_is_taken(room: Room, client: httpx.AsyncClient) -> None:

@@ -107,6 +107,9 @@ SESSION_HINT = (
 )
 SESSION_LIST, SESSION_EXAMPLE = "Questions, one a line", "What does the Aged Gouda cost?\nWhen are you open?"
 CONNECTION_LOST = "ftchat does not answer. This page tries again by itself, and keeps what you are writing."
+CALL_LOST = "ftchat did not answer: what you pressed may not be done. What you are writing stays here."
+LOGIN_ENDED = "Your login has ended: nothing more can be saved on this page. Copy what you are writing, then"
+LOGIN_AGAIN = "log in again"
 SESSION_FILE = "Take them from a text file"
 SESSION_START, SESSION_SKIP, SESSION_LEAVE, SESSION_END = "Start", "Skip", "Go on later", "End session"
 SESSION_FAR = "{done} of {total} judged"

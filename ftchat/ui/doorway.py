@@ -167,7 +167,7 @@ class Bindings:
         """Bind it when it is new; with another's it is not there."""
         with self._lock:
             if self._owners.setdefault(session, login) != login:
-                raise NotFound("There is no such session. Reload the page.")
+                raise NotFound("There is no such session. Copy what you are writing, then reload the page.")
             mine = self._of.setdefault(login, OrderedDict())
             mine[session] = None
             mine.move_to_end(session)

@@ -51,7 +51,7 @@ window.ftchatNews = (() => {
       const seen = [...pieces].filter(([, piece]) => inSight(piece.element));
       const have = seen.map(([id, piece]) => `${id}.${piece.digest}`).join(",");
       const answer = await fetch(`/news?page=${page}&have=${have}`, { signal: AbortSignal.timeout?.(10_000) });
-      refused = answer.ok ? 0 : refused + 1;
+      refused = answer.ok || answer.status === 401 ? 0 : refused + 1; // calls.js sees to a login that has ended
       lost(refused > 1);
       if (answer.ok) {
         const told = await answer.json();

@@ -101,7 +101,7 @@
     save.disabled = n === 0;
   });
 
-  // -- what was being written when a page is loaded anew, by whomever (gradio does it after a lost request), is back --
+  // -- what was being written when a page is loaded anew, by whomever (gradio does it after a lost connection), is back --
   const BOXES = ["#compare-prompt textarea", "#chat-prompt textarea"];
   const whose = () => document.querySelector("#account a")?.textContent ?? "";
   const toWrite = BOXES.filter((place) => sessionStorage.getItem(place));

@@ -45,8 +45,7 @@ class Strip:
             )
         self.trouble = html(elem_id="strip-trouble", news=True)
         self.shown = gr.State({})  # component id -> digest of what this page was last sent
-        lost = f'<p class="notice bad" id="lost" role="alert" hidden>{plain(texts.CONNECTION_LOST)}</p>'
-        self.others = gr.HTML(lost, elem_id="strip-news", apply_default_css=False, js_on_load=_OTHERS)
+        self.others = gr.HTML(_lines(), elem_id="strip-news", apply_default_css=False, js_on_load=_OTHERS)
 
     def view(self, who: Person) -> Updates:
         """The strip as it is now."""
@@ -112,6 +111,17 @@ class News:
             while self._asked and next(iter(self._asked.values())) < now - _GONE_S:
                 self._asked.popitem(last=False)
             return len(self._asked)
+
+
+def _lines() -> str:
+    """What the page's scripts show when calls fail: nobody answers, the login has ended, one was refused or lost."""
+    line = '<p class="notice bad" role="alert" hidden id='
+    again = f'<a href="/login">{plain(texts.LOGIN_AGAIN)}</a>'
+    return (
+        f'{line}"lost">{plain(texts.CONNECTION_LOST)}</p>'
+        f'{line}"ended">{plain(texts.LOGIN_ENDED)} {again}.</p>'
+        f'{line}"refused" data-lost="{plain(texts.CALL_LOST)}"></p>'
+    )
 
 
 def _other(part: Any) -> bool:

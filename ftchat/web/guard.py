@@ -1,7 +1,7 @@
 """What every request passes first: allowed hosts, origin, size, proxies; and the headers that every answer carries.
 
-Written as plain ASGI, so that streams pass through untouched. It does not know users or routes, but for the one that
-takes more than others.
+Written as plain ASGI, so that streams pass through untouched. It does not know users or routes, but for those
+that take more than others.
 """
 
 import asyncio
@@ -20,7 +20,8 @@ from ftchat.errors import BadInput, FtchatError, NotAllowed
 from ftchat.web.common import refusal
 
 MAX_BODY = 256 * 1024
-ROOMY: Mapping[str, int] = {  # files, not clicks
+ROOMY: Mapping[str, int] = {  # files and pasted lists, not clicks
+    "/gradio_api/queue/join": 2 * 1024 * 1024,
     "/api/feedback/import": 64 * 1024 * 1024,
     "/api/adapters/import": 4 * 1024 * 1024 * 1024,
 }
