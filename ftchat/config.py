@@ -39,9 +39,13 @@ class Settings:
     host: str = _setting("127.0.0.1", "address the app listens on")
     port: int = _setting(7860, "port the app listens on")
     open: bool = _setting(False, "no login: the one person at this machine is admin; loopback only")
-    hosts: tuple[str, ...] = _setting((), "names that browsers reach this app by (comma-separated), beside its address")
+    hosts: tuple[str, ...] = _setting(
+        (), "names that browsers reach this app by (comma-separated), beside its address; links begin with the first"
+    )
     proxies: tuple[str, ...] = _setting(
-        (), "addresses or networks of reverse proxies (comma-separated) whose forwarded headers are believed"
+        (),
+        "addresses or networks of reverse proxies with TLS (comma-separated) whose forwarded headers are believed; "
+        "links then begin with https",
     )
     user_rate: int = _setting(1200, "requests a minute by one user, not counted with open; 0 is no limit")
     address_rate: int = _setting(6000, "requests a minute from one address, not counted with open; 0 is no limit")
@@ -111,7 +115,19 @@ class Settings:
     def url(self) -> str:
         """The app's address as somebody on this machine opens it."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return f"http://{_in_url(host)}:{self.port}"
+
+    @property
+    def address(self) -> str:
+        """The app's address as others open it, as far as the settings say: under a name, and through a proxy by TLS."""
+        if not self.hosts:
+            return self.url
+        name = _in_url(self.hosts[0])
+        return f"https://{name}" if self.proxies else f"http://{name}:{self.port}"
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -6,7 +6,6 @@ HTTP or roles.
 """
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast, get_args
@@ -47,6 +46,18 @@ class Read:
 
 
 @dataclass(frozen=True)
+class _Ready:
+    """A line as it is written, worked out before anybody has to wait for it."""
+
+    judged: Judged
+    group: str
+    mark: str
+    marks: set[str]
+    conversation: Conversation
+    turn: Turn
+
+
+@dataclass(frozen=True)
 class Imported:
     """What an import did: the feedback that is new, and how many lines were there already."""
 
@@ -60,11 +71,11 @@ def take(
     """Import the lines of a file. `status` is for lines that do not say one; `format_` None is seen line by line."""
     if format_ not in (None, *FORMATS):
         raise BadInput(f"format is {format_!r}: use {', '.join(FORMATS)}.")
-    found = sorted(read(body, format_), key=lambda line: line.judged.created_at)
+    found = [_ready(line, by=by, status=status) for line in _in_time(read(body, format_))]
     with store.writing():
         if earlier := store.once(by, key):
             return Imported(tuple(earlier["ids"]), earlier["skipped"])
-        made = _add(store, found, by=by, status=status)
+        made = _add(store, found, by=by)
         store.remember(by, key, asdict(made))
     return made
 
@@ -273,23 +284,31 @@ def _truth(line: Line, name: str) -> bool:
 # -- adding --
 
 
-def _add(store: Store, found: Sequence[Read], *, by: str, status: Status) -> Imported:
-    """Append what is not there yet; inside a transaction."""
+def _in_time(found: Sequence[Read]) -> list[Read]:
+    """Oldest first. What says when it was said comes newest first, also within a millisecond."""
+    timed = sorted((one for one in reversed(found) if one.judged.created_at), key=lambda one: one.judged.created_at)
+    return [*(one for one in found if not one.judged.created_at), *timed]
+
+
+def _ready(line: Read, *, by: str, status: Status) -> _Ready:
+    judged = replace(line.judged, rater=line.judged.rater or by, status=line.judged.status or status)
+    group = group_key(next(message.content for message in judged.messages if message.role == "user"))
+    conversation, turn = _turn(judged)
+    return _Ready(judged, group, _mark(judged, line.format), _marks(judged), conversation, turn)
+
+
+def _add(store: Store, found: Sequence[_Ready], *, by: str) -> Imported:
+    """Append what is not there yet; inside a transaction, in which nobody else can write."""
     store.turns.add_base(IMPORTED, IMPORTED)
     there: dict[str, set[str]] = {}  # by group: every line that this home would export, so far
-    last: dict[str, int] = {}
     ids = []
     for line in found:
-        judged = replace(line.judged, rater=line.judged.rater or by, status=line.judged.status or status)
-        group = group_key(next(message.content for message in judged.messages if message.role == "user"))
-        if group not in there:
-            there[group] = {mark for id_ in store.exchange.of_group(group) for mark in _marks(_stored(store, id_))}
-        if _mark(judged, line.format) in there[group]:
-            continue
-        _after(last.get(group, 0))
-        ids.append(_append(store, judged, by=by, group=group))
-        last[group] = _ms()
-        there[group] |= _marks(judged)
+        if line.group not in there:
+            known = store.exchange.of_group(line.group)
+            there[line.group] = {mark for id_ in known for mark in _marks(_stored(store, id_))}
+        if line.mark not in there[line.group]:
+            ids.append(_append(store, line, by=by))
+            there[line.group] |= line.marks
     return Imported(tuple(ids), len(found) - len(ids))
 
 
@@ -309,8 +328,9 @@ def _mark(judged: Judged, format_: Format) -> str:
     return canonical({name: value for name, value in line.items() if name not in _NOT_CONTENT})
 
 
-def _append(store: Store, judged: Judged, *, by: str, group: str) -> str:
-    turn, rater = _turn(store, judged), judged.rater
+def _append(store: Store, line: _Ready, *, by: str) -> str:
+    judged, turn, rater = line.judged, line.turn, line.judged.rater
+    store.turns.add(turn, new=line.conversation)
     if judged.kind == "vote":
         winner = cast("Any", judged.value)
         id_ = store.feedback.add_vote(turn, rater, winner, reasons=judged.reasons, comment=judged.comment)
@@ -324,13 +344,13 @@ def _append(store: Store, judged: Judged, *, by: str, group: str) -> str:
             value, said = judged.value, (judged.reasons, judged.comment)
             id_ = store.feedback.add_rating(reply, rater, value, reasons=said[0], comment=said[1])
     if judged.split:
-        store.exchange.settle(group, judged.split)
+        store.exchange.settle(line.group, judged.split)
     if judged.status not in (None, "pending"):
         store.feedback.review(id_, judged.status, by)
     return id_
 
 
-def _turn(store: Store, judged: Judged) -> Turn:
+def _turn(judged: Judged) -> tuple[Conversation, Turn]:
     """A conversation that ends with this turn; what was said before is its context."""
     head = judged.messages[:1] if judged.messages[0].role == "system" else ()
     *context, asked = judged.messages[len(head) :]
@@ -350,8 +370,7 @@ def _turn(store: Store, judged: Judged) -> Turn:
         created_at=now(),
         replies=tuple(_reply(turn_id, said) for said in judged.replies),
     )
-    store.turns.add(turn, new=conversation)
-    return turn
+    return conversation, turn
 
 
 def _reply(turn: str, said: Said) -> Reply:
@@ -365,13 +384,3 @@ def _reply(turn: str, said: Said) -> Reply:
         text=said.text,
         finish=said.finish,
     )
-
-
-def _ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _after(ms: int) -> None:
-    """Wait out a millisecond: ids are in order only from one to the next, and the newest correction stands."""
-    while _ms() == ms:
-        time.sleep(0.0002)

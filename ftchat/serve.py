@@ -18,7 +18,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from ftchat import anchors, hub, sizing, starter, ui, web
+from ftchat import anchors, hub, links, sizing, starter, ui, web
 from ftchat.accounts import Accounts
 from ftchat.aside import Room
 from ftchat.backups import DATABASE, Backups
@@ -197,11 +197,13 @@ class App:
 
     def _welcome(self) -> str:
         """Where to go; at first, and until there is an admin, with the link that makes one."""
-        url = self.settings.url
+        url = self.settings.address
         first = None if self.settings.open else self.parts.accounts.first_admin()
         if first is None:
             return f"\n  Open {url}\n"
-        return f"\n  Open {url}/join/{first}\n  to set the admin's password. The link works once, for a day.\n"
+        said = f"\n  Open {url}/join/{first}\n  to set the admin's password. The link works once, for a day.\n"
+        remark = links.remark(url) if self.settings.host in ("0.0.0.0", "::") else ""
+        return f"{said}  {remark}\n" if remark else said
 
     async def _managed(self) -> None:
         """Our own engine: its adapters come with each start, and are looked after like those of any endpoint."""

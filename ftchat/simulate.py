@@ -310,7 +310,7 @@ class Team:
         async def one(prompt: str) -> str:
             body = {"model": model, "messages": [{"role": "user", "content": prompt}], "temperature": 0}
             async with limit:
-                said = await self._call("POST", "/v1/chat/completions", body, {"x-ftchat-record": "no"})
+                said = await called(self._client, "POST", "/v1/chat/completions", body, {"x-ftchat-record": "no"})
             return str(said["choices"][0]["message"]["content"])
 
         return list(await asyncio.gather(*map(one, prompts)))
@@ -318,22 +318,25 @@ class Team:
     # -- the API --
 
     async def _get(self, path: str) -> dict[str, Any]:
-        return await self._call("GET", path, None, {})
+        return await called(self._client, "GET", path)
 
     async def _post(self, path: str, **body: Any) -> dict[str, Any]:
-        return await self._call("POST", path, body, {})
+        return await called(self._client, "POST", path, body)
 
-    async def _call(self, method: str, path: str, body: Any, headers: dict[str, str]) -> dict[str, Any]:
-        try:
-            answer = await self._client.request(method, path, json=body, headers=headers)
-            given: dict[str, Any] = answer.json()
-        except (httpx.TransportError, ValueError) as err:
-            raise Refused(
-                f"{method} {path}: the app gave no answer ({type(err).__name__}). Look into its log."
-            ) from err
-        if answer.is_error:
-            raise Refused(f"{method} {path}: {given['error']['message']}")
-        return given
+
+async def called(
+    client: httpx.AsyncClient, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """What the app answers; what it refuses, or does not answer, is raised in words."""
+    try:
+        answer = await client.request(method, path, json=body, headers=headers)
+        given: dict[str, Any] = answer.json()
+        refused = str(given["error"]["message"]) if answer.is_error else ""
+    except (httpx.TransportError, ValueError, LookupError, TypeError) as err:
+        raise Refused(f"{method} {path}: the app gave no answer ({type(err).__name__}). Look into its log.") from err
+    if answer.is_error:
+        raise Refused(f"{method} {path}: {refused}")
+    return given
 
 
 def _lane(turn: dict[str, Any], number: int) -> dict[str, Any]:

@@ -6,7 +6,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -52,8 +55,16 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Room]:
     """An app on the home, as far as the command line meets it."""
-    room, lease = Room(tmp_path, alone=False), Lease(tmp_path / "data" / "lease")
-    server = uvicorn.Server(uvicorn.Config(web.build(room.parts), log_config=None))
+    with app_on(tmp_path) as room:
+        yield room
+
+
+@contextmanager
+def app_on(home: Path, **settings: Any) -> Iterator[Room]:
+    """An app with these settings."""
+    room, lease = Room(home, alone=False), Lease(home / "data" / "lease")
+    parts = replace(room.parts, settings=replace(room.settings, **settings))
+    server = uvicorn.Server(uvicorn.Config(web.build(parts), log_config=None))
     listening = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=lambda: server.run(sockets=[listening]))
     thread.start()
@@ -117,6 +128,22 @@ def test_an_invitation_by_command_makes_a_user_of_the_running_app(shell: Shell, 
     running.accounts.join(link.rsplit("/", 1)[1], "ann", PASSWORD)
     assert shell.json("users", "list")["items"][0]["name"] == "ann"
     assert shell.refused("users", "disable", "ann")[1].startswith("ftchat: ann is the last admin who can log in.")
+
+
+def test_links_of_the_command_line_are_at_the_name_by_which_others_reach_the_app(shell: Shell) -> None:
+    with app_on(shell.home, host="0.0.0.0", port=8080, hosts=("chat.example.org",)):
+        token = shell.json("tokens", "create", "--role", "rater")
+        for words in (("invite",), ("password-link", token["user"])):
+            link, said = shell("users", *words).splitlines()
+            assert link.startswith("http://chat.example.org:8080/join/")
+            assert ", once, until " in said
+
+
+def test_of_a_link_that_only_this_machine_can_open_it_is_said_what_to_replace(shell: Shell, running: Room) -> None:
+    said = shell("users", "invite").splitlines()[-1]
+    assert said == (
+        "127.0.0.1 is this machine alone: for others put its address there, or a name that is in the setting hosts."
+    )
 
 
 def test_where_an_app_listens_is_told_to_its_own_user_only_and_forgotten(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ftchat.config import GateArgs
-from ftchat.exam import Answers, Pinned, Scores, decide, shuffled, sign_flip
+from ftchat.exam import Answers, Pinned, Scores, decide, shuffled, sign_flip, without_pins
 from ftchat.exam.chance import interval, mean
 
 GATE = GateArgs()
@@ -186,6 +186,15 @@ def test_a_guard_that_fails_rejects_what_would_be_promoted(said: Answers, reason
 )
 def test_what_was_no_better_before_does_not_reject(said: Answers) -> None:
     assert verdict(scores(CLEAR), said)[0] == "PROMOTE"
+
+
+def test_of_broken_pins_others_than_reviewers_hear_that_they_are_broken_and_not_which() -> None:
+    pins = tuple(Pinned(f"Secret {n}?", {"new-v1": "“soon” is missing", "base": ""}) for n in range(2))
+    _, reasons = verdict(scores(CLEAR), answers(pins=pins))
+    told = without_pins(reasons)
+    assert "Secret 0" in " ".join(reasons)
+    assert not any("Secret" in reason or "soon" in reason for reason in told)
+    assert [reason for reason in told if reason not in reasons] == ["What reviewers pinned no longer holds."]
 
 
 def test_what_became_of_bad_replies_is_said() -> None:

@@ -12,6 +12,8 @@ from room import ANN, Room
 from sqlite_utils import Database
 
 from ftchat import web
+from ftchat.config import TrainArgs
+from ftchat.records import Standing, Verdict
 from ftchat.store import Store
 from ftchat.store.schema import migrations
 
@@ -60,6 +62,28 @@ async def test_a_pin_that_cannot_be_asked_is_refused_in_words(
     assert refused.status_code == 400
     assert said in refused.json()["error"]["message"]
     assert (await client.get("/api/pins")).json() == {"items": []}
+
+
+@pytest.mark.parametrize("role", ["viewer", "rater", "reviewer", "admin"])
+async def test_what_is_pinned_is_told_to_reviewers_only(tmp_path: Path, role: Standing) -> None:
+    room = Room(tmp_path, alone=False)
+    log = room.store.training
+    run = log.start_run(by="ann", base="b0", args=TrainArgs()).id
+    reasons = ("It is better.", "Pinned “Do you deliver?”: “yes” is missing.")
+    figures = {"groups": 8, "pins": [{"prompt": "Do you deliver?", "broken": {"shop-v1": "“yes” is missing"}}]}
+    verdict = Verdict(decision="REJECT", reasons=reasons, figures=figures)
+    log.update_run(run, stage="rejected", verdict=verdict, adapter="shop-v1", reason=reasons[0])
+    log.add_adapter("shop-v1", number=1, base="b0", run=run)
+    log.set_state("shop-v1", "rejected", reasons=reasons)
+    token = {"Authorization": f"Bearer {room.accounts.new_token(role)[1]}"}
+    transport = httpx.ASGITransport(app=web.build(room.parts))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860", headers=token) as client:
+        for path in ("adapters", "adapters/shop-v1", "runs", f"runs/{run}", f"runs/{run}/events", "progress"):
+            said = (await client.get(f"/api/{path}")).text
+            reviews = role in ("reviewer", "admin") and path != "progress"
+            assert ("Do you deliver?" in said, "“yes” is missing" in said) == (reviews, reviews), path
+        assert (await client.get("/api/adapters/shop-v1")).json()["scores"]["groups"] == 8
+    await room.close()
 
 
 async def corrected(room: Room, count: int, *, first: int = 0) -> None:

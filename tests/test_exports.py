@@ -303,6 +303,32 @@ def test_of_imported_corrections_the_newest_stands_as_it_did(homes: tuple[Home, 
     assert [row.target for row in dataset.rows(two.store)] == ["11"]
 
 
+def test_what_was_said_within_one_millisecond_stays_in_its_order(
+    homes: tuple[Home, Home], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ftchat.store.feedback.now", lambda: "2026-01-01T00:00:00.000+00:00")
+    one, two = homes
+    turn = one.asked("Gouda?", "Yes.")
+    for number in range(12):
+        one.corrected(turn, f"{number}", by=f"rater{number}")
+
+    two.take(one.file("raw"))
+
+    assert [line["value"] for line in two.lines("raw")] == [str(number) for number in range(11, -1, -1)]
+
+
+def test_while_others_wait_for_an_import_it_only_writes(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line is read, compared and made ready before; and nothing is waited for, however many are on one question."""
+    idle, ready = [], imports._mark
+    monkeypatch.setattr(imports, "_mark", lambda *line: idle.append(home.store._lock_is_mine()) or ready(*line))
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("It waited."))
+
+    home.take("".join(f'{{"prompt": "q", "completion": "a{n}"}}\n' for n in range(50)))
+
+    assert idle
+    assert not any(idle)
+
+
 @pytest.mark.parametrize("format_", FORMATS)
 def test_what_is_there_already_is_skipped_and_counted(format_: str, home: Home) -> None:
     body = with_everything(home).file(format_)

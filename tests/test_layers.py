@@ -16,6 +16,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "ids",
         "records",
         "config",
+        "links",
         "passwords",
         "base",
         "hub",
@@ -45,6 +46,7 @@ LAYER_OF = {unit: layer for layer, units in LAYERS.items() for unit in units}
 SIDEWAYS: dict[str, set[str]] = {
     "records": {"errors", "ids"},
     "config": {"errors", "records"},
+    "links": {"config"},
     "passwords": {"errors"},
     "base": {"errors", "records"},
     "hub": {"base", "errors"},

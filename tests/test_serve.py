@@ -127,3 +127,24 @@ def test_the_first_start_makes_an_admin_whose_login_outlives_a_restart(tmp_path:
     finally:
         app.stop()
     assert not (app.home / "data" / "running.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("hosts", "link", "remark"),
+    [
+        (("--hosts", "chat.example.org"), "http://chat.example.org:{port}/join/", 0),
+        ((), "http://127.0.0.1:{port}/join/", 1),
+    ],
+)
+def test_the_link_of_a_first_start_can_be_opened_elsewhere_or_says_what_to_replace(
+    tmp_path: Path, hosts: tuple[str, ...], link: str, remark: int
+) -> None:
+    app = Running(tmp_path / "home", "--engine-url", "http://127.0.0.1:9", "--host", "0.0.0.0", *hosts, alone=False)
+    app.start()
+    try:
+        log = app.home / "app.log"
+        said = wait_for(lambda: "/join/" in log.read_text() and log.read_text(), what="a link", within_s=5)
+        assert f"  Open {link.format(port=app.port)}" in said
+        assert said.count("127.0.0.1 is this machine alone: for others put its address there") == remark
+    finally:
+        app.stop()

@@ -17,7 +17,7 @@ from ftchat.backups import DATABASE
 from ftchat.cli.files import NeedsApp, app_of
 from ftchat.config import Settings, load_settings
 from ftchat.errors import FtchatError, HomeInUse, SetupError
-from ftchat.lease import Lease, announced, holder
+from ftchat.lease import Announced, Lease, announced, holder
 from ftchat.store import Store
 
 _PATIENCE_S = 60.0
@@ -77,9 +77,8 @@ class Home:
         app = announced(self._lease)
         if app is None:
             raise held
-        headers = {"Authorization": f"Bearer {app.key}"}
         try:
-            async with httpx.AsyncClient(base_url=app.url, headers=headers, timeout=call.patience_s) as client:
+            async with client_of(app, patience_s=call.patience_s) as client:
                 return await call.made(client)
         except httpx.TransportError as err:
             raise HomeInUse(f"{held.message} It does not answer at {app.url} ({err}).") from err
@@ -99,7 +98,7 @@ class _Call:
         """The answer's body; what was refused is raised as its sentence."""
         async with client.stream(self.method, self.path, **self.sent) as answer:
             if answer.is_error:
-                raise Refused(json.loads(await answer.aread())["error"]["message"])
+                raise Refused(_sentence(answer, await answer.aread()))
             if self.to is None:
                 return await answer.aread()
             aside = self.to.with_name(f".{self.to.name}.part")
@@ -108,6 +107,23 @@ class _Call:
                     file.write(portion)
             aside.rename(self.to)
         return b""
+
+
+def client_of(app: Announced, *, patience_s: float | None) -> httpx.AsyncClient:
+    """Straight to an app on this machine: its key is for no proxy that the surroundings name."""
+    headers = {"Authorization": f"Bearer {app.key}"}
+    return httpx.AsyncClient(base_url=app.url, headers=headers, timeout=patience_s, trust_env=False)
+
+
+def _sentence(answer: httpx.Response, body: bytes) -> str:
+    """Why it refuses."""
+    try:
+        return str(json.loads(body)["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return (
+            f"What answers at {answer.url} is not ftchat (status {answer.status_code}). "
+            "Look whether another program listens there."
+        )
 
 
 def _writable(path: Path) -> IO[bytes]:

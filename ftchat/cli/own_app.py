@@ -94,7 +94,7 @@ def _pages(process: "subprocess.Popen[bytes]", home: Path) -> Announced:
 
 def _until_ready(process: "subprocess.Popen[bytes]", home: Path, at: Announced, tell: Callable[[str], None]) -> None:
     until, stage = time.monotonic() + _STATE_S, ""
-    with httpx.Client(base_url=at.url, timeout=30) as client:
+    with httpx.Client(base_url=at.url, timeout=30, trust_env=False) as client:
         while time.monotonic() < until and process.poll() is None:
             said = client.get("/readyz").json()
             if said["ready"]:

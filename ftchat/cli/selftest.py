@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from ftchat.cli.home import say
+from ftchat.cli.home import client_of, say
 from ftchat.cli.memory import Peaks, Watch
 from ftchat.cli.own_app import OwnApp, own_app
 from ftchat.cli.simulate import LEFT_OUT, settings_flags, tell
@@ -22,7 +22,7 @@ from ftchat.config import EFFORTS, add_flags
 from ftchat.errors import FtchatError
 from ftchat.records import BASE, CHAMPION
 from ftchat.scenarios import read_scenario
-from ftchat.simulate import Orders, Refused, Round, Team
+from ftchat.simulate import Orders, Round, Team, called
 from ftchat.starter import model_path
 
 _PATIENCE_S = 1800.0
@@ -103,8 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _loop(app: OwnApp, args: argparse.Namespace, report: Report) -> None:
-    headers = {"Authorization": f"Bearer {app.at.key}"}
-    async with httpx.AsyncClient(base_url=app.at.url, headers=headers, timeout=_PATIENCE_S) as client:
+    async with client_of(app.at, patience_s=_PATIENCE_S) as client:
         one = await _teach(client, args, report)
         if one.adapter is None or one.outcome in ("broken", ""):
             report.check("Retrain makes an adapter", False, " ".join(one.reasons))
@@ -130,12 +129,12 @@ async def _swap(client: httpx.AsyncClient, one: Round, report: Report) -> None:
     """Into service, asked, back, asked."""
     began = time.monotonic()
     if one.champion != one.adapter:
-        await _called(client, f"/api/adapters/{one.adapter}/promote")
+        await called(client, "POST", f"/api/adapters/{one.adapter}/promote")
     who, text = await _asked(client)
     report.check("the new adapter is in service and answers", who == one.adapter and bool(text.strip()), text[:80])
     report.seconds["swap"] = time.monotonic() - began
     began = time.monotonic()
-    await _called(client, "/api/rollback")
+    await called(client, "POST", "/api/rollback")
     who, text = await _asked(client)
     report.check("rolling back brings the base back", who == BASE, text[:80])
     report.seconds["roll back"] = time.monotonic() - began
@@ -154,13 +153,6 @@ def _learned(one: Round, report: Report) -> None:
 
 async def _asked(client: httpx.AsyncClient) -> tuple[str, str]:
     """Who answers for the champion, and what."""
-    turn = await _called(client, "/api/turns", prompt=_QUESTION, mode="chat", contestants=[CHAMPION])
+    body = {"prompt": _QUESTION, "mode": "chat", "contestants": [CHAMPION]}
+    turn = await called(client, "POST", "/api/turns", body)
     return turn["lanes"][0].get("contestant", ""), turn["lanes"][0]["text"]
-
-
-async def _called(client: httpx.AsyncClient, path: str, **body: Any) -> dict[str, Any]:
-    answer = await client.post(path, json=body or None)
-    given: dict[str, Any] = answer.json()
-    if answer.is_error:
-        raise Refused(f"{path}: {given['error']['message']}")
-    return given

@@ -13,9 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
-from ftchat.cli.home import command, say
+from ftchat.cli.home import client_of, command, say
 from ftchat.cli.own_app import own_app
 from ftchat.config import EFFORTS, add_flags, load_settings
 from ftchat.errors import HomeInUse, SetupError
@@ -47,8 +45,7 @@ def play(at: Announced, scenario: Scenario, orders: Orders) -> Played:
     """One scenario before one app."""
 
     async def whole() -> Played:
-        headers = {"Authorization": f"Bearer {at.key}"}
-        async with httpx.AsyncClient(base_url=at.url, headers=headers, timeout=_PATIENCE_S) as client:
+        async with client_of(at, patience_s=_PATIENCE_S) as client:
             return await Team(client, scenario, orders=orders, tell=tell).play()
 
     return asyncio.run(whole())

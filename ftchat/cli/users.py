@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
+from ftchat import links
 from ftchat.cli.home import Home, commands, say, settings_of, table
 from ftchat.records import STANDINGS
 
@@ -54,7 +55,7 @@ def _state(user: dict[str, Any]) -> str:
 
 def _invite(args: argparse.Namespace, home: Home) -> None:
     made = home.call("POST", "/api/invitations", {"role": args.role, "days": args.days})
-    say(args, made, f"{made['link']}\nmakes a {made['role']}, once, until {made['expires']}.")
+    say(args, made, _linked(made, f"makes a {made['role']}"))
 
 
 def _uninvite(args: argparse.Namespace, home: Home) -> None:
@@ -64,7 +65,11 @@ def _uninvite(args: argparse.Namespace, home: Home) -> None:
 
 def _password_link(args: argparse.Namespace, home: Home) -> None:
     made = home.call("POST", f"{_path(args)}/password-link")
-    say(args, made, f"{made['link']}\nsets a new password for {made['user']}, once, until {made['expires']}.")
+    say(args, made, _linked(made, f"sets a new password for {made['user']}"))
+
+
+def _linked(made: dict[str, Any], does: str) -> str:
+    return "\n".join([made["link"], f"{does}, once, until {made['expires']}.", links.remark(made["link"])]).rstrip()
 
 
 def _disable(args: argparse.Namespace, home: Home) -> None:

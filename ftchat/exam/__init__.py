@@ -18,7 +18,7 @@ from ftchat.exam.judging import Judge
 from ftchat.exam.measure import Examiner, all_of, digest, measure
 from ftchat.exam.paper import Paper, frozen, paper
 from ftchat.exam.scores import Answers, Pinned, Scores
-from ftchat.exam.verdict import decide
+from ftchat.exam.verdict import decide, without_pins
 
 __all__ = [
     "PIN_ROOM",
@@ -39,4 +39,5 @@ __all__ = [
     "paper",
     "shuffled",
     "sign_flip",
+    "without_pins",
 ]

@@ -19,6 +19,7 @@ from ftchat.records import BASE, Verdict
 from ftchat.training import guards
 
 _NAMED = 3  # pins that a reason names
+_PINNED = "Pinned “"
 
 
 def decide(scores: Scores, *, candidate: str, champion: str, gate: GateArgs, answers: Answers | None = None) -> Verdict:
@@ -136,7 +137,7 @@ def _pins(answers: Answers, *, candidate: str, champion: str) -> tuple[list[str]
     """What must still be answered: it counts against a candidate where the champion holds it."""
     lost = [pin for pin in answers.pins if pin.broken[candidate] and not pin.broken.get(champion)]
     never = [pin for pin in answers.pins if pin.broken[candidate] and pin.broken.get(champion)]
-    failed = [f"Pinned “{pin.prompt}”: {pin.broken[candidate]}." for pin in lost[:_NAMED]]
+    failed = [f"{_PINNED}{pin.prompt}”: {pin.broken[candidate]}." for pin in lost[:_NAMED]]
     if len(lost) > _NAMED:
         failed.append(f"So do {len(lost) - _NAMED} more pins.")
     fine = []
@@ -145,6 +146,12 @@ def _pins(answers: Answers, *, candidate: str, champion: str) -> tuple[list[str]
     if never:
         fine.append(f"{len(never)} of {len(answers.pins)} pins do not hold, and did not with {champion}.")
     return failed, fine
+
+
+def without_pins(reasons: Sequence[str]) -> list[str]:
+    """The reasons for those who may not read pins: that some do not hold, and not which."""
+    hidden = "What reviewers pinned no longer holds."
+    return list(dict.fromkeys(hidden if reason.startswith(_PINNED) else reason for reason in reasons))
 
 
 def _notes(scores: Scores, answers: Answers | None, *, candidate: str, champion: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from ftchat import backups, lineage, texts
+from ftchat import backups, lineage, links, texts
 from ftchat.config import where_from
 from ftchat.errors import BadInput, FtchatError
 from ftchat.parts import Parts
@@ -156,11 +156,16 @@ class SettingsPage:
 
     def _password(self, who: Person, name: str, filled: list[str], request: gr.Request) -> Updates:
         made, secret = self._parts.accounts.password_link(who.name, name)
-        return {self.made: settings_views.made_link(_link(request, secret), expires=made.expires)}
+        return {self.made: settings_views.made_link(self._link(request, secret), expires=made.expires)}
 
     def _invite(self, who: Person, value: str, filled: list[str], request: gr.Request) -> Updates:
         made, secret = self._parts.accounts.invite(who.name, _only(filled))
-        return {self.made: settings_views.made_link(_link(request, secret), expires=made.expires)}
+        return {self.made: settings_views.made_link(self._link(request, secret), expires=made.expires)}
+
+    def _link(self, request: gr.Request, secret: str) -> str:
+        """As people reach this app."""
+        asked = request.request
+        return links.to_join(secret, request=asked, settings=self._parts.settings) if asked else ""
 
     def _uninvite(self, who: Person, invitation: str, filled: list[str], request: gr.Request) -> Updates:
         self._parts.accounts.take_back(invitation)
@@ -187,8 +192,3 @@ class SettingsPage:
 def _only(filled: list[str]) -> Any:
     """The one field that was filled; what is no role is refused by accounts."""
     return filled[0] if filled else ""
-
-
-def _link(request: gr.Request, secret: str) -> str:
-    """As people reach this app."""
-    return f"{str(request.request.base_url).rstrip('/')}/join/{secret}" if request.request else ""

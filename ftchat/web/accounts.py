@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
+from ftchat import links
 from ftchat.errors import Conflict
 from ftchat.parts import Parts
 from ftchat.records import Person, Standing
@@ -69,7 +70,7 @@ def password_link(name: str, request: Request, parts: PartsOf, who: Admin, key: 
         _once(parts, who, key)
         made, secret = parts.accounts.password_link(who.name, name)
         parts.store.remember(who.name, key, made.id)
-    return {**_invited(made), "link": _link(request, secret)}
+    return {**_invited(made), "link": links.to_join(secret, request=request, settings=parts.settings)}
 
 
 @router.get("/invitations")
@@ -85,7 +86,7 @@ def invite(body: InvitationIn, request: Request, parts: PartsOf, who: Admin, key
         _once(parts, who, key)
         made, secret = parts.accounts.invite(who.name, body.role, days=body.days)
         parts.store.remember(who.name, key, made.id)
-    return {**_invited(made), "link": _link(request, secret)}
+    return {**_invited(made), "link": links.to_join(secret, request=request, settings=parts.settings)}
 
 
 @router.post("/invitations/{invitation}/revoke")
@@ -122,10 +123,6 @@ def _once(parts: Parts, who: Person, key: str | None) -> None:
     """A repeated request makes no second one; and what the first one gave is not kept, because it is a secret."""
     if parts.store.once(who.name, key) is not None:
         raise Conflict("An earlier request with this Idempotency-Key was done; what it gave was shown only then.")
-
-
-def _link(request: Request, secret: str) -> str:
-    return f"{str(request.base_url).rstrip('/')}/join/{secret}"
 
 
 def _invited(made: Invitation) -> dict[str, Any]:

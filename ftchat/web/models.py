@@ -5,8 +5,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
+from ftchat import exam
 from ftchat.parts import Parts
-from ftchat.records import Adapter, Verdict
+from ftchat.records import Adapter, Person, Verdict
 from ftchat.web.common import Admin, Key, PartsOf, Reviewer, Viewer
 from ftchat.web.repeats import RepeatsOf
 from ftchat.web.shapes.runs import AdapterOut, AdapterPage, AdapterWhole, ChampionOut, DeletedOut
@@ -25,7 +26,7 @@ _ZIP: dict[int | str, dict[str, Any]] = {
 @router.get("/adapters", response_model=AdapterPage)
 def adapters(parts: PartsOf, who: Viewer) -> Any:
     """The adapters of this base, newest first, and who is in service."""
-    items = [_shown(parts, adapter) for adapter in parts.service.adapters()]
+    items = [_shown(parts, adapter, who) for adapter in parts.service.adapters()]
     return {"champion": parts.service.champion(), "items": items}
 
 
@@ -34,7 +35,7 @@ def adapter(name: str, parts: PartsOf, who: Viewer) -> Any:
     """One adapter, with the feedback that trained it."""
     found = parts.store.training.adapter(name)
     rows = sorted(parts.store.training.trained_on(found.run)) if found.run else []
-    return {**_shown(parts, found), "trained_on": rows}
+    return {**_shown(parts, found, who), "trained_on": rows}
 
 
 @router.get("/adapters/{name}/download", response_class=StreamingResponse, responses=_ZIP)
@@ -60,7 +61,7 @@ async def import_(request: Request, parts: PartsOf, who: Admin, key: Key, repeat
                 async for portion in request.stream():
                     target.write(portion)
             name = await parts.service.receive(who.name, file)
-        return _shown(parts, parts.store.training.adapter(name))
+        return _shown(parts, parts.store.training.adapter(name), who)
 
     return await repeats.once(who, key, take)
 
@@ -90,8 +91,8 @@ async def rollback(parts: PartsOf, who: Admin, key: Key) -> Any:
     return {"champion": await parts.service.rollback(who.name, key=key)}
 
 
-def _shown(parts: Parts, adapter: Adapter) -> dict[str, Any]:
-    """Where it comes from is in its manifest; what its exam measured is with its run."""
+def _shown(parts: Parts, adapter: Adapter, who: Person) -> dict[str, Any]:
+    """Where it comes from is in its manifest; what its exam measured is with its run. Pins are for reviewers."""
     verdict = parts.store.training.run(adapter.run).verdict if adapter.run else None
     manifest = parts.service.manifest(adapter.name)
     kept = {key: value for key, value in manifest.items() if key not in ("files", "name")}
@@ -100,12 +101,13 @@ def _shown(parts: Parts, adapter: Adapter) -> dict[str, Any]:
         "state": adapter.state,
         "run": adapter.run,
         "created_at": adapter.created_at,
-        "reasons": list(adapter.reasons),
+        "reasons": list(adapter.reasons) if who.is_at_least("reviewer") else exam.without_pins(adapter.reasons),
         "lineage": {**kept, "base": adapter.base, "run": adapter.run},
         "verdict": verdict.decision if verdict else None,
-        "scores": _scores(verdict),
+        "scores": _scores(verdict, who),
     }
 
 
-def _scores(verdict: Verdict | None) -> dict[str, Any]:
-    return dict(verdict.figures) if verdict else {}
+def _scores(verdict: Verdict | None, who: Person) -> dict[str, Any]:
+    figures = verdict.figures if verdict else {}
+    return {key: value for key, value in figures.items() if key != "pins" or who.is_at_least("reviewer")}

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
+from ftchat import exam
 from ftchat.pipeline import Pipeline
 from ftchat.progress import RunSeen
 from ftchat.records import Person, Run
@@ -39,7 +40,7 @@ async def press(body: RunIn, parts: PartsOf, who: Admin, key: Key) -> Any:
 @router.get("/runs", response_model=RunPage)
 def runs(parts: PartsOf, who: Viewer) -> Any:
     """The last fifty runs, newest first."""
-    return {"items": [_item(run) for run in parts.store.training.runs()]}
+    return {"items": [_item(run, who) for run in parts.store.training.runs()]}
 
 
 @router.get("/runs/{run}", response_model=RunOut)
@@ -81,7 +82,7 @@ def shown(seen: RunSeen, who: Person) -> dict[str, Any]:
     """A run as JSON. What others asked and corrected is in it for those who may read that."""
     curves = {"loss": _finite(seen.losses), "tune": _finite(seen.tune)}
     return {
-        **_item(seen.run),
+        **_item(seen.run, who),
         "headline": seen.headline,
         "metrics": {"step": seen.step, "steps": seen.steps, **curves, "plan": seen.plan},
         "samples": [asdict(show) for show in seen.shows] if who.is_at_least("reviewer") else [],
@@ -89,14 +90,15 @@ def shown(seen: RunSeen, who: Person) -> dict[str, Any]:
     }
 
 
-def _item(run: Run) -> dict[str, Any]:
+def _item(run: Run, who: Person) -> dict[str, Any]:
+    reasons = list(run.verdict.reasons) if run.verdict else [run.reason] if run.reason else []
     return {
         "id": run.id,
         "stage": run.stage,
         "progress": round(run.progress, 4),
         "eta_s": run.eta_s,
         "verdict": run.verdict.decision if run.verdict else None,
-        "reasons": list(run.verdict.reasons) if run.verdict else ([run.reason] if run.reason else []),
+        "reasons": reasons if who.is_at_least("reviewer") else exam.without_pins(reasons),
         "adapter": run.adapter,
         "snapshot": run.snapshot,
         "created_at": run.created_at,
