@@ -4,9 +4,12 @@ from collections.abc import Iterator
 
 import furnished
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from room import Room
 from served import to_tab
+
+from ftchat import texts
+from ftchat.store.sessions import Session
 
 expect.set_options(timeout=20_000)
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")]
@@ -38,7 +41,63 @@ def answered(page: Page, prompt: str) -> None:
     expect(page.locator("#vote-left")).to_be_enabled()
 
 
+def votes(room: Room) -> int:
+    return int(room.store.rows("SELECT COUNT(*) AS n FROM votes")[0]["n"])
+
+
 # -- compare --
+
+
+def begun(page: Page, *prompts: str) -> None:
+    """A rating session at its first question."""
+    page.get_by_role("button", name="Rating session").click()
+    page.locator("#session-list textarea").fill("\n".join(prompts))
+    page.locator("#session-start").click()
+    answered(page, prompts[0])
+    expect(page.locator("#session-far")).to_contain_text(f"{len(prompts)} answered ahead")
+
+
+def session(room: Room) -> Session:
+    """The newest one."""
+    return room.store.sessions.of("admin")[0]
+
+
+def test_a_double_click_on_skip_leaves_out_the_question_that_was_shown_and_no_other(room: Room, page: Page) -> None:
+    begun(page, "One?", "Two?", "Three?")
+    page.locator("#session-skip").dblclick()
+    answered(page, "Two?")
+    page.wait_for_timeout(1_000)
+    answered(page, "Two?")
+    assert session(room).skipped == 1
+    page.locator("#session-skip").focus()
+    page.keyboard.press("Enter")
+    answered(page, "Three?")
+    expect(page.locator("#session-skip")).to_be_focused()
+    assert session(room).skipped == 2
+    page.keyboard.press("s")
+    expect(page.locator("#session-far")).to_contain_text("0 judged, 3 left out")
+
+
+def test_a_vote_before_the_next_question_is_painted_is_no_vote_on_it(room: Room, page: Page) -> None:
+    begun(page, "One?", "Two?")
+    held, before = list[Route](), votes(room)
+    page.evaluate("document.activeElement.blur()")
+    with page.expect_response("**/queue/join*"):
+        page.keyboard.press("s")
+        page.route("**/queue/join*", lambda route: held.append(route))  # what would paint it
+    while not held:
+        page.wait_for_timeout(50)
+    expect(page.locator("#pane-left .asked")).to_have_text("One?")
+    page.keyboard.press("1")
+    expect(page.locator("#compare-notice")).to_contain_text(texts.VOTED_TOO_LATE)
+    assert votes(room) == before
+    held[0].continue_()
+    page.unroute("**/queue/join*")
+    answered(page, "Two?")
+    page.keyboard.press("1")
+    expect(page.locator("#vote-saved")).to_be_visible()
+    expect(page.locator("#compare-notice")).to_have_text("")
+    assert votes(room) == before + 1
 
 
 def test_an_adapter_that_its_exam_rejected_is_compared_by_who_asks_for_it(room: Room, page: Page) -> None:

@@ -31,7 +31,7 @@ ELEMENTS = {
         for part in ("told", "instruct", "instruction", "rewrite", "change")
         for side in ("left", "right")
     ),
-    *("vote-comment", "asked-again", "session-bar", "session-far", "session-skip", "session-leave", "session-end"),
+    *("vote-comment", "asked-again", "session-bar", "session-far", "session-skipping", "session-leave", "session-end"),
     *("compare-versions", "compare-past", "compare-search", "compare-history"),
     *(f"similar-{page}" for page in ("compare", "chat", "review")),
     *("session-new", "session-list", "session-file", "session-start", "session-open"),

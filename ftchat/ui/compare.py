@@ -6,12 +6,13 @@ database is not here, and the state of a page is the id of its turn.
 
 import random
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 import gradio as gr
 
 from ftchat import texts
-from ftchat.errors import FtchatError
+from ftchat.errors import Conflict, FtchatError
 from ftchat.parts import Parts
 from ftchat.records import Person
 from ftchat.sessions import Next
@@ -122,11 +123,11 @@ class ComparePage:
 
     def _growing(self) -> list[Any]:
         """What changes while answers are written."""
-        return [*self.panes.values(), self.votes, self.after.asked_again]
+        return [*self.panes.values(), self.votes, self.session.skip, self.after.asked_again]
 
     def _shown(self) -> list[Any]:
         """What shows a turn."""
-        return [*self.panes.values(), self.votes, *self.after.outputs(), self.notice]
+        return [*self.panes.values(), self.votes, self.session.skip, *self.after.outputs(), self.notice]
 
     def _around(self) -> list[Any]:
         """What a rating session hides, and its own pieces."""
@@ -139,9 +140,11 @@ class ComparePage:
     def _grown(self, scene: Scene | None) -> Updates:
         """What changes while answers are written, as texts."""
         seen = scene.turn if scene else None
+        turn = seen.turn if seen else ""
         panes = {pane: compare_views.pane(seen, side) for side, pane in self.panes.items()}
+        acts = {self.votes: compare_views.vote_bar(seen), self.session.skip: compare_views.skip(turn)}
         again = compare_views.asked_again(scene.again) if scene and compare_views.revealed(seen) else ""
-        return {**panes, self.votes: compare_views.vote_bar(seen), self.after.asked_again: again}
+        return {**panes, **acts, self.after.asked_again: again}
 
     # -- asking and following --
 
@@ -205,6 +208,8 @@ class ComparePage:
         winner: Any = clicked.act
         try:
             who, turn = self._parts.person(request, "rater"), there(turn)
+            if clicked.value != turn:
+                raise Conflict(texts.VOTED_TOO_LATE)
             given = self._parts.chat.seen(who, turn).vote
             if given is None or given.winner != winner:  # else a second click of the same button
                 await self._parts.judging.vote(who, turn, winner)
@@ -329,14 +334,14 @@ class ComparePage:
             yield view
 
     @then_skip
-    async def skip(self, session: str, turn: str, request: gr.Request) -> AsyncIterator[Updates]:
-        """Leave this question out; after a vote there is nothing to leave out, and it goes on."""
+    async def skip(self, session: str, turn: str, request: gr.Request, clicked: gr.EventData) -> AsyncIterator[Updates]:
+        """Leave out the question that the button was shown with; it goes on with the one that stands there by then."""
+        shown = str(clicked.value)
+        question = int(shown) if shown.isdecimal() else shown
         try:
-            who, turn = self._parts.person(request, "rater"), there(turn)
-            if not turn:
-                self._parts.sessions.skip_next(who, session)
-            elif not self._parts.chat.seen(who, turn).vote:
-                self._parts.sessions.skip(who, session, turn)
+            who, _ = self._parts.person(request, "rater"), there(turn)
+            with suppress(Conflict):  # it was voted on, or left out already
+                self._parts.sessions.skip(who, session, question)
         except FtchatError as err:
             yield {self.notice: views.notice(err.message, kind="bad")}
             return
@@ -375,4 +380,5 @@ class ComparePage:
             return {**updates, self.turn: found.turn.turn, self.watch: watch}
         panes = {pane: compare_views.coming(found.prompt, side) for side, pane in self.panes.items()}
         why = views.notice(found.waiting or texts.SESSION_UNANSWERED)
-        return {**self.view(None), **updates, **panes, self.turn: NOWHERE, self.notice: why}
+        skip = {self.session.skip: compare_views.skip(str(found.position))}
+        return {**self.view(None), **updates, **panes, **skip, self.turn: NOWHERE, self.notice: why}
