@@ -112,3 +112,29 @@ def test_an_adapter_that_its_exam_rejected_is_compared_by_who_asks_for_it(room: 
     answered(page, "What went wrong?")
     page.locator("#vote-left").click()
     expect(page.locator("#vote-saved")).to_contain_text("shop-v2")
+
+
+# -- review --
+
+
+def test_a_correction_that_is_being_written_outlives_other_tabs_and_filters(room: Room, page: Page) -> None:
+    turn = furnished.compared(room, "Is the rye bread sliced?", ("base", "base"), owner="bob")
+    room.store.feedback.add_vote(turn, "bob", "both_bad", reasons={}, comment="")
+    to_tab(page, "Review")
+    page.locator("#review-status input[value=queue]").check()
+    page.locator(f"#review-list [data-id={turn.id}] [data-act=correct]").first.click()
+    text = page.locator("#correction-queue textarea")
+    expect(text).to_be_focused()
+    text.fill("Yes, and warm wishes!")
+    to_tab(page, "Models")
+    to_tab(page, "Review")
+    page.locator("#review-search input, #review-search textarea").press_sequentially("rye")
+    page.locator("#review-status input[value=all]").check()
+    expect(page.locator("#review-list .item").first).to_be_visible()
+    page.wait_for_timeout(700)
+    expect(text).to_be_visible()
+    expect(text).to_have_value("Yes, and warm wishes!")
+    page.locator("#save-queue").click()
+    expect(text).to_be_hidden()
+    given = room.store.judged.given_on(turn.replies[0].id, rater="admin")
+    assert given.corrected == "Yes, and warm wishes!"
