@@ -138,3 +138,14 @@ def test_a_correction_that_is_being_written_outlives_other_tabs_and_filters(room
     expect(text).to_be_hidden()
     given = room.store.judged.given_on(turn.replies[0].id, rater="admin")
     assert given.corrected == "Yes, and warm wishes!"
+
+
+# -- train --
+
+
+def test_train_goes_back_from_the_champion_that_stands_there(room: Room, page: Page) -> None:
+    expect(page.locator("#champion")).to_have_text("Champion shop-v1")
+    to_tab(page, "Train")
+    page.locator("#roll-back").dblclick()
+    expect(page.locator("#champion")).to_have_text("Champion base")
+    expect(page.locator("#roll-back")).to_have_count(0)
