@@ -5,12 +5,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import furnished
 import gradio as gr
 import pytest
 from room import Room
 from test_service import adapters
 
 from ftchat.ui.models import ModelsPage
+from ftchat.ui.review import ReviewPage
 from ftchat.ui.train import TrainPage
 
 HERE = cast(gr.Request, SimpleNamespace(session_hash="page"))
@@ -50,3 +52,17 @@ async def test_a_second_press_of_roll_back_does_not_go_back_from_what_the_first_
     assert room.service.champion() == "shop-v2"
     assert "shop-v2 was put into service just now" in said[1][page.notice]
     assert 'data-act="back" data-value="shop-v2"' in str(page.view(shown))
+
+
+async def test_what_was_taken_back_meanwhile_is_off_the_list_when_a_decision_is_refused(room: Room) -> None:
+    page = laid_out(ReviewPage, room)
+    turn = furnished.compared(room, "Is it fresh?", ("base", "base"), owner="bob")
+    gone, stays = (room.store.feedback.add_correction(reply.id, "bob", "Yes!") for reply in turn.replies)
+    asked = ("pending", "all", "", "", "")
+    room.store.feedback.void(gone, "bob")
+    refused = page.act(*asked, click("approved", f"{gone} {stays}"), HERE)
+    assert "taken back" in refused[page.notice]
+    assert room.store.feedback.status(stays) == "pending"
+    assert (gone in refused[page.list], stays in refused[page.list]) == (False, True)
+    page.act(*asked, click("approved", stays), HERE)
+    assert room.store.feedback.status(stays) == "approved"

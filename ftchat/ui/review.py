@@ -187,8 +187,8 @@ class ReviewPage:
     ) -> Updates:
         """Whatever button of the list was clicked: turn the page, decide, or begin a correction."""
         asked, value = (status, kind, person, search), str(clicked.value or "")
+        who = self._parts.person(request)
         try:
-            who = self._parts.person(request)
             if clicked.act == "older":
                 return self.listed(who, asked, trail=f"{trail} {value}".strip())
             if clicked.act == "newer":
@@ -201,8 +201,8 @@ class ReviewPage:
                 return self._opened(self._parts.person(request, "rater"), value)
             who = self._parts.person(request, "reviewer")
             return self._decided(who, value.split(), clicked.act) | self._again(who, asked, trail)
-        except FtchatError as err:
-            return {self.notice: views.notice(err.message, kind="bad")}
+        except FtchatError as err:  # by what the list shows no more, often: then it is to be seen
+            return {**self._again(who, asked, trail), self.notice: views.notice(err.message, kind="bad")}
 
     def _decided(self, who: Person, ids: list[str], status: Any) -> Updates:
         changed = review.decide(self._parts.store, who, ids, status)
