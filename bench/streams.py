@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import json
 import random
+import re
 import shutil
 import statistics
 import tempfile
@@ -94,7 +95,8 @@ async def _compare(page: Page, pages: Pages, prompt: str, chance: random.Random,
     await asyncio.sleep(chance.uniform(*VOTE_AFTER_S))
     clicked = time.perf_counter()
     winner = chance.choice(("left", "right", "tie", "both_bad"))
-    voted = await page.done(pages.event("vote-bar", "click"), [None], clicked={"act": winner})
+    clicked_on = {"act": winner, "value": re.findall(r'"(t_\w+)"', json.dumps(asked["output"]["data"]))[0]}
+    voted = await page.done(pages.event("vote-bar", "click"), [None], clicked=clicked_on)
     seen.vote_ms.append(1000 * (time.perf_counter() - clicked))
     if "vote-saved" not in json.dumps(voted["output"]["data"]):
         seen.errors.append(f"The vote was not shown as saved: {str(voted)[:200]}")

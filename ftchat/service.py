@@ -140,11 +140,13 @@ class Service:
                 await self.probe(adapter)
             self.promote(adapter, by=user, why="chosen by hand")
 
-    async def rollback(self, user: str, *, key: str | None = None) -> str:
-        """Put the champion before this one back into service; returns its name."""
+    async def rollback(self, user: str, *, leaving: str | None = None, key: str | None = None) -> str:
+        """Put the champion before this one back into service; returns its name. `leaving` is who was in service when
+        that was decided: it is refused when somebody else is by now."""
         if done := self._store.once(user, key):
             return str(done)
-        leaving = self.champion()
+        leaving = self.champion() if leaving is None else leaving
+        self._refuse_moved(leaving)
         for earlier in self._earlier():
             try:
                 if earlier != BASE:
@@ -153,12 +155,16 @@ class Service:
             except (BadAdapter, NotFound):
                 continue  # damaged or refused: the one before it
             with self._store.writing():
-                if self.champion() != leaving:
-                    raise Conflict(f"{self.champion()} was put into service just now. Look again before going back.")
+                self._refuse_moved(leaving)
                 self.promote(earlier, by=user, why="rolled back", back=True)
                 self._store.remember(user, key, earlier)
             return earlier
         raise Conflict("There is no earlier champion to go back to.")
+
+    def _refuse_moved(self, champion: str) -> None:
+        now = self.champion()
+        if now != champion:
+            raise Conflict(f"{now} was put into service just now. Look again before going back.")
 
     def _earlier(self) -> list[str]:
         """The champions before the one in service that can serve, newest first."""

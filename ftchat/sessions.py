@@ -31,6 +31,7 @@ class Next:
     session: Session
     turn: TurnSeen | None = None
     prompt: str = ""  # the question that the turn asks, or will
+    position: int = 0  # where it stands in the list, from 1
     ready: int = 0  # answered questions that wait for the person, this one among them
     waiting: str = ""
 
@@ -72,26 +73,19 @@ class Sessions:
         seen = [self._chat.seen(who, item.turn) for item in items if item.turn]
         ready = sum(turn.votable for turn in seen)
         if first.turn is None:
-            return Next(session=found, prompt=first.prompt, ready=ready, waiting=self._why(session))
-        return Next(session=found, turn=seen[0], prompt=first.prompt, ready=ready)
+            why = self._why(session)
+            return Next(session=found, prompt=first.prompt, position=first.position, ready=ready, waiting=why)
+        return Next(session=found, turn=seen[0], prompt=first.prompt, position=first.position, ready=ready)
 
-    def skip(self, who: Person, session: str, turn: str) -> None:
-        """Leave out a question of one's session."""
+    def skip(self, who: Person, session: str, question: str | int) -> None:
+        """Leave out a question of one's session, by its turn, or by its position where nobody could ask it yet."""
         self._store.sessions.get(session, owner=who.name)
         for item in self._store.sessions.items(session, limit=MOST):
-            if item.turn == turn:
-                self._store.sessions.skip(session, item.position, _SKIPPED)
-                return
-        raise Conflict("This question is not waiting in this session.")
-
-    def skip_next(self, who: Person, session: str) -> None:
-        """Leave out the next question of one's session that could not be asked or answered; no other one."""
-        self._store.sessions.get(session, owner=who.name)
-        for item in self._store.sessions.items(session, limit=1):
-            seen = self._chat.seen(who, item.turn) if item.turn else None
-            if seen is None or not (seen.votable or seen.writing):
+            if question in (item.turn, item.position):
                 self._store.sessions.skip(session, item.position, _SKIPPED)
                 self._trouble.pop(session, None)
+                return
+        raise Conflict("This question is not waiting in this session.")
 
     def left_out(self, who: Person, session: str) -> list[Item]:
         """The questions of one's session that were skipped, with why."""

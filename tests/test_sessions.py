@@ -148,15 +148,17 @@ async def test_what_nobody_could_answer_is_asked_again_and_then_left_to_the_pers
     assert (await shown(room, session)).prompt == "b"
 
 
-async def test_the_next_question_is_left_out_only_when_there_is_nothing_to_judge(room: Room) -> None:
+async def test_a_question_that_is_not_asked_yet_is_left_out_by_its_position(room: Room) -> None:
     room.reason = "The engine is starting."
     session = await room.sessions.create(ANN, ["a", "b"])
     with pytest.raises(NotFound):
-        room.sessions.skip_next(BOB, session)
-    room.sessions.skip_next(ANN, session)
+        room.sessions.skip(BOB, session, 1)
+    waiting = await room.sessions.next(ANN, session)
+    room.sessions.skip(ANN, session, waiting.position)
+    with pytest.raises(Conflict, match="not waiting"):
+        room.sessions.skip(ANN, session, waiting.position)
     room.reason = ""
     assert (await shown(room, session)).prompt == "b"
-    room.sessions.skip_next(ANN, session)
     assert [item.prompt for item in room.sessions.left_out(ANN, session)] == ["a"]
 
 

@@ -31,7 +31,7 @@ ELEMENTS = {
         for part in ("told", "instruct", "instruction", "rewrite", "change")
         for side in ("left", "right")
     ),
-    *("vote-comment", "asked-again", "session-bar", "session-far", "session-skip", "session-leave", "session-end"),
+    *("vote-comment", "asked-again", "session-bar", "session-far", "session-skipping", "session-leave", "session-end"),
     *("compare-versions", "compare-past", "compare-search", "compare-history"),
     *(f"similar-{page}" for page in ("compare", "chat", "review")),
     *("session-new", "session-list", "session-file", "session-start", "session-open"),
@@ -39,7 +39,7 @@ ELEMENTS = {
     *("chat-stop", "chat-hold", "chat-who", "chat-how", "chat-system", "chat-temperature", "chat-top-p"),
     *("chat-max-tokens", "chat-search", "chat-offers", "edit-question", "edit-ask", "edit-cancel"),
     *(f"{part}-chat" for part in ("correction", "instruction", "rewrite", "change", "save", "cancel")),
-    *("train-notice", "run", "run-plot", "run-stop", "run-use", "run-compare", "roll-back", "run-shows", "card"),
+    *("train-notice", "run", "run-plot", "run-stop", "run-use", "run-compare", "run-back", "run-shows", "card"),
     *("effort", "train-start", "train-more", "train-rank", "run-past", "strip-trouble"),
     *(f"tab-{name}" for name in ("review", "models", "leaderboard", "settings")),
     *(f"review-{part}" for part in ("status", "kind", "person", "search", "notice", "list", "keys", "exchange")),

@@ -1,6 +1,7 @@
 """Compare and Chat as a browser calls them, without one: what begins a turn puts the one before away, what cannot be
 asked can be skipped, a rewriting that comes late changes nothing, and a page that the app forgot stores nothing."""
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -17,6 +18,7 @@ from ftchat.errors import Conflict
 from ftchat.ui.chat import ChatPage
 from ftchat.ui.compare import ComparePage
 from ftchat.ui.elements import NOWHERE, Updates
+from ftchat.ui.watching import see
 
 ME = replace(ANN, name="admin")  # who is at this machine
 HERE = cast(gr.Request, SimpleNamespace(session_hash="page"))
@@ -71,6 +73,11 @@ async def asked(compare: ComparePage, room: Room, prompt: str, shown: str = NOWH
     return cast(Updates, updates)
 
 
+def skipping(compare: ComparePage, shown: Updates) -> gr.EventData:
+    """A press of Skip as it is shown."""
+    return click("skip", re.findall(r'data-value="(\w+)"', shown[compare.session.skip])[0])
+
+
 def stored(room: Room) -> list[Any]:
     """How much there is of what people write."""
     tables = ("conversations", "turns", "votes", "ratings", "corrections", "voids")
@@ -82,7 +89,7 @@ def stored(room: Room) -> list[Any]:
 
 async def test_a_suggestion_puts_the_comparison_before_away_with_its_panel(room: Room, compare: ComparePage) -> None:
     turn = (await asked(compare, room, "What does the gouda cost?"))[compare.turn]
-    voted = await compare.vote(turn, click("left"), HERE)
+    voted = await compare.vote(turn, click("left", turn), HERE)
     assert "vote-saved" in voted[compare.after.judged]
     offered = await compare.offer(click("offer", "What does the brie cost?"), HERE)
     assert offered[compare.prompt]["value"] == "What does the brie cost?"
@@ -108,7 +115,7 @@ async def test_the_next_question_of_a_session_comes_without_the_panel_and_the_co
 ) -> None:
     shown = await last(compare.start("One?\nTwo?", HERE))
     await room.done(shown[compare.turn], ME)
-    await compare.vote(shown[compare.turn], click("left"), HERE)
+    await compare.vote(shown[compare.turn], click("left", shown[compare.turn]), HERE)
     following = await last(compare.onward(shown[compare.session.id], HERE))
     assert following[compare.turn] not in (NOWHERE, shown[compare.turn])
     assert (following[compare.after.judged], following[compare.after.comment]) == ("", "")
@@ -127,8 +134,9 @@ async def test_a_question_of_a_session_that_nobody_can_ask_is_skipped(
     session = await room.sessions.create(ME, ["One?", "Two?"])
     waiting = await first(compare.go_on(HERE, click("go-on", session)))
     assert (waiting[compare.turn], "One?" in waiting[compare.panes["left"]]) == (NOWHERE, True)
-    following = await first(compare.skip(session, waiting[compare.turn], HERE))
-    assert (following[compare.turn], "Two?" in following[compare.panes["left"]]) == (NOWHERE, True)
+    for _ in range(2):  # a double click on what is shown
+        following = await first(compare.skip(session, waiting[compare.turn], HERE, skipping(compare, waiting)))
+        assert (following[compare.turn], "Two?" in following[compare.panes["left"]]) == (NOWHERE, True)
     assert [item.prompt for item in room.sessions.left_out(ME, session)] == ["One?"]
 
 
@@ -143,7 +151,7 @@ async def test_a_question_that_nobody_could_answer_says_so_and_is_skipped(
     waiting = await first(compare.go_on(HERE, click("go-on", session)))
     assert waiting[compare.turn] == NOWHERE
     assert texts.SESSION_UNANSWERED in waiting[compare.notice]
-    await first(compare.skip(session, waiting[compare.turn], HERE))
+    await first(compare.skip(session, waiting[compare.turn], HERE, skipping(compare, waiting)))
     assert [item.prompt for item in room.sessions.left_out(ME, session)] == ["One?"]
 
 
@@ -245,19 +253,19 @@ async def test_what_is_clicked_on_a_forgotten_comparison_is_refused_and_nothing_
 ) -> None:
     updates = await asked(compare, room, "What does it cost?")
     turn = updates[compare.turn]
-    await compare.vote(turn, click("left"), HERE)
+    await compare.vote(turn, click("left", turn), HERE)
     room.reason = "The engine is starting."  # nor is anything kept for later
     session = await room.sessions.create(ME, ["One?"])
     reply, before, after = room.store.turns.get(turn).replies[0].id, stored(room), compare.after
     clicks: list[Callable[[], Any]] = [
         lambda: compare.ask(HERE, "", "And the brie?", "", "", "", True),
-        lambda: compare.vote("", click("left"), HERE),
+        lambda: compare.vote("", click("left", turn), HERE),
         lambda: compare.ask_again("", HERE),
         lambda: after.say("", HERE, click("up", reply)),
     ]
     said = [await each() for each in clicks]
     said += [after.take_back("", HERE), after._opening("left")("", HERE)]
-    said.append(await last(compare.skip(session, "", HERE)))
+    said.append(await last(compare.skip(session, "", HERE, click("skip", turn))))
     assert [set(updates) for updates in said] == [{compare.notice}] * len(said)
     assert all(FORGOTTEN in updates[compare.notice] for updates in said)
     assert FORGOTTEN in after._saving("left")("", reply, "EUR 12.", "", HERE)[after.editors["left"].said]
@@ -286,3 +294,16 @@ async def test_a_question_that_waited_is_asked_after_what_stands_and_the_box_is_
     assert sent[made.turn] not in ("", turn)
     assert (sent[made.prompt]["interactive"], sent[made.prompt].get("value")) == (True, "")
     assert room.store.turns.get(sent[made.turn]).prompt == "And two?"
+
+
+async def test_a_vote_counts_for_the_turn_that_its_button_was_shown_with(room: Room, compare: ComparePage) -> None:
+    first = (await asked(compare, room, "What does the gouda cost?"))[compare.turn]
+    following = (await asked(compare, room, "And the brie?", first))[compare.turn]
+    before = stored(room)
+    late = await compare.vote(following, click("left", first), HERE)
+    assert (set(late), stored(room)) == ({compare.notice}, before)
+    assert texts.VOTED_TOO_LATE in late[compare.notice]
+    bar = compare.view(see(room.chat, ME, following))[compare.votes]
+    assert bar.count(f'data-value="{following}"') == 4
+    await compare.vote(following, click("left", following), HERE)
+    assert room.store.judged.vote_of(following) is not None

@@ -134,6 +134,7 @@ PAGE_FORGOTTEN = (
     "ftchat was restarted since this page was opened, or the page slept for long: nothing was saved or asked. "
     "Copy what you wrote, and reload the page."
 )
+VOTED_TOO_LATE = "Your vote was not saved: another question had taken the place of that one."
 QUESTION_WAITS = "Your question stays here and is sent by itself as soon as it can be answered."
 WAITING_EMPTY = "{why} You can write your question already."
 

@@ -119,7 +119,7 @@ def _wire_together(parts: Parts, *, strip: Strip, pages: _Pages, doors: Doors) -
 def _wire_duels(parts: Parts, pages: _Pages, tabs: gr.Tabs) -> None:
     """A blind comparison of an adapter that stands on another page."""
     compare = pages.compare
-    told = [tabs, *compare.begun, *compare.choosing]
+    told = [tabs, *compare.begun, *compare.choosing.outputs()]
 
     def duel(name: str, request: gr.Request) -> Updates:
         begun = compare.duel(name, parts.pipeline.status().champion, request)

@@ -6,18 +6,20 @@ database is not here, and the state of a page is the id of its turn.
 
 import random
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 import gradio as gr
 
 from ftchat import texts
-from ftchat.errors import BadInput, FtchatError
+from ftchat.errors import Conflict, FtchatError
 from ftchat.parts import Parts
 from ftchat.records import Person
 from ftchat.sessions import Next
 from ftchat.starter import sample_prompts
 from ftchat.ui import compare_views, views
 from ftchat.ui.after_vote import SIDES, AfterVote
+from ftchat.ui.choosing import Choosing, contestants
 from ftchat.ui.comparisons import Comparisons
 from ftchat.ui.elements import (
     AS_IT_IS,
@@ -69,17 +71,11 @@ class ComparePage:
         self.waits, self.prompt, self.notice = self.row.waits, self.row.prompt, self.row.notice
         with gr.Column(elem_id="compare-below") as self.below:
             self.offers = html(elem_id="compare-offers", clicks=True)
-            self._choosing()
+            self._more()
 
-    def _choosing(self) -> None:
+    def _more(self) -> None:
         with gr.Row(elem_id="compare-more"):
-            with gr.Accordion(texts.CHOOSE, open=False, elem_id="choose") as self.choose, gr.Row():
-                choices = [(texts.AUTOMATIC, "")]
-                self.chosen = {
-                    side: gr.Dropdown(choices, value="", label=words, elem_id=f"choose-{side}")
-                    for side, words in (("left", texts.CHOOSE_ONE), ("right", texts.CHOOSE_OTHER))
-                }
-                self.blind = gr.Checkbox(value=True, label=texts.BLIND, elem_id="choose-blind")
+            self.choosing = Choosing(self._parts)
             self.session.panel()
             self.past = Comparisons(self._parts)
             html(compare_views.keys(), elem_id="compare-keys")
@@ -94,14 +90,13 @@ class ComparePage:
         told = [*self._growing(), self.earlier, self.written, self.known]
         self.watch.change(self.follow, [self.turn, self.watch], told, **follow, **AS_IT_IS)
         self.known.change(self.settle, [self.turn], self.after.outputs(), **AT_ONCE, **AS_IT_IS)
-        asked = [self.turn, *self.chosen.values(), self.blind]
+        asked = [self.turn, *self.choosing.given()]
         told = [self.turn, self.watch, self.kept, self.versions.box, self.after.gone]
         self.row.wire(self.ask, asked=asked, told=told, watch=self.watch, watchers=self._watchers)
         states = [self.turn, self.watch, self.kept, self.earlier, self.versions.box]
         self.begun = [*self._shown(), *states, self.prompt, *self.after.editing(), *self._around()]
         self.offers.click(self.offer, None, self.begun, **STREAM).then(**self.row.sending)
-        self.choosing = [self.choose, *self.chosen.values(), self.blind]
-        self.choose.expand(self.choices, None, list(self.chosen.values()), **AT_ONCE)
+        self.choosing.wire()
         where = [self.kept, self.session.id]
         blocks.load(self.resume, where, [*self.begun, self.banner], js=recalled(*where), **STREAM)
         self.votes.click(self.vote, [self.turn], self._shown(), **AT_ONCE, **AS_IT_IS)
@@ -128,11 +123,11 @@ class ComparePage:
 
     def _growing(self) -> list[Any]:
         """What changes while answers are written."""
-        return [*self.panes.values(), self.votes, self.after.asked_again]
+        return [*self.panes.values(), self.votes, self.session.skip, self.after.asked_again]
 
     def _shown(self) -> list[Any]:
         """What shows a turn."""
-        return [*self.panes.values(), self.votes, *self.after.outputs(), self.notice]
+        return [*self.panes.values(), self.votes, self.session.skip, *self.after.outputs(), self.notice]
 
     def _around(self) -> list[Any]:
         """What a rating session hides, and its own pieces."""
@@ -145,9 +140,11 @@ class ComparePage:
     def _grown(self, scene: Scene | None) -> Updates:
         """What changes while answers are written, as texts."""
         seen = scene.turn if scene else None
+        turn = seen.turn if seen else ""
         panes = {pane: compare_views.pane(seen, side) for side, pane in self.panes.items()}
+        acts = {self.votes: compare_views.vote_bar(seen), self.session.skip: compare_views.skip(turn)}
         again = compare_views.asked_again(scene.again) if scene and compare_views.revealed(seen) else ""
-        return {**panes, self.votes: compare_views.vote_bar(seen), self.after.asked_again: again}
+        return {**panes, **acts, self.after.asked_again: again}
 
     # -- asking and following --
 
@@ -211,6 +208,8 @@ class ComparePage:
         winner: Any = clicked.act
         try:
             who, turn = self._parts.person(request, "rater"), there(turn)
+            if clicked.value != turn:
+                raise Conflict(texts.VOTED_TOO_LATE)
             given = self._parts.chat.seen(who, turn).vote
             if given is None or given.winner != winner:  # else a second click of the same button
                 await self._parts.judging.vote(who, turn, winner)
@@ -254,16 +253,9 @@ class ComparePage:
         prompts = [prompt for prompt in sample_prompts() if prompt != but]
         return views.suggestions(random.sample(prompts, min(_OFFERED, len(prompts))))
 
-    def choices(self) -> list[Any]:
-        """Who can be chosen now."""
-        names = [(texts.AUTOMATIC, ""), *((name, name) for name in self._parts.chat.contestants())]
-        return [gr.update(choices=names) for _ in SIDES]
-
     def duel(self, one: str, other: str, request: gr.Request) -> Updates:
         """A new conversation between these two, with the names hidden."""
-        values = zip(self.chosen.values(), self.choices(), (one, other), strict=True)
-        chosen = {box: {**update, "value": name} for box, update, name in values}
-        return {**self.begin(request), **chosen, self.choose: gr.update(open=True), self.blind: True}
+        return {**self.begin(request), **self.choosing.between(one, other)}
 
     @then_skip
     async def resume(self, kept: str, session: str, request: gr.Request) -> AsyncIterator[Updates]:
@@ -342,14 +334,14 @@ class ComparePage:
             yield view
 
     @then_skip
-    async def skip(self, session: str, turn: str, request: gr.Request) -> AsyncIterator[Updates]:
-        """Leave this question out; after a vote there is nothing to leave out, and it goes on."""
+    async def skip(self, session: str, turn: str, request: gr.Request, clicked: gr.EventData) -> AsyncIterator[Updates]:
+        """Leave out the question that the button was shown with; it goes on with the one that stands there by then."""
+        shown = str(clicked.value)
+        question = int(shown) if shown.isdecimal() else shown
         try:
-            who, turn = self._parts.person(request, "rater"), there(turn)
-            if not turn:
-                self._parts.sessions.skip_next(who, session)
-            elif not self._parts.chat.seen(who, turn).vote:
-                self._parts.sessions.skip(who, session, turn)
+            who, _ = self._parts.person(request, "rater"), there(turn)
+            with suppress(Conflict):  # it was voted on, or left out already
+                self._parts.sessions.skip(who, session, question)
         except FtchatError as err:
             yield {self.notice: views.notice(err.message, kind="bad")}
             return
@@ -388,13 +380,5 @@ class ComparePage:
             return {**updates, self.turn: found.turn.turn, self.watch: watch}
         panes = {pane: compare_views.coming(found.prompt, side) for side, pane in self.panes.items()}
         why = views.notice(found.waiting or texts.SESSION_UNANSWERED)
-        return {**self.view(None), **updates, **panes, self.turn: NOWHERE, self.notice: why}
-
-
-def contestants(left: str, right: str) -> tuple[str, str] | None:
-    """The two that were chosen; None leaves it to ftchat."""
-    if not left and not right:
-        return None
-    if not left or not right:
-        raise BadInput(texts.CHOOSE_BOTH)
-    return left, right
+        skip = {self.session.skip: compare_views.skip(str(found.position))}
+        return {**self.view(None), **updates, **panes, **skip, self.turn: NOWHERE, self.notice: why}

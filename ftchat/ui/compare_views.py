@@ -10,6 +10,7 @@ from ftchat import texts
 from ftchat.records import BAD_REASONS, GOOD_REASONS
 from ftchat.seen import LaneSeen, TurnSeen
 from ftchat.store.sessions import Item, Session
+from ftchat.ui.pieces import button
 from ftchat.ui.prose import plain
 from ftchat.ui.views import answer, chips, correction, figures, lane_of, shortened, small_button, thumbs, trimmed
 
@@ -37,10 +38,11 @@ def coming(prompt: str, lane: str) -> str:
 
 
 def vote_bar(seen: TurnSeen | None) -> str:
-    """The four votes, while there is something to vote on and no vote yet."""
+    """The four votes on this turn, while there is something to vote on and no vote yet."""
     off = "" if seen is not None and seen.votable else " disabled"
+    on = f'data-value="{plain(seen.turn if seen else "")}"{off}'
     return "".join(
-        f'<button type="button" class="do" id="vote-{vote.replace("_", "-")}" data-act="{vote}"{off}>{words}</button>'
+        f'<button type="button" class="do" id="vote-{vote.replace("_", "-")}" data-act="{vote}" {on}>{words}</button>'
         for vote, words in _VOTES.items()
     )
 
@@ -143,6 +145,11 @@ def _earlier_reply(lane: LaneSeen) -> str:
 
 
 # -- rating sessions --
+
+
+def skip(question: str) -> str:
+    """The button that leaves out the question that is shown."""
+    return button("skip", texts.SESSION_SKIP, value=question, kind="ghost", id_="session-skip")
 
 
 def far(session: Session, *, ready: int) -> str:

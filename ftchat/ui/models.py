@@ -172,7 +172,7 @@ class ModelsPage:
         if act == "delete":
             return service.delete(who.name, name)
         if act == "back":
-            return service.rollback(who.name)
+            return service.rollback(who.name, leaving=name)
         raise BadInput(texts.NO_SUCH_DEED.format(act=act))
 
     def _trained(self, name: str, after: str) -> str:

@@ -82,7 +82,7 @@ def page(made: Sequence[Made], *, champion: str, base_name: str, may: May, back:
     """Who is in service, then the newest adapters."""
     title = texts.SERVING_BASE if champion == BASE else texts.SERVING.format(name=champion)
     hint = texts.SERVING_HINT.format(base=base_name)
-    again = button("back", texts.ROLL_BACK_TO) if back and may.decide else ""
+    again = button("back", texts.ROLL_BACK_TO, value=champion) if back and may.decide else ""
     head = (
         f'<section class="card serving"><div><h2 id="in-service">{plain(title)}</h2><p class="hint">{plain(hint)}</p>'
         f"</div>{again}</section>"

@@ -66,8 +66,7 @@ class ReviewPage:
     def wire(self, tab: gr.Tab) -> None:
         """Which event calls what."""
         asked = [self.status, self.kind, self.person, self.search]
-        told = [self.list, self.trail, self.notice, self.similar.box]
-        told += self.editor.closing()
+        told = [self.list, self.trail, self.notice, self.similar.box]  # no editor: what is half written stays
         once = {**AT_ONCE, "trigger_mode": "always_last"}
         changed = [self.status.input, self.kind.input, self.person.input, self.search.input]
         gr.on(changed, self.show, asked, told, **once)
@@ -172,12 +171,12 @@ class ReviewPage:
         updates[self.person] = gr.update(choices=[(texts.EVERYONE, ""), *names], visible=decides)
         updates[self.keys] = review_views.keys() if decides else ""
         updates[self.exchange] = review_views.exchange(may_import=who.is_at_least("admin")) if decides else ""
-        return {**updates, self.notice: ""} | self.leave()
+        return {**updates, self.notice: "", **self.similar.none()}
 
     def show(self, status: str, kind: str, person: str, search: str, request: gr.Request) -> Updates:
         """What was asked for, from its first page on."""
         updates = self.listed(self._parts.person(request), (status, kind, person, search))
-        return {**updates, self.notice: ""} | self.leave()
+        return {**updates, self.notice: "", **self.similar.none()}
 
     def again(self, status: str, kind: str, person: str, search: str, request: gr.Request) -> Updates:
         """The list and its counts after a file was taken in."""
@@ -188,8 +187,8 @@ class ReviewPage:
     ) -> Updates:
         """Whatever button of the list was clicked: turn the page, decide, or begin a correction."""
         asked, value = (status, kind, person, search), str(clicked.value or "")
+        who = self._parts.person(request)
         try:
-            who = self._parts.person(request)
             if clicked.act == "older":
                 return self.listed(who, asked, trail=f"{trail} {value}".strip())
             if clicked.act == "newer":
@@ -202,8 +201,8 @@ class ReviewPage:
                 return self._opened(self._parts.person(request, "rater"), value)
             who = self._parts.person(request, "reviewer")
             return self._decided(who, value.split(), clicked.act) | self._again(who, asked, trail)
-        except FtchatError as err:
-            return {self.notice: views.notice(err.message, kind="bad")}
+        except FtchatError as err:  # by what the list shows no more, often: then it is to be seen
+            return {**self._again(who, asked, trail), self.notice: views.notice(err.message, kind="bad")}
 
     def _decided(self, who: Person, ids: list[str], status: Any) -> Updates:
         changed = review.decide(self._parts.store, who, ids, status)

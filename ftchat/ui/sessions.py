@@ -41,7 +41,7 @@ class RatingSession:
         with gr.Column(elem_id="session-bar", visible=False) as self.bar:
             self.far = html(elem_id="session-far")
             with gr.Row(elem_classes="buttons") as self.buttons:
-                self.skip = gr.Button(texts.SESSION_SKIP, elem_id="session-skip", size="sm")
+                self.skip = html(compare_views.skip(""), elem_id="session-skipping", clicks=True)
                 self.leave = gr.Button(texts.SESSION_LEAVE, elem_id="session-leave", size="sm")
                 self.end = gr.Button(texts.SESSION_END, elem_id="session-end", size="sm")
 

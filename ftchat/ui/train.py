@@ -69,7 +69,7 @@ class TrainPage:
         self.stop = gr.Button(texts.STOP_RUN, elem_id="run-stop", size="sm", visible=False)
         self.use = gr.Button(texts.USE_ANYWAY, elem_id="run-use", size="sm", visible=False)
         self.compare = gr.Button(texts.COMPARE_BLIND, elem_id="run-compare", size="sm", visible=False)
-        self.back = gr.Button(texts.ROLL_BACK, elem_id="roll-back", size="sm", visible=False)
+        self.back = html(elem_id="run-back", clicks=True, news=True)
 
     def outputs(self) -> list[Any]:
         """What `view` writes."""
@@ -100,7 +100,8 @@ class TrainPage:
         pipeline = self._parts.pipeline
         latest = pipeline.latest()
         seen = pipeline.seen(latest) if latest else None
-        can = train_views.actions(seen, champion=pipeline.status().champion, adapters=self._parts.service.adapters())
+        champion = pipeline.status().champion
+        can = train_views.actions(seen, champion=champion, adapters=self._parts.service.adapters())
         updates: Updates = {self.start: gr.update(interactive=can.start)}
         updates[self.card] = train_views.card(pipeline.card(lately=True))
         voted = self._parts.store.training.voted_in(self._parts.base.fingerprint) if can.state == "champion" else ""
@@ -113,7 +114,8 @@ class TrainPage:
         updates[self.schedule] = train_views.schedule(self._parts.schedule.state(lately=True))
         updates[self.pins] = train_views.pins(self._parts.store.exams.pins())
         decides = who.is_at_least("admin")
-        updates |= visible(self.stop, shown=can.stop and decides) | visible(self.back, shown=can.roll_back and decides)
+        updates[self.back] = train_views.roll_back(champion) if can.roll_back and decides else ""
+        updates |= visible(self.stop, shown=can.stop and decides)
         updates |= visible(self.use, shown=can.use and decides) | visible(self.dial, shown=decides)
         return updates | visible(self.compare, shown=can.use)
 
@@ -179,9 +181,10 @@ class TrainPage:
         """Put the newest run's adapter into service, whatever the exam said."""
         return await self._done(request, lambda who: self._parts.service.use(who.name, self.newest()))
 
-    async def roll_back(self, request: gr.Request) -> Updates:
-        """Put the champion before this one back into service."""
-        return await self._done(request, lambda who: self._parts.service.rollback(who.name))
+    async def roll_back(self, clicked: gr.EventData, request: gr.Request) -> Updates:
+        """Put the champion before the one that the button was shown with back into service."""
+        leaving = str(clicked.value)
+        return await self._done(request, lambda who: self._parts.service.rollback(who.name, leaving=leaving))
 
     async def _done(self, request: gr.Request, deed: Callable[[Person], Awaitable[Any]]) -> Updates:
         """Do what admins may, and show how things stand then; what was refused is said in its sentence."""

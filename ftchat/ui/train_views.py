@@ -96,6 +96,11 @@ def actions(seen: RunSeen | None, *, champion: str, adapters: Sequence[Adapter])
     )
 
 
+def roll_back(champion: str) -> str:
+    """The way back from who is in service."""
+    return button("back", texts.ROLL_BACK, value=champion, kind="ghost", id_="roll-back")
+
+
 def run(seen: RunSeen, *, state: str = "", voted: str = "") -> str:
     """A run from its first to its last moment: where it is, and at the end the verdict; `voted` is why its adapter is
     in service, if votes decided that."""

@@ -1,0 +1,68 @@
+"""What a button of Models, Train or Review was shown with, and what a refusal leaves; called without a browser."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import furnished
+import gradio as gr
+import pytest
+from room import Room
+from test_service import adapters
+
+from ftchat.ui.models import ModelsPage
+from ftchat.ui.review import ReviewPage
+from ftchat.ui.train import TrainPage
+
+HERE = cast(gr.Request, SimpleNamespace(session_hash="page"))
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    made = Room(tmp_path)
+    yield made
+    await made.close()
+
+
+def laid_out(page: Any, room: Room) -> Any:
+    with gr.Blocks():
+        return page(room.parts)
+
+
+def click(act: str, value: str) -> Any:
+    return SimpleNamespace(act=act, value=value)
+
+
+@pytest.mark.parametrize("kind", [ModelsPage, TrainPage])
+async def test_a_second_press_of_roll_back_does_not_go_back_from_what_the_first_put_into_service(
+    room: Room, kind: Any
+) -> None:
+    adapters(room, 1, 2, 3)
+    for name in ("shop-v1", "shop-v2", "shop-v3"):
+        await room.service.use("ann", name)
+    page = laid_out(kind, room)
+    pressed = click("back", "shop-v3")
+    shown = room.parts.person(HERE)
+    assert 'data-act="back" data-value="shop-v3"' in str(page.view(shown))
+    said = [
+        await (page.act("", "", pressed, HERE) if kind is ModelsPage else page.roll_back(pressed, HERE))
+        for _ in range(2)
+    ]
+    assert room.service.champion() == "shop-v2"
+    assert "shop-v2 was put into service just now" in said[1][page.notice]
+    assert 'data-act="back" data-value="shop-v2"' in str(page.view(shown))
+
+
+async def test_what_was_taken_back_meanwhile_is_off_the_list_when_a_decision_is_refused(room: Room) -> None:
+    page = laid_out(ReviewPage, room)
+    turn = furnished.compared(room, "Is it fresh?", ("base", "base"), owner="bob")
+    gone, stays = (room.store.feedback.add_correction(reply.id, "bob", "Yes!") for reply in turn.replies)
+    asked = ("pending", "all", "", "", "")
+    room.store.feedback.void(gone, "bob")
+    refused = page.act(*asked, click("approved", f"{gone} {stays}"), HERE)
+    assert "taken back" in refused[page.notice]
+    assert room.store.feedback.status(stays) == "pending"
+    assert (gone in refused[page.list], stays in refused[page.list]) == (False, True)
+    page.act(*asked, click("approved", stays), HERE)
+    assert room.store.feedback.status(stays) == "approved"
