@@ -225,6 +225,19 @@ def test_who_may_do_nothing_is_offered_nothing() -> None:
     assert "download" not in page
 
 
+def test_what_is_pinned_is_read_by_reviewers_only() -> None:
+    reasons = ("Pinned “Do you deliver?”: it lacks “Fridays”.", "Longer.")
+    verdict = Verdict(decision="REJECT", reasons=reasons, figures={})
+    made = [replace(adapter("shop-v1", "rejected"), verdict=verdict)]
+    mine, theirs = (
+        text_of(models_views.page(made, champion="base", base_name="starter", may=may, back=False))
+        for may in (EVERYTHING, NOTHING)
+    )
+    assert "Fridays" in mine
+    assert "deliver" not in theirs
+    assert "What reviewers pinned no longer holds. Longer." in theirs
+
+
 def test_the_champion_can_neither_be_put_into_service_nor_deleted() -> None:
     page = models_views.page(
         [adapter("shop-v1", "champion")], champion="shop-v1", base_name="starter", may=EVERYTHING, back=True

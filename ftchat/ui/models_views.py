@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ftchat import texts
+from ftchat import exam, texts
 from ftchat.pipeline.standings import Standing
 from ftchat.records import BASE, FEW_SHOT, Adapter, Verdict
 from ftchat.store.lineage import Ingredient
@@ -99,9 +99,10 @@ def listed(made: Sequence[Made], *, champion: str, may: May) -> str:
 
 def _adapter(made: Made, *, champion: str, may: May) -> str:
     now = made.adapter
-    reasons = made.verdict.reasons if made.verdict else now.reasons
+    reasons = [*(made.verdict.reasons if made.verdict else ()), *now.reasons]
     votes = [f"{texts.BLIND_VOTES}: {made.votes}"] if made.votes else []
-    said = "".join(f"<li>{plain(reason)}</li>" for reason in dict.fromkeys([*reasons, *now.reasons, *votes]))
+    told = reasons if may.read_rows else exam.without_pins(reasons)
+    said = "".join(f"<li>{plain(reason)}</li>" for reason in dict.fromkeys([*told, *votes]))
     return (
         f'<article class="card adapter" data-name="{plain(now.name)}"><header><h2>{plain(now.name)}</h2>'
         f"{tag(texts.ADAPTER_STATE[now.state], _TONE[now.state])}"
