@@ -84,7 +84,9 @@ def kept(page: Page) -> tuple[bool, str]:
     return page.evaluate("window.old === true"), page.locator("#correction-chat textarea").input_value()
 
 
-@pytest.mark.parametrize("call", ["run/predict", "queue/join", "queue/data"])
+@pytest.mark.parametrize(
+    "call", ["run/predict", *(pytest.param(call, marks=pytest.mark.soak) for call in ("queue/join", "queue/data"))]
+)
 def test_a_correction_that_is_half_written_outlives_a_call_that_is_lost(
     room: Room, context: BrowserContext, url: str, call: str
 ) -> None:
@@ -105,6 +107,7 @@ def test_a_correction_that_is_half_written_outlives_a_call_that_is_lost(
     expect(page.locator("#chat-live .correction ins")).to_have_text("correction that I am writ")
 
 
+@pytest.mark.soak
 def test_a_correction_that_is_half_written_outlives_a_connection_that_gradio_gives_up(
     room: Room, context: BrowserContext, url: str
 ) -> None:
