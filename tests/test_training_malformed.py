@@ -67,7 +67,7 @@ FIELDS = ("id", "role", "split", "weight", "group", "messages", "target", "rejec
 FILES = st.sampled_from((JOB, ROWS, REPLAY, MANIFEST))
 LINE = st.integers(0, 3)
 NUMBERS = st.sampled_from(("rank", "steps", "seed", "batch_tokens", "learning_rate", "replay_share"))
-TEXTS = st.sampled_from(("id", "group", "target", "rater"))
+TEXTS = st.sampled_from(("id", "target", "rater"))
 NO_JSON = st.sampled_from((b"\xff\xfe", b"{", b"nul", b"\n[1", b'\n{"a": NaN}'))
 
 
@@ -122,7 +122,8 @@ MALFORMED: st.SearchStrategy[Damage] = st.one_of(
     st.builds(lambda key, line: _without(ROWS, key, line=line), st.sampled_from(FIELDS), LINE),
     st.builds(_field, UNKNOWN, JUNK, LINE),
     st.builds(_field, TEXTS, NO_TEXT, LINE),
-    st.builds(_field, st.one_of(TEXTS, st.just("rejected")), HALF, LINE),
+    st.builds(_field, st.just("group"), NO_TEXT.filter(lambda v: not isinstance(v, str)), LINE),
+    st.builds(_field, st.one_of(TEXTS, st.sampled_from(("group", "rejected"))), HALF, LINE),
     st.builds(_field, st.sampled_from(("role", "split", "messages")), JUNK, LINE),
     st.builds(_field, st.just("weight"), st.one_of(NO_NUMBER, FAR, st.just(0)), LINE),
     st.builds(_field, st.just("rejected"), JUNK.filter(lambda v: not isinstance(v, str) or not v), st.just(1)),

@@ -145,7 +145,9 @@
     }
     isBack.clear();
   };
-  for (const deed of ["keydown", "pointerdown"]) addEventListener(deed, settled, true);
+  const TABS = "#tabs [role=tab], #tabs .overflow-menu"; // going to another tab does nothing with what is written
+  const done = ({ target }) => { if (target.closest?.(TABS)) toOpen = null; else settled(); };
+  for (const deed of ["keydown", "pointerdown"]) addEventListener(deed, done, true);
   addEventListener("pagehide", () => {
     settled();
     sessionStorage.setItem(TAB, document.querySelector("#tabs [role=tab][aria-selected=true]")?.id ?? "");
