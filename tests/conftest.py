@@ -1,5 +1,5 @@
 """What several test files share: the practice model, one real vLLM for the whole session, and two adapters for it; a
-browser, and the address of a file's own `room` with its pages.
+`room` of one's own, a trainer that takes no time; a browser, and the address of a file's own `room` with its pages.
 
 A server in this process leaves logging alone (log_config=None): when it is set up anew, absl, which comes with
 `rouge_score`, closes pytest's stderr.
@@ -7,7 +7,7 @@ A server in this process leaves logging alone (log_config=None): when it is set 
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +63,24 @@ def adapters(starter_path: Path, tmp_path_factory: pytest.TempPathFactory) -> li
         shape = LoraConfig(r=8 << seed, lora_alpha=8, target_modules="all-linear", init_lora_weights=False)
         get_peft_model(model, shape).save_pretrained(folder)
     return folders
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> "AsyncIterator[Room]":
+    """An app of one person, fresh for each test. Files that need another one have their own."""
+    from room import Room  # most files need none
+
+    made = Room(tmp_path)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the trainer makes is not asked here."""
+    from quick_trainer import QuickTrainee
+
+    monkeypatch.setattr("ftchat.pipeline.course.Trainee", QuickTrainee)
 
 
 @pytest.fixture(scope="module")

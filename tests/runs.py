@@ -11,9 +11,9 @@ from ftchat.records import Run
 QUICK = {"steps": 2}
 
 
-async def corrected(room: Room, count: int) -> None:
-    """So many corrections of different questions."""
-    for i in range(count):
+async def corrected(room: Room, count: int, *, first: int = 0) -> None:
+    """So many corrections of different questions, numbered from `first` on."""
+    for i in range(first, first + count):
         turn = await room.chat.ask(ANN, f"What does cheese number {i} cost?", mode="chat")
         await room.done(turn)
         room.judging.correct(ANN, room.chat.seen(ANN, turn).lanes[0].reply, f"CHEESE {i}: it is plain.")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from room import ANN, Room
+from runs import corrected, ended
 from test_registry import GOOD, candidate
 
 from ftchat import dataset, lineage
 from ftchat.config import TrainArgs
 from ftchat.errors import Conflict, EngineNotReady, NotFound
 from ftchat.pipeline import start
-from ftchat.records import Run
 from ftchat.training.job import Job
 
 
@@ -24,27 +24,13 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
     await made.close()
 
 
-async def corrected(room: Room, numbers: range) -> None:
-    for i in numbers:
-        turn = await room.chat.ask(ANN, f"What does cheese number {i} cost?", mode="chat")
-        await room.done(turn)
-        room.judging.correct(ANN, room.chat.seen(ANN, turn).lanes[0].reply, f"CHEESE {i}: it is plain.")
-
-
-async def ended(room: Room, run: str) -> Run:
-    async with asyncio.timeout(120):
-        while not (found := room.store.training.run(run)).ended:
-            await asyncio.sleep(0.1)
-    return found
-
-
 @pytest.mark.soak  # two trainings; that a trainer gives the same is in test_training.py
 async def test_the_same_snapshot_and_arguments_give_the_same_losses(room: Room) -> None:
-    await corrected(room, range(6))
+    await corrected(room, 6)
     first = await room.pipeline.press("ann", args={"steps": 4, "seed": 7})
     done = await ended(room, first.id)
     assert done.stage == "done", done.reason
-    await corrected(room, range(6, 9))  # nothing of this is in the snapshot
+    await corrected(room, 3, first=6)  # nothing of this is in the snapshot
     again = await room.pipeline.again("ann", first.id, key="once")
     assert (await room.pipeline.again("ann", first.id, key="once")).id == again.id
     with pytest.raises(Conflict, match=again.id):
@@ -62,7 +48,7 @@ async def test_the_same_snapshot_and_arguments_give_the_same_losses(room: Room) 
 
 
 async def test_a_quick_run_goes_on_from_the_champion_with_what_is_new_to_it(room: Room, tmp_path: Path) -> None:
-    await corrected(room, range(5))
+    await corrected(room, 5)
     log, pipeline = room.store.training, room.pipeline
     first = log.start_run(by="ann", base="b0", args=TrainArgs()).id
     log.update_run(first, stage="done", snapshot=log.add_snapshot("0" * 40, dataset.rows(room.store)))
@@ -70,7 +56,7 @@ async def test_a_quick_run_goes_on_from_the_champion_with_what_is_new_to_it(room
     room.registry.publish(candidate(tmp_path / "made", config=config), "shop-v1", base="b0", lineage={})
     log.add_adapter("shop-v1", number=1, base="b0", run=first)
     room.service.promote("shop-v1", by="ann", why="")
-    await corrected(room, range(6, 8))
+    await corrected(room, 2, first=6)
     quick = await pipeline.press("ann", effort="quick")
     written = room.settings.home / "data" / "runs" / quick.id / "job.json"
     async with asyncio.timeout(60):
@@ -92,7 +78,7 @@ async def test_a_quick_run_goes_on_from_the_champion_with_what_is_new_to_it(room
 async def test_what_cannot_be_done_again_says_why(room: Room) -> None:
     with pytest.raises(NotFound):
         await room.pipeline.again("ann", "n_0")
-    await corrected(room, range(1))
+    await corrected(room, 1)
     log = room.store.training
     run = log.start_run(by="ann", base="b0", args=TrainArgs())
     log.update_run(run.id, stage="stopped")

@@ -1,19 +1,9 @@
 """What a blind turn keeps to itself until its own vote: names, sides, and who of the two cannot answer."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 from room import ANN, Room
 
 from ftchat.errors import BadAdapter, Conflict, EngineNotReady
-
-
-@pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
-    made = Room(tmp_path)
-    yield made
-    await made.close()
 
 
 async def asked(room: Room, prompt: str, *, after: str | None = None, blind: bool = True) -> str:

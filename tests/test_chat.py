@@ -2,8 +2,6 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from room import ANN, BASE, BOB, Room
@@ -11,13 +9,6 @@ from room import ANN, BASE, BOB, Room
 from ftchat.errors import BadInput, Conflict, EngineNotReady, NotFound, TooLong
 from ftchat.prompt import Prompter
 from ftchat.records import Message, Params, Reply
-
-
-@pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
-    made = Room(tmp_path)
-    yield made
-    await made.close()
 
 
 async def test_a_chat_turn_is_answered_and_kept_with_its_counts(room: Room) -> None:

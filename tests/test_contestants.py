@@ -2,8 +2,6 @@
 
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from room import ANN, BASE, BOB, Room
@@ -14,13 +12,6 @@ from ftchat.ratings import strengths
 from ftchat.records import Conversation, Message, Params, Person, Reply, Turn, Winner, new_id, now
 
 DRAWS = 600
-
-
-@pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
-    made = Room(tmp_path)
-    yield made
-    await made.close()
 
 
 def voted(room: Room, left: str, right: str, winner: Winner) -> None:

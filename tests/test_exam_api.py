@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-from room import ANN, Room
+from room import Room
+from runs import corrected
 from sqlite_utils import Database
 
 from ftchat import web
@@ -84,13 +85,6 @@ async def test_what_is_pinned_is_told_to_reviewers_only(tmp_path: Path, role: St
             assert ("Do you deliver?" in said, "“yes” is missing" in said) == (reviews, reviews), path
         assert (await client.get("/api/adapters/shop-v1")).json()["scores"]["groups"] == 8
     await room.close()
-
-
-async def corrected(room: Room, count: int, *, first: int = 0) -> None:
-    for i in range(first, first + count):
-        turn = await room.chat.ask(ANN, f"What does cheese number {i} cost?", mode="chat")
-        await room.done(turn)
-        room.judging.correct(ANN, room.chat.seen(ANN, turn).lanes[0].reply, f"CHEESE {i}: it is plain.")
 
 
 async def complete(client: httpx.AsyncClient) -> Any:

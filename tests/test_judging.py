@@ -1,8 +1,6 @@
 """Votes, thumbs and corrections over the real chat and store: what is taken, refused, and taken back."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +11,6 @@ from ftchat.records import Person, Reply
 from ftchat.seen import LaneSeen
 
 EVE = Person("eve", "reviewer")
-
-
-@pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
-    made = Room(tmp_path)
-    yield made
-    await made.close()
 
 
 async def compared(room: Room, prompt: str = "hello", who: Person = ANN) -> str:

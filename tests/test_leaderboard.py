@@ -228,13 +228,6 @@ def test_who_belongs_on_a_board_without_a_vote(store: Store) -> None:
 
 
 @pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
-    made = Room(tmp_path)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
 async def client(room: Room) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app=web.build(room.parts))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860") as made:

@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-from quick_trainer import QuickTrainee
 from room import ANN, Room
 from runs import QUICK, corrected, ended, stage, trainers
 
@@ -23,19 +22,6 @@ from ftchat.errors import BadAdapter, BadInput, Conflict, EngineError, TrainingE
 from ftchat.pipeline import questions
 from ftchat.trainee import Trainee
 from ftchat.training.job import read_metrics
-
-
-@pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
-    made = Room(tmp_path)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the trainer makes is not asked here."""
-    monkeypatch.setattr("ftchat.pipeline.course.Trainee", QuickTrainee)
 
 
 async def test_five_corrections_make_an_adapter_that_a_person_can_use_and_roll_back(room: Room) -> None:

@@ -7,16 +7,17 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jinja2 import TemplateError
-from quick_trainer import QuickTrainee
 from room import ANN, Room
 from runs import QUICK, corrected, ended, stage, trainers
+from test_lineage import row
+from test_registry import candidate
 
 from ftchat import lineage
 from ftchat.errors import StoreError, TooLong
@@ -30,19 +31,6 @@ from ftchat.training.rows import prepare
 from ftchat.training.snapshot import read_snapshot
 
 LONG = {"steps": 5000, "evaluate_every": 4}
-
-
-@pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
-    made = Room(tmp_path)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the trainer makes is not asked here."""
-    monkeypatch.setattr("ftchat.pipeline.course.Trainee", QuickTrainee)
 
 
 async def steps(room: Room, run: str, wanted: int) -> None:
@@ -207,8 +195,6 @@ async def test_the_weights_of_a_run_that_ended_are_in_the_registry_alone(room: R
 
 
 def test_a_publication_that_finds_no_room_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from test_registry import candidate
-
     def full(source: Path, target: Path) -> None:
         shutil.copy(source / "adapter_config.json", target)
         raise OSError(28, "No space left on device")
@@ -264,8 +250,6 @@ async def test_a_pin_that_leaves_no_room_is_refused_and_one_that_does_so_later_e
 
 
 async def test_a_row_without_room_for_an_answer_is_not_asked(room: Room) -> None:
-    from test_lineage import row
-
     asks = Examiner(room.engine, room.prompter, room.contestants, known=None)  # type: ignore[arg-type]
     short, words = row("k_1"), "What does it cost? "
     most = max(n for n in range(100, 600) if asks.fits([Message("user", words * n)], short.target))

@@ -101,13 +101,6 @@ async def until(condition: Callable[[], object]) -> bool:
 
 
 @pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
-    made = Room(tmp_path)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
 async def pair(room: Room, tmp_path: Path) -> AsyncIterator[Pair]:
     made = Pair(room, tmp_path)
     made.start()

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from room import ANN, BOB, Room
@@ -10,13 +9,6 @@ from room import ANN, BOB, Room
 from ftchat.engine import Piece, Request
 from ftchat.errors import BadInput, Conflict, EngineError, EngineNotReady, NotFound
 from ftchat.records import Person
-
-
-@pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
-    made = Room(tmp_path)
-    yield made
-    await made.close()
 
 
 async def answered(room: Room, prompt: str = "What does the brie cost?", who: Person = ANN) -> str:

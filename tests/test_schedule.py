@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from room import ANN, Room
+from room import Room
+from runs import corrected
 
 from ftchat import web
 from ftchat.config import Settings, TrainArgs
@@ -170,13 +171,6 @@ def scheduled(room: Room, clock: Callable[[], datetime], **given: Any) -> tuple[
     pipeline = Pressed(room)
     settings = replace(room.settings, **given)
     return Schedule(room.store, pipeline, settings=settings, clock=clock), pipeline  # type: ignore[arg-type]
-
-
-async def corrected(room: Room, count: int, *, first: int = 0) -> None:
-    for i in range(first, first + count):
-        turn = await room.chat.ask(ANN, f"What does cheese number {i} cost?", mode="chat")
-        await room.done(turn)
-        room.judging.correct(ANN, room.chat.seen(ANN, turn).lanes[0].reply, f"CHEESE {i}")
 
 
 def finish(room: Room, run: str, *, stage: str = "done") -> None:

@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,13 +12,6 @@ from test_registry import candidate
 from ftchat.config import TrainArgs
 from ftchat.errors import BadAdapter, Conflict
 from ftchat.reconcile import Reconcile
-
-
-@pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
-    made = Room(tmp_path)
-    yield made
-    await made.close()
 
 
 def adapters(room: Room, *numbers: int, run: str | None = None) -> None:

@@ -1,8 +1,6 @@
 """Rating sessions: questions answered ahead within limits, one at a time, blind, and gone on with after a restart."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,13 +9,6 @@ from room import ANN, BOB, Room
 from ftchat.errors import BadInput, Conflict, NotFound
 from ftchat.seen import TurnSeen
 from ftchat.sessions import Sessions
-
-
-@pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
-    made = Room(tmp_path)
-    yield made
-    await made.close()
 
 
 async def settled(room: Room) -> None:

@@ -1,8 +1,6 @@
 """The change of one correction in other answers: which are found, what is saved, and whose it is."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from room import ANN, BOB, Room
@@ -15,13 +13,6 @@ from ftchat.records import Person
 EVE = Person("eve", "reviewer")
 PLAIN = "The answer is plain."
 SIGNED = f"{PLAIN} Warm wishes!"
-
-
-@pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
-    made = Room(tmp_path)
-    yield made
-    await made.close()
 
 
 async def answered(room: Room, prompt: str, who: Person = BOB) -> str:

@@ -46,13 +46,6 @@ def client_of(room: Room) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860", timeout=120)
 
 
-@pytest.fixture
-async def room(tmp_path: Path) -> Any:
-    made = Room(tmp_path)
-    yield made
-    await made.close()
-
-
 async def played(room: Room, **orders: Any) -> tuple[Played, list[str]]:
     said: list[str] = []
     wanted = Orders(**{"rounds": 1, "feedback": 6, "args": {"steps": 1}, **orders})

@@ -1,7 +1,5 @@
 """What a button of Models, Train or Review was shown with, and what a refusal leaves; called without a browser."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,13 +14,6 @@ from ftchat.ui.review import ReviewPage
 from ftchat.ui.train import TrainPage
 
 HERE = cast(gr.Request, SimpleNamespace(session_hash="page"))
-
-
-@pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
-    made = Room(tmp_path)
-    yield made
-    await made.close()
 
 
 def laid_out(page: Any, room: Room) -> Any:
