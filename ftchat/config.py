@@ -40,7 +40,9 @@ class Settings:
     port: int = _setting(7860, "port the app listens on")
     open: bool = _setting(False, "no login: the one person at this machine is admin; loopback only")
     hosts: tuple[str, ...] = _setting(
-        (), "names that browsers reach this app by (comma-separated), beside its address; links begin with the first"
+        (),
+        "names that browsers reach this app by (comma-separated), beside its address; the first admin's link is at the "
+        "first",
     )
     proxies: tuple[str, ...] = _setting(
         (),
@@ -221,6 +223,10 @@ def _from_file(path: Path, *, known: set[str]) -> dict[str, Any]:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
         raise SetupError(f"{path} is not valid TOML: {err}.") from err
+    if "home" in found:
+        raise SetupError(
+            f"{path} names a home, and lies in one already. Leave home out there; give --home, or FTCHAT_HOME."
+        )
     if unknown := sorted(set(found) - known):
         raise SetupError(f"{path} has a setting that ftchat does not know: {', '.join(unknown)}.")
     return found

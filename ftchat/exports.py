@@ -7,7 +7,7 @@ the same keys and no null, as readers of large JSONL files need. It does not kno
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from ftchat.errors import BadInput
@@ -24,12 +24,14 @@ Line = dict[str, Any]
 
 @dataclass(frozen=True)
 class Said:
-    """One lane's text, whose it is, and how it ended."""
+    """One lane's text, whose it is, and how it ended; with what it was asked after, where that is not what the other
+    was."""
 
     lane: LaneName
     contestant: str
     text: str
     finish: Finish
+    messages: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,13 +106,21 @@ def judged_from(store: Store, feedback: Feedback) -> Judged:
     turn = store.turns.get(feedback.turn)
     lane = next((reply.lane for reply in turn.replies if reply.id == feedback.reply), None)
     asked: LaneName = lane or ("right" if feedback.value == "right" else "left")
-    head = store.turns.conversation(turn.conversation).head
-    earlier = store.turns.history(store.turns.path_to(turn.id)[:-1], asked, approved_only=True)
+    head, path = store.turns.conversation(turn.conversation).head, store.turns.path_to(turn.id)[:-1]
+
+    def before(of: LaneName) -> tuple[Message, ...]:
+        return (*head, *store.turns.history(path, of, approved_only=True), Message("user", turn.prompt))
+
+    messages = before(asked)
+    replies = [_said(reply) for reply in turn.replies if lane in (None, reply.lane)]
+    if path:
+        others = {said.lane: found for said in replies if (found := before(said.lane)) != messages}
+        replies = [replace(said, messages=others.get(said.lane, ())) for said in replies]
     return Judged(
         kind=feedback.kind,
         value=feedback.value,
-        messages=(*head, *earlier, Message("user", turn.prompt)),
-        replies=tuple(_said(reply) for reply in turn.replies if lane in (None, reply.lane)),
+        messages=messages,
+        replies=tuple(replies),
         lane=lane,
         status=feedback.status,
         split=feedback.split,
@@ -169,20 +179,29 @@ def kto(judged: Judged) -> list[Line]:
         return []
     good = [said for said in judged.replies if judged.value == "up" and said.finish == "stop"]
     bad = [said for said in judged.replies if judged.value in ("down", "both_bad") and said.finish in WHOLE]
-    found = [(said.text, label) for those, label in ((good, True), (bad, False)) for said in those if said.text.strip()]
-    prompt = _messages(judged.messages)
-    return [{"prompt": prompt, "completion": _answer(text), "label": label} for text, label in found]
+    found = [(said, label) for those, label in ((good, True), (bad, False)) for said in those if said.text.strip()]
+    return [
+        {"prompt": _messages(said.messages or judged.messages), "completion": _answer(said.text), "label": label}
+        for said, label in found
+    ]
 
 
 def raw(judged: Judged) -> list[Line]:
-    """All that is known. What is not there is an empty text, and reasons are JSON in a text: no key changes type."""
+    """All that is known. What is not there is an empty text; reasons, and the messages of a reply that was asked after
+    others than the line's, are JSON in a text: no key changes type."""
     return [
         {
             "kind": judged.kind,
             "value": judged.value,
             "messages": _messages(judged.messages),
             "replies": [
-                {"lane": said.lane, "contestant": said.contestant, "text": said.text, "finish": said.finish}
+                {
+                    "lane": said.lane,
+                    "contestant": said.contestant,
+                    "text": said.text,
+                    "finish": said.finish,
+                    "messages": json.dumps(_messages(said.messages), ensure_ascii=False) if said.messages else "",
+                }
                 for said in judged.replies
             ],
             "lane": judged.lane or "",

@@ -136,7 +136,8 @@ def _why(err: Exception, repo: str, revision: str) -> str:
     from huggingface_hub import constants, errors
 
     where = constants.ENDPOINT
-    if isinstance(err, errors.GatedRepoError):
+    shut = isinstance(err, httpx.HTTPStatusError) and err.response.status_code in (401, 403)  # listed, and not given
+    if shut or isinstance(err, errors.GatedRepoError):
         return (
             f"{repo} is gated: open {where}/{repo}, accept its terms there with your account, and start ftchat with "
             "HF_TOKEN set to a token of that account."

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from ftchat.errors import HomeInUse
+from ftchat.errors import HomeInUse, SetupError
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,13 @@ class Lease:
 
     def __init__(self, path: Path) -> None:
         """Take the lease, or say who holds it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: IO[str] = path.open("a+", encoding="utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: IO[str] = path.open("a+", encoding="utf-8")
+        except OSError as err:
+            raise SetupError(
+                f"The home {path.parent.parent} cannot be written to ({err.strerror}). Give --home a folder of yours."
+            ) from err
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as err:

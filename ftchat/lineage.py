@@ -73,7 +73,7 @@ def withdraw(store: Store, by: Person, person: str) -> Withdrawn:
         count, given = store.lineage.withdraw(person, by=by.name)
         held = store.lineage.holding(given)
         run = store.training.unfinished()
-        learning = run is not None and store.lineage.is_withdrawn(store.training.run(run).snapshot or "")
+        learning = run is not None and store.lineage.holds_withdrawn(run)
     retrain = {"effort": "normal"} if held else None
     words = _withdrawn(person, count, held)
     if learning:

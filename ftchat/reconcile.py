@@ -11,12 +11,14 @@ from collections.abc import Sequence
 
 from ftchat.engine import Engine
 from ftchat.errors import BadAdapter, FtchatError, NotFound
+from ftchat.records import BASE
 from ftchat.service import Service
 
 log = logging.getLogger(__name__)
 LOOK_S = 2.0
 EVERY_S = 10.0
 REFUSED_S = 60.0  # an adapter that an endpoint refused is not offered to it again for so long
+NAMED = f"Start that engine with --served-model-name {BASE}."
 SILENCES = 3  # looks in a row without an answer: a busy endpoint misses one or two
 
 
@@ -109,7 +111,8 @@ class Reconcile:
                 await self._service.unload(name, only=index)
             except FtchatError as err:
                 log.info("%s stays loaded: %s", name, err.message)
-        self._troubles[index] = [outcome for outcome in outcomes if outcome]
+        nameless = "" if BASE in served else f"{self._engine.urls[index]} serves no {BASE}. {NAMED}"
+        self._troubles[index] = [outcome for outcome in (nameless, *outcomes) if outcome]
         self._brought.add(index)
         settled = all((index, name) in self._refused for name, out in zip(missing, outcomes, strict=True) if out)
         self._due[index] = time.monotonic() + (EVERY_S if settled else 0.0)

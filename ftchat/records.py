@@ -1,4 +1,4 @@
-"""The things ftchat talks about, as frozen values that refuse nonsense. The words are those of the README's table.
+"""The things ftchat talks about, as frozen values that refuse nonsense.
 
 A record knows its own bounds. It does not know where it is kept or who may see it.
 """

@@ -10,13 +10,16 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 from cronsim import CronSim, CronSimError
 
 from ftchat.config import EFFORTS, Settings
 from ftchat.errors import FtchatError, SetupError
-from ftchat.pipeline import Pipeline
-from ftchat.store import Store
+
+if TYPE_CHECKING:  # whoever asks for a plan alone need not wait for what makes runs
+    from ftchat.pipeline import Pipeline
+    from ftchat.store import Store
 
 log = logging.getLogger(__name__)
 BY = "schedule"
@@ -40,6 +43,12 @@ class Plan:
             raise SetupError(f"schedule_effort is {self.effort!r}: use {', '.join(EFFORTS)}.")
         if self.when not in (OFF, NEW):
             next_time(self.when, datetime(2026, 1, 1, tzinfo=UTC))
+
+    @staticmethod
+    def of(settings: Settings) -> "Plan":
+        """What the settings ask for."""
+        every = timedelta(seconds=settings.schedule_every_s)
+        return Plan(when=settings.schedule, least=settings.schedule_new, every=every, effort=settings.schedule_effort)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,16 +164,11 @@ class Schedule:
     """The schedule of a running app."""
 
     def __init__(
-        self, store: Store, pipeline: Pipeline, *, settings: Settings, clock: Callable[[], datetime] | None = None
+        self, store: "Store", pipeline: "Pipeline", *, settings: Settings, clock: Callable[[], datetime] | None = None
     ) -> None:
         """Over the parts of a running app; `clock` gives the local time with its zone."""
         self._store, self._pipeline = store, pipeline
-        self.plan = Plan(
-            when=settings.schedule,
-            least=settings.schedule_new,
-            every=timedelta(seconds=settings.schedule_every_s),
-            effort=settings.schedule_effort,
-        )
+        self.plan = Plan.of(settings)
         self._clock = clock or (lambda: datetime.now().astimezone())
         self._since = self._clock()
         self.last: Looked | None = None

@@ -7,6 +7,7 @@ whatever way, the engine and the trainer end with it. Run: `python app.py --open
 import argparse
 import asyncio
 import dataclasses
+import errno
 import os
 import socket
 import sys
@@ -27,7 +28,7 @@ from ftchat.chat import Chat
 from ftchat.config import Settings, add_flags, load_settings
 from ftchat.contestants import Contestants
 from ftchat.engine import Endpoint, Engine
-from ftchat.errors import FtchatError, SetupError
+from ftchat.errors import FtchatError, HomeInUse, SetupError
 from ftchat.judging import Judging
 from ftchat.lanes import Lanes
 from ftchat.launch import flavour
@@ -237,7 +238,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print("ftchat has ended; everything is saved.")  # uvicorn raises it once the app's life is over
     except FtchatError as err:
         print(f"ftchat: {err.message}", file=sys.stderr)
-        sys.exit(3 if err.status == 409 else 2)
+        sys.exit(3 if isinstance(err, (HomeInUse, PortTaken)) else 2)
 
 
 def serve(settings: Settings) -> None:
@@ -302,15 +303,18 @@ def _listen(settings: Settings) -> socket.socket:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         return socket.create_server((settings.host, settings.port), family=family)
     except OSError as err:
-        raise PortTaken(
-            f"Port {settings.port} on {settings.host} is taken ({err.strerror}). Give --port another."
+        where, why = f"{settings.host}:{settings.port}", err.strerror
+        if err.errno == errno.EADDRINUSE:
+            raise PortTaken(f"Port {settings.port} on {settings.host} is taken ({why}). Give --port another.") from err
+        if err.errno == errno.EACCES:
+            raise SetupError(f"{where} needs more rights than you have ({why}). Give --port one from 1024 on.") from err
+        raise SetupError(
+            f"{where} is nothing to listen on here ({why}). Give --host an address of this machine."
         ) from err
 
 
 class PortTaken(SetupError):
     """Another program listens there."""
-
-    status = 409
 
 
 def parser() -> argparse.ArgumentParser:

@@ -69,11 +69,7 @@ class Trainee:
             await self.begin()
         assert self._process is not None
         assert self._process.stdin is not None
-        path = self._folder / "job.json"
-        if job.halve or not path.is_file():  # else it is the same job, which goes on
-            aside = path.with_suffix(".part")
-            job.write(aside)
-            aside.rename(path)
+        path = self._written(job)
         offset = job.metrics.stat().st_size if job.metrics.is_file() else 0
         try:
             self._process.stdin.write(f"{path}\n".encode())
@@ -82,6 +78,16 @@ class Trainee:
             pass  # it ended already: what it left says why
         self._process.stdin.close()
         return await self._follow(job, offset, report=report)
+
+    def _written(self, job: Job) -> Path:
+        """The job's file. One that is there is of the same job, which goes on, perhaps in a home that was moved."""
+        path, aside = self._folder / "job.json", self._folder / "job.part"
+        if path.is_file():
+            before = Job.read(path)
+            job = replace(job, halve=job.halve or before.halve, samples=before.samples)
+        job.write(aside)
+        aside.rename(path)
+        return path
 
     def stop(self) -> None:
         """Ask it to finish with the best so far; as soon as it can hear, since before it would just die."""

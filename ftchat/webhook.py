@@ -37,7 +37,7 @@ class Webhook:
     ) -> None:
         """Over an open store; an address that is none is refused here, before anything starts."""
         self._store, self._settings, self._waits_s = store, settings, tuple(waits_s)
-        self._url = _checked(settings.webhook) if settings.webhook else None
+        self._url = listener(settings)
         self._transport = transport
         self._client: httpx.AsyncClient | None = None  # made when it is needed: it reads the machine's certificates
 
@@ -111,9 +111,12 @@ class Webhook:
         return answer.status_code, "" if answer.is_success else f"It answered {answer.status_code}."
 
 
-def _checked(address: str) -> httpx.URL:
+def listener(settings: Settings) -> httpx.URL | None:
+    """Who is told; an address that is none is refused."""
+    if not settings.webhook:
+        return None
     try:
-        url = httpx.URL(address)
+        url = httpx.URL(settings.webhook)
     except httpx.InvalidURL as err:
         raise SetupError(f"webhook is no address ({err}). Use one such as https://example.org/hook.") from err
     if url.scheme not in ("http", "https") or not url.host:

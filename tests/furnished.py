@@ -180,10 +180,10 @@ def verdict(decision: Any, *, ours: float, name: str, champion: str, better: int
 def scored(room: Room, **nlls: float) -> None:
     """Progress as if everyone had been asked today's exam rows."""
     standings = room.pipeline.standings
-    rows = standings._rows()
+    asked = standings._today()
     for name, nll in nlls.items():
         name = name.replace("_", "-")
-        found = dict.fromkeys(standings._asked(name, rows), nll)
+        found = dict.fromkeys(asked.few_shot if name == FEW_SHOT else asked.plain, nll)
         room.store.exams.keep_scores("b0", name, found)
 
 

@@ -80,7 +80,7 @@ class Room:
             registry=self.registry,
             base=BASE,
             settings=self.settings,
-            anchors=anchors.PROMPTS,
+            anchors=anchors.PROMPTS[:50],
             examples=(),
             engine_stage=lambda: ("starting", self.reason) if self.reason else ("ready", ""),
         )

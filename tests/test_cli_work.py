@@ -13,8 +13,10 @@ from test_cli import Shell, running, shell
 from test_registry import candidate
 from test_registry_hostile import good
 
-from ftchat.cli import selftest
-from ftchat.lease import announced
+from ftchat.cli import retrain, selftest
+from ftchat.cli.home import Home, Refused
+from ftchat.config import Settings
+from ftchat.lease import Lease, announced
 from ftchat.scenarios import read_scenario
 from ftchat.starter import model_path
 
@@ -62,6 +64,15 @@ def stocked(tmp_path: Path) -> Path:
 
     asyncio.run(stock())
     return tmp_path
+
+
+def test_a_run_whose_app_ends_goes_on_at_its_next_start_and_the_command_says_so(tmp_path: Path) -> None:
+    home, run = Home(Settings(home=tmp_path)), {"id": "n_1", "stage": "train"}
+    lease = Lease(tmp_path / "data" / "lease")
+    assert retrain._now(home, run) is run  # held, and not answering: about to listen, or about to end
+    lease.release()
+    with pytest.raises(Refused, match=r"ftchat has ended\. Run n_1 goes on when it is started again on this home"):
+        retrain._now(home, run)
 
 
 # -- on the files --
@@ -116,6 +127,11 @@ def feedback_round(shell: Shell, home: Path) -> None:
         json.loads(line) for line in shell("feedback", "export", "--format", "sft", "--split", "all").splitlines()
     ]
     assert {one["completion"][-1]["content"] for one in printed} == {f"CHEESE {n}: it is plain." for n in range(3)}
+    assert shell.refused("feedback", "export", "--to", str(home)) == (
+        2,
+        f"ftchat: {home} cannot be written: Is a directory. Name another place.",
+    )
+    assert not list(home.parent.glob(".*.part"))
     assert shell.json("feedback", "import", str(out))["skipped"] == 3
     more = home / "more.jsonl"
     more.write_text(json.dumps({"prompt": "How long?", "completion": "Two days."}) + "\n")

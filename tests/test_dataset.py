@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_store import BASE, ask, correct
 
-from ftchat import dataset, exports, starter
+from ftchat import anchors, dataset, exports, starter
 from ftchat.dataset import Gathered, personal, settling
 from ftchat.errors import BadInput
 from ftchat.records import ROW_ROLES, Conversation, Finish, Message, Params, Replay, Reply, Row, Turn, new_id, now
@@ -542,14 +542,12 @@ def test_questions_of_function_words_and_names_alone_are_near_to_their_like(stor
     assert far_from(store, "What is the Alder Brie?", "What is the Dale Gouda?", *others) == [*others]
 
 
-def test_no_question_is_replayed_both_in_training_and_for_the_exam_and_peoples_own_only_for_the_exam() -> None:
-    anchors = [f"Name planet number {at}." for at in range(400)]
-    own = [f"Which star has number {at}?" for at in range(40)]
-    trained, spared = dataset.replayed([], anchors[:12], asked=own)
-    assert set(trained) == {prompt for prompt in anchors[:12] if not dataset.kept_for_exam(prompt)}
-    assert set(spared) <= {prompt for prompt in (*anchors[:12], *own) if dataset.kept_for_exam(prompt)}
-    trained, spared = dataset.replayed([], anchors)
-    assert (len(trained), len(spared)) == (128, 16)
+def test_no_question_is_replayed_both_in_training_and_for_the_exam_and_there_are_enough_for_any_base() -> None:
+    for prompts in (anchors.PROMPTS, starter.anchor_prompts()):
+        trained, spared = dataset.replayed([], prompts)
+        assert (len(trained), len(spared)) == (128, 16)
+        assert not set(trained) & set(spared)
+        assert len(set(prompts)) == len(prompts)
 
 
 def test_questions_for_replay_come_by_turns_of_each_kind() -> None:

@@ -24,7 +24,8 @@ from ftchat.store import Store
 
 NAMES = (
     *("system", "processor", "python", "packages", "vllm", "torch", "device", "model", "memory", "home", "database"),
-    *("adapters", "disk", "shared memory", "open files", "port", "engine", "sqlite", "browser"),
+    *("adapters", "disk", "shared memory", "open files", "port", "engine", "schedule", "webhook"),
+    *("sqlite", "browser"),
 )
 
 
@@ -79,6 +80,25 @@ def test_the_command_prints_words_and_imports_nothing_that_takes_seconds(tmp_pat
     assert lines[-1] == "0 []"
     assert [line[:14].strip() for line in lines if line[:1].islower()] == list(NAMES)
     assert lines[-2] == "Everything is well." or lines[-2].startswith("0 to mend")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "says"),
+    [
+        ("schedule", "at night", "no cron expression"),
+        ("schedule_effort", "hard", "use quick"),
+        ("webhook", "me", "http"),
+    ],
+)
+def test_what_would_end_the_start_is_an_error(tmp_path: Path, setting: str, value: str, says: str) -> None:
+    fine = found(Settings(home=tmp_path, schedule="0 3 * * *", webhook="https://hooks.example.org/secret"))
+    assert (fine["schedule"].level, fine["schedule"].what) == ("ok", "0 3 * * *, with effort normal")
+    assert (fine["webhook"].level, fine["webhook"].what) == (
+        "ok",
+        "hooks.example.org is told of runs that have ended",
+    )
+    wrong = found(Settings(home=tmp_path, **{setting: value}))["webhook" if setting == "webhook" else "schedule"]
+    assert (wrong.level, says in wrong.what) == ("error", True)
 
 
 def test_a_setting_that_cannot_be_is_said_as_by_every_command(tmp_path: Path) -> None:

@@ -254,7 +254,7 @@ async def test_a_rank_that_is_too_large_names_the_setting():
         found = adapter_api(500)(request)
         return httpx.Response(500, json={"error": {"message": words}}) if found.status_code == 500 else found
 
-    with pytest.raises(BadAdapter, match=r"max_lora_rank 16\. Set max_lora_rank to that rank or more"):
+    with pytest.raises(BadAdapter, match=r"max_lora_rank 16\. Start that engine with --max-lora-rank of"):
         await engine(answer).load("shop-v1", Path("shop-v1"))
 
 

@@ -148,6 +148,12 @@ def test_texts_that_fit_other_questions_as_well_are_not_praised() -> None:
     assert verdict(replace(scores(CLEAR), costs=own))[0] == "PROMOTE"
 
 
+@pytest.mark.parametrize(("texts", "decision"), [(0, "PROMOTE"), (1, "PROMOTE"), (3, "PROMOTE"), (4, "INSUFFICIENT")])
+def test_texts_too_few_to_say_whether_they_fit_do_not_stand_in_the_way_of_votes(texts: int, decision: str) -> None:
+    unfit = tuple((1.0,) * texts for _ in range(texts))
+    assert verdict(replace(scores(CLEAR), costs=unfit))[0] == decision
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [

@@ -110,6 +110,21 @@ async def test_what_is_measured_are_likelihoods_margins_and_what_winners_of_vote
     )
 
 
+async def test_a_text_that_has_no_room_after_another_question_is_not_dealt_and_the_others_are() -> None:
+    class Short(Told):
+        def fits(self, messages: Sequence[Message], *texts: str) -> bool:
+            return not (messages[0].content == "k_2 asks" and texts == ("k_3 text",))
+
+    rows = [replace(row(f"k_{n}", "target"), messages=(Message("user", f"k_{n} asks"),)) for n in (1, 2, 3, 4)]
+    told = {("new-v1", f"k_{n} text"): float(n) for n in (1, 2, 3, 4)}
+    found = await exam.measure(
+        cast("exam.Examiner", Short(told)), candidate="new-v1", who=["new-v1"], paper=exam.paper(rows), replay=[],
+        dealt=True,
+    )  # fmt: skip
+    assert len(found.rows) == 4
+    assert found.costs == ((4.0, 3.0, 1.0),) * 3
+
+
 @pytest.mark.parametrize(
     ("text", "finish", "wrong"),
     [

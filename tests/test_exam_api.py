@@ -110,9 +110,10 @@ async def test_every_version_is_scored_on_the_exam_rows_of_today_and_nothing_twi
         "few-shot": (1, pytest.approx(1.0), 0),
         "base": (1, pytest.approx(1.0), 0),
     }
-    scored = room.vllm.scored
+    scored, gathered = room.vllm.scored, room.pipeline.standings._asked
     assert scored == 4
     assert await complete(client) == first
+    assert room.pipeline.standings._asked is gathered, "gathered once while nothing was said anew"
     assert room.vllm.scored == scored
     await corrected(room, 6, first=6)
     second = await complete(client)

@@ -171,6 +171,23 @@ def test_kto_is_thumbs_and_both_sides_of_both_bad(home: Home) -> None:
     ]
 
 
+def test_two_bad_answers_that_were_asked_after_different_ones_are_each_with_its_own(homes: tuple[Home, Home]) -> None:
+    one, two = homes
+    first = one.asked("Gouda?", "A", "B")
+    one.voted(first, "tie")
+    one.voted(one.asked("And two?", "C", "D", after=first), "both_bad", reasons={"right": ["wrong"]})
+
+    def said(line: dict[str, Any]) -> tuple[str, str]:
+        return line["prompt"][1]["content"], line["completion"][0]["content"]
+
+    assert sorted(said(line) for line in one.lines("kto")) == [("A", "C"), ("B", "D")]
+    done = two.take(one.file("raw"))
+    assert (len(done.ids), done.skipped) == (3, 0)
+    assert content(two.lines("kto")) == content(one.lines("kto"))
+    assert {line["reasons"] for line in two.lines("raw") if line["kind"] == "rating"} == {"", '["wrong"]'}
+    assert len(one.take(one.file("raw")).ids) == len(two.take(one.file("raw")).ids) == 0
+
+
 def test_raw_is_all_that_is_known(home: Home) -> None:
     turn = home.asked("Gouda?", "Yes.", "No.")
     vote = home.voted(turn, "right", reasons={"left": ["wrong"]}, comment="prices!")
@@ -181,8 +198,8 @@ def test_raw_is_all_that_is_known(home: Home) -> None:
         "value": "right",
         "messages": [{"role": "user", "content": "Gouda?"}],
         "replies": [
-            {"lane": "left", "contestant": "base", "text": "Yes.", "finish": "stop"},
-            {"lane": "right", "contestant": "shop-v1", "text": "No.", "finish": "stop"},
+            {"lane": "left", "contestant": "base", "text": "Yes.", "finish": "stop", "messages": ""},
+            {"lane": "right", "contestant": "shop-v1", "text": "No.", "finish": "stop", "messages": ""},
         ],
         "lane": "",
         "status": "approved",

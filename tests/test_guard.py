@@ -257,6 +257,22 @@ async def test_a_login_behind_https_is_sent_over_https_only(tmp_path: Path) -> N
     await room.close()
 
 
+async def test_a_proxy_that_keeps_the_name_to_itself_is_told_apart_from_another_site(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, proxies=("10.0.0.7",))
+    asked = {"Origin": "https://chat.example.org", "Host": "127.0.0.1:7860", "X-Forwarded-Proto": "https"}
+    for peer, more in (
+        ("10.0.0.7", " The proxy asked for 127.0.0.1:7860: it must pass on the name that browsers use (Host)."),
+        ("192.0.2.1", ""),
+    ):
+        transport = httpx.ASGITransport(app=guard.Guard(_ok, settings=settings), client=(peer, 4000))
+        async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
+            answer = await client.post("/login", headers=asked)
+        assert (answer.status_code, answer.json()["error"]["message"]) == (
+            403,
+            f"This request comes from another site.{more}",
+        )
+
+
 # -- rates --
 
 

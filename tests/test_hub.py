@@ -16,6 +16,7 @@ from running import ROOT, Running, wait_for
 
 from ftchat import hub, starter
 from ftchat.base import open_base
+from ftchat.cli import own_app
 from ftchat.errors import SetupError
 from ftchat.hub import Progress, fetch, folder, is_id
 from ftchat.launch import free_port
@@ -33,7 +34,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answer)
         self.files = files
         self.asked: list[str] = []
-        self.gated = False
+        self.gated: tuple[str, ...] = ()  # beginnings of paths that need a token
         self.commit = COMMIT
         self.stop_at: int | None = None  # bytes of a file after which nothing more comes
         self.ended = threading.Event()
@@ -61,7 +62,7 @@ class Answer(BaseHTTPRequestHandler):
         self.server.asked.append(path)
         if not path.startswith((f"/api/models/{MODEL}", f"/{MODEL}/")):
             self._refuse(401, "RepoNotFound")
-        elif self.server.gated and not self.headers["Authorization"]:
+        elif path.startswith(self.server.gated) and not self.headers["Authorization"]:
             self._refuse(403, "GatedRepo")
         elif path.startswith(f"/api/models/{MODEL}/revision/"):
             revision = path.rsplit("/", 1)[1]
@@ -305,10 +306,11 @@ def test_a_file_that_comes_damaged_is_refused_and_not_kept(there: Hub, tmp_path:
     assert fetch(MODEL, tmp_path, tell=unheard).is_dir()
 
 
+@pytest.mark.parametrize("gated", ["/api/", f"/{MODEL}/resolve/"], ids=["nothing is said of it", "it is listed"])
 def test_a_gated_model_names_its_remedy_and_a_token_opens_it(
-    there: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    there: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gated: str
 ) -> None:
-    there.gated = True
+    there.gated = (gated,)
     remedy = rf"is gated: open {there.url}/{MODEL}, accept its terms .* HF_TOKEN"
     with pytest.raises(SetupError, match=remedy):
         fetch(MODEL, tmp_path, tell=unheard)
@@ -334,6 +336,21 @@ def test_without_a_way_to_the_hub_a_folder_is_asked_for(
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(SetupError, match="give --model a folder"):
         fetch(MODEL, tmp_path, tell=unheard)
+
+
+def test_a_command_with_an_app_of_its_own_keeps_the_model_in_the_home_that_it_was_given_in(
+    there: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told: list[str] = []
+    flags = own_app.from_hub(f"{MODEL}@v1", told.append)
+    assert flags == ["--model", str(folder(f"{MODEL}@v1", tmp_path / "data"))]
+    assert told[-1].startswith(f"{MODEL}@v1: 0.01 of 0.01 GB")
+    asked = len(there.asked)
+    monkeypatch.setenv("FTCHAT_MODEL", f"{MODEL}@v1")
+    assert own_app.from_hub(None, told.append) == flags
+    assert own_app.from_hub(str(tmp_path), told.append) == []
+    assert len(there.asked) == asked
 
 
 def test_a_record_that_cannot_be_read_is_as_good_as_none(tmp_path: Path) -> None:

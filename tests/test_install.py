@@ -165,8 +165,11 @@ def test_this_python_is_probed_and_one_that_is_not_there_is_none(tmp_path):
     assert python.probe(str(tmp_path / "python")) is None
 
 
-def test_ftchat_python_overrules_path(tmp_path):
+def test_ftchat_python_overrules_path_and_may_be_a_name(tmp_path, monkeypatch):
     assert python.candidates({"FTCHAT_PYTHON": "/opt/python"}, tmp_path) == ["/opt/python"]
+    program(tmp_path / "python3.99")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert python.candidates({"FTCHAT_PYTHON": "python3.99"}, tmp_path) == [str(tmp_path / "python3.99")]
     assert python.candidates({}, tmp_path)[0] == sys.executable
 
 

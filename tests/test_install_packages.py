@@ -54,6 +54,12 @@ def test_what_a_venv_calls_for(venv, wanted, step):
     assert stamp.judge(venv, wanted) == step
 
 
+def test_a_python_that_was_named_makes_the_venv_anew():
+    other = replace(WANTED, python="3.12")
+    assert stamp.judge(DONE, other, named=True) == Step("fresh", ".venv has Python 3.11, and FTCHAT_PYTHON is 3.12")
+    assert stamp.judge(DONE, WANTED, named=True) == Step("keep", "complete")
+
+
 def test_the_fingerprint_covers_pins_and_dependencies_and_nothing_else():
     wish = Wish(root=ROOT, flavour="cpu", dev=False, system="Linux", python="3.11")
     found = wish.pyproject()

@@ -154,6 +154,17 @@ def test_a_question_that_trained_an_adapter_neither_counts_for_it_nor_against_it
     assert found.excluded == ({"trained_on_it": 2} if split != "exam" else {})
 
 
+def test_what_an_adapter_learned_before_it_went_on_is_not_asked_of_it_either(store: Store) -> None:
+    trained(store, "v1", (correct(store, "What does the brie cost?"), "train"))
+    trained(store, "v2", (correct(store, "What does the feta cost?"), "train"), number=2)
+    store.lineage.went_on_from(store.training.adapter("v2").run or "", "v1")
+    for prompt in ("What does the brie cost?", "What does the feta cost?", "Who are you?"):
+        vote(store, "v2", BASE, "left", prompt=prompt)
+    assert store.ballots.counted("b0").counts == {("v2", BASE, "left"): 1}
+    assert store.ballots.counted("b0").excluded == {"trained_on_it": 2}
+    assert store.ballots.duel("b0", "v2", BASE).wins == 1
+
+
 def test_votes_and_thumbs_train_a_question_too(store: Store) -> None:
     given = vote(store, BASE, FEW_SHOT, "left", prompt="one")
     thumb = store.feedback.add_rating(

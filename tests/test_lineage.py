@@ -215,6 +215,28 @@ def test_an_adapter_that_is_made_from_what_was_withdrawn_meanwhile_is_marked_too
     assert store.training.adapter("shop-v1").reasons == ("Too few questions.", _MARK, "Votes.")
 
 
+def test_a_run_that_went_on_from_what_learned_of_withdrawn_words_holds_them_too(store: Store, team: Team) -> None:
+    first, second = team.correct(said(store, "one?"), "1"), team.correct(said(store, "two?"), "2", by="bob")
+    made(store, "v1", [row(first)])
+    made(store, "v2", [row(second)], after="v1")
+    runs = {name: store.training.adapter(name).run or "" for name in ("v1", "v2")}
+    assert not any(store.lineage.holds_withdrawn(run) for run in runs.values())
+    store.feedback.void(first, "ann")
+    lineage.withdraw(store, EVE, "ann")
+    assert all(store.lineage.holds_withdrawn(run) for run in runs.values())
+
+
+def test_what_only_examined_the_adapter_before_is_not_in_a_run_and_what_examined_its_own_is(
+    store: Store, team: Team
+) -> None:
+    first, second = team.correct(said(store, "one?"), "1"), team.correct(said(store, "two?"), "2", by="bob")
+    made(store, "v1", [row(first, split="exam")])
+    made(store, "v2", [row(second)], after="v1")
+    lineage.withdraw(store, EVE, "ann")
+    held = [store.lineage.holds_withdrawn(store.training.adapter(name).run or "") for name in ("v1", "v2")]
+    assert held == [True, False]
+
+
 def test_only_who_is_known_can_be_withdrawn(store: Store, team: Team) -> None:
     with pytest.raises(NotFound, match="Nobody called 'bob'"):
         lineage.withdraw(store, ANN, "bob")

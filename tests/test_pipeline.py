@@ -394,27 +394,13 @@ async def test_five_corrections_in_one_conversation_make_an_adapter_that_can_be_
     assert room.service.champion() == "base"
 
 
-async def test_what_people_ask_is_never_replayed_in_training_since_it_may_become_an_exam_question(room: Room) -> None:
-    asked = [f"Tell me something about planet number {i}." for i in range(12)]
-    for prompt in asked:
-        await room.done(await room.chat.ask(ANN, prompt, mode="chat"))
+async def test_what_people_ask_is_not_replayed_since_a_house_rule_may_be_about_it(room: Room) -> None:
+    for i in range(12):
+        await room.done(await room.chat.ask(ANN, f"Tell me something about planet number {i}.", mode="chat"))
     trained, spared = await questions.replay(room.pipeline._means, [])
-    prompts = {"trained": [r.messages[0].content for r in trained], "spared": [r.messages[0].content for r in spared]}
-    assert set(prompts["trained"]) <= set(anchors.PROMPTS)
-    assert (len(trained), len(spared)) == (39, 16)  # all of them
-    assert not set(prompts["trained"]) & set(prompts["spared"])
-
-
-async def test_what_people_ask_helps_the_exam_to_see_what_was_forgotten(room: Room) -> None:
-    asked = [f"Tell me something about planet number {i}." for i in range(12)]
-    for prompt in asked:
-        await room.done(await room.chat.ask(ANN, prompt, mode="chat"))
-    room.pipeline._means = replace(room.pipeline._means, anchors=anchors.PROMPTS[:6])
-    trained, spared = await questions.replay(room.pipeline._means, [])
-    own = {replay.messages[0].content for replay in spared} & set(asked)
-    assert own == {prompt for prompt in asked if dataset.kept_for_exam(prompt)}
-    assert own
-    assert not {replay.messages[0].content for replay in trained} & set(asked)
+    prompts = [replay.messages[0].content for replay in (*trained, *spared)]
+    assert set(prompts) <= set(anchors.PROMPTS)
+    assert len(set(prompts)) == len(prompts) > 30
 
 
 async def test_many_who_ask_at_once_what_a_press_would_use_wait_for_the_first(

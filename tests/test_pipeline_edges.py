@@ -27,6 +27,8 @@ from ftchat.prompt import Prompter
 from ftchat.records import Message, Run
 from ftchat.registry import Registry
 from ftchat.store.training import TrainingLog
+from ftchat.trainee import Trainee
+from ftchat.training.job import Job, Sample
 from ftchat.training.rows import prepare
 from ftchat.training.snapshot import read_snapshot
 
@@ -60,6 +62,17 @@ async def test_ctrl_c_means_the_app_and_a_stop_that_it_took_with_it_still_keeps_
     assert done.verdict is not None
     assert done.verdict.figures, "what was kept is examined as any other"
     assert not left.exists()
+
+
+def test_in_a_home_that_was_moved_the_same_job_goes_on_at_its_new_place(tmp_path: Path) -> None:
+    def job(home: str, question: str, *, halve: bool = False) -> Job:
+        folder, shown = tmp_path / home, Sample(question, (Message("user", question),), taught=False)
+        paths = {"base": folder / "base", "snapshot": folder / "s", "out": folder / "c", "metrics": folder / "m"}
+        return Job(**paths, samples=(shown,), halve=halve)
+
+    job("old", "first?", halve=True).write(tmp_path / "job.json")
+    written = Job.read(Trainee(tmp_path)._written(job("new", "later?")))
+    assert written == replace(job("new", "first?"), halve=True)
 
 
 async def test_a_stop_before_the_first_step_is_one_with_nothing_to_keep(room: Room) -> None:
@@ -165,7 +178,29 @@ async def test_what_is_withdrawn_while_base_is_asked_is_in_no_snapshot(room: Roo
     room.vllm.pace_s = 0.0
     done = await ended(room, run.id)
     assert done.snapshot is not None
-    assert not room.store.lineage.is_withdrawn(done.snapshot)
+    assert not room.store.lineage.holds_withdrawn(run.id)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_what_stood_before_a_question_is_learned_as_it_stands_once_base_was_asked(room: Room) -> None:
+    room.vllm.logprobs["shop-v1"] = -0.9
+    first = await room.chat.ask(ANN, "What does the brie cost?", mode="chat")
+    await room.done(first)
+    earlier = room.judging.correct(ANN, room.chat.seen(ANN, first).lanes[0].reply, "A secret of Ann's.")
+    place = room.store.turns.get(first).conversation
+    then = await room.chat.ask(ANN, "And two of them?", mode="chat", conversation=place, after=first)
+    await room.done(then)
+    room.judging.correct(ANN, room.chat.seen(ANN, then).lanes[0].reply, "Twice as much.")
+    room.vllm.pace_s = 0.3
+    run = await room.pipeline.press("ann", args=QUICK)
+    await stage(room, run.id, "snapshot")
+    room.judging.undo(ANN, earlier)
+    room.vllm.pace_s = 0.0
+    assert (await ended(room, run.id)).stage == "done"
+    (folder,) = (room.settings.home / "data" / "snapshots").iterdir()
+    frozen = (folder / "rows.jsonl").read_text()
+    assert "Twice as much." in frozen
+    assert "A secret of Ann's." not in frozen
 
 
 @pytest.mark.usefixtures("quick")

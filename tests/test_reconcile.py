@@ -125,6 +125,17 @@ async def test_every_endpoint_is_brought_to_the_desired_set(pair: Pair) -> None:
     assert (pair.reconcile.stage, pair.reconcile.trouble) == ("ready", "")
 
 
+async def test_an_engine_that_calls_its_model_otherwise_is_told_how_to_be_started(room: Room) -> None:
+    room.vllm.answers = {"org/model": "Hello."}
+    watch = Reconcile(room.engine, room.service)
+    await watch.look()
+    assert watch.trouble.endswith("serves no base. Start that engine with --served-model-name base.")
+    room.vllm.answers["base"] = "Hello."
+    watch._due.clear()
+    await watch.look()
+    assert watch.trouble == ""
+
+
 async def test_adapters_are_back_within_ten_seconds_of_an_endpoints_return(pair: Pair) -> None:
     pair.adapters(1, 2)
     keeping = asyncio.create_task(pair.reconcile.keep())

@@ -102,5 +102,11 @@ def test_an_unknown_key_in_the_file_is_named(tmp_path: Path) -> None:
         load_settings({"home": str(tmp_path)}, {})
 
 
+def test_a_file_does_not_say_in_which_home_it_lies(tmp_path: Path) -> None:
+    (tmp_path / "ftchat.toml").write_text('home = "elsewhere"\n')
+    with pytest.raises(SetupError, match="Leave home out there"):
+        load_settings({"home": str(tmp_path)}, {})
+
+
 def test_the_defaults_are_allowed() -> None:
     assert Settings().port == 7860

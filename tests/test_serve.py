@@ -53,6 +53,8 @@ def started(*flags: str, home: Path) -> subprocess.CompletedProcess[str]:
         (("--open", "--host", "0.0.0.0"), 2, "without a login ftchat listens on 127.0.0.1 only"),
         (("--open", "--port", "0", "--model", "nowhere"), 2, "There is no model folder"),
         (("--open", "--port", "many"), 2, "port is 'many': expected int"),
+        (("--host", "192.0.2.1"), 2, "192.0.2.1:7860 is nothing to listen on here"),
+        (("--open", "--port", "0", "--home", "app.py"), 2, "app.py cannot be written to"),
     ],
 )
 def test_a_start_that_cannot_work_says_why(tmp_path: Path, flags: tuple[str, ...], status: int, said: str) -> None:

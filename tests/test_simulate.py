@@ -16,6 +16,7 @@ from room import Room
 from running import wait_for
 
 from ftchat import web
+from ftchat.cli import own_app as own_app_module
 from ftchat.cli import simulate as command
 from ftchat.cli.own_app import own_app
 from ftchat.errors import BadInput, SetupError
@@ -198,6 +199,12 @@ def test_settings_that_were_given_go_to_the_app_of_its_own() -> None:
     assert command.settings_flags(args) == [
         *("--model", "/m", "--max-loras", "4", "--no-cpu-lora", "--approve-own")
     ]  # fmt: skip
+
+
+def test_variables_of_another_home_and_its_people_are_not_the_apps_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOST", "PROXIES", "WEBHOOK", "SCHEDULE", "APPROVE_OWN", "KV_CACHE_GIB"):
+        monkeypatch.setenv(f"FTCHAT_{name}", "x")
+    assert {name for name in own_app_module._env() if name.startswith("FTCHAT_")} == {"FTCHAT_KV_CACHE_GIB"}
 
 
 def test_a_scenario_that_is_not_there_is_a_sentence() -> None:

@@ -139,6 +139,22 @@ async def test_an_imported_adapter_is_put_to_the_vote_and_votes_promote_it(room:
     assert (why["by"], why["why"].startswith("Blind votes against base: ")) == ("votes", True)
 
 
+async def test_what_learned_from_withdrawn_feedback_is_promoted_by_no_votes(room: Room, tmp_path: Path) -> None:
+    given = good(tmp_path).folder
+    assert await room.service.receive("ann", given) == "shop-v1"
+    marks = {"shop-v1": ("1 piece of feedback in it by bob was withdrawn",)}
+    room.store.lineage.marks = lambda: marks  # type: ignore[method-assign]  # as if it had been made here
+    for n in range(SWEEP + 1):
+        turn = furnished.compared(room, f"Question {n}?", ("shop-v1", "base"), owner="ann")
+        await room.judging.vote(PEOPLE[0], turn.id, "left")
+    told = room.pipeline.trial("shop-v1")
+    assert told is not None
+    assert (told.wins, told.decided) == (SWEEP + 1, "")
+    assert told.words.endswith("It learned from feedback that was withdrawn since, so you decide.")
+    assert room.service.champion() == "base"
+    assert "so you decide" in shown(room)
+
+
 async def test_an_imported_adapter_is_retired_by_votes_and_until_then_it_may_be_deleted(
     room: Room, tmp_path: Path
 ) -> None:

@@ -7,9 +7,10 @@ import argparse
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import httpx
 
@@ -101,11 +102,7 @@ class _Call:
                 raise Refused(_sentence(answer, await answer.aread()))
             if self.to is None:
                 return await answer.aread()
-            aside = self.to.with_name(f".{self.to.name}.part")
-            with _writable(aside) as file:
-                async for portion in answer.aiter_bytes():
-                    file.write(portion)
-            aside.rename(self.to)
+            await _kept(answer, self.to)
         return b""
 
 
@@ -126,11 +123,19 @@ def _sentence(answer: httpx.Response, body: bytes) -> str:
         )
 
 
-def _writable(path: Path) -> IO[bytes]:
+async def _kept(answer: httpx.Response, to: Path) -> None:
+    """The answer's body in a file: whole, or nothing of it."""
+    aside = to.with_name(f".{to.name}.part")
     try:
-        return path.open("wb")
+        with aside.open("wb") as file:
+            async for portion in answer.aiter_bytes():
+                file.write(portion)
+        aside.rename(to)
     except OSError as err:
-        raise SetupError(f"{path.parent} cannot be written to: {err.strerror}. Name another place.") from err
+        raise SetupError(f"{to} cannot be written: {err.strerror}. Name another place.") from err
+    finally:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
 
 
 async def _portions(file: Path) -> AsyncIterator[bytes]:

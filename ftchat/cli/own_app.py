@@ -1,6 +1,7 @@
 """An app of a command's own: started on a home that is thrown away, without a login, and ended with the command.
 
-Nothing of it outlives the command, however that ends. It does not know what the app is asked.
+Nothing of it outlives the command, however that ends; a model of a hub is kept, in the home of whoever gave the
+command. It does not know what the app is asked.
 """
 
 import os
@@ -17,12 +18,18 @@ from pathlib import Path
 
 import httpx
 
-from ftchat import child
+from ftchat import child, hub
+from ftchat.config import load_settings
 from ftchat.errors import SetupError
-from ftchat.lease import Announced, announced
+from ftchat.lease import Announced, Lease, announced
 
-_PAGES_S, _LOOK_S, _GRACE_S = 120.0, 0.3, 20.0
-_STATE_S = 900.0  # a large model on a small machine
+_LOOK_S, _GRACE_S = 0.3, 20.0
+_PATIENCE_S = 900.0  # until the pages are there, and again until it can answer: a large model on a small machine
+# Settings that are of one home and its people, and of no app that is thrown away.
+OTHERS = (
+    *("home", "host", "port", "open", "hosts", "proxies", "user_rate", "address_rate"),
+    *("schedule", "schedule_new", "schedule_every_s", "schedule_effort", "webhook"),
+)
 
 
 @dataclass(frozen=True)
@@ -77,12 +84,30 @@ def _ending_in_order() -> Iterator[None]:
 
 
 def _env() -> dict[str, str]:
-    """The settings that are variables belong to another home; the rest of what surrounds us stays."""
-    return {key: value for key, value in os.environ.items() if key not in ("FTCHAT_HOME", "FTCHAT_PORT", "FTCHAT_OPEN")}
+    """Without the variables that belong to another home; the rest of what surrounds us stays."""
+    theirs = {f"FTCHAT_{name.upper()}" for name in (*OTHERS, "approve_own")}
+    return {key: value for key, value in os.environ.items() if key not in theirs}
+
+
+def from_hub(model: str | None, tell: Callable[[str], None]) -> list[str]:
+    """The flag for a model of a hub, given or in FTCHAT_MODEL: downloaded into the home that the command was given in,
+    as `ftchat serve` does there, it stays. No flag for any other model."""
+    name = os.environ.get("FTCHAT_MODEL", "") if model is None else model
+    if not hub.is_id(name):
+        return []
+    state = load_settings({}).home / "data"
+    folder = hub.folder(name, state)
+    if folder is None:
+        lease = Lease(state / "lease")  # an app on that home may be downloading it
+        try:
+            folder = hub.fetch(name, state, tell=lambda progress: tell(f"{name}: {progress.words}"))
+        finally:
+            lease.release()
+    return ["--model", str(folder)]
 
 
 def _pages(process: "subprocess.Popen[bytes]", home: Path) -> Announced:
-    until = time.monotonic() + _PAGES_S
+    until = time.monotonic() + _PATIENCE_S
     while time.monotonic() < until:
         if found := announced(home / "data" / "lease"):
             return found
@@ -93,10 +118,14 @@ def _pages(process: "subprocess.Popen[bytes]", home: Path) -> Announced:
 
 
 def _until_ready(process: "subprocess.Popen[bytes]", home: Path, at: Announced, tell: Callable[[str], None]) -> None:
-    until, stage = time.monotonic() + _STATE_S, ""
+    until, stage = time.monotonic() + _PATIENCE_S, ""
     with httpx.Client(base_url=at.url, timeout=30, trust_env=False) as client:
         while time.monotonic() < until and process.poll() is None:
-            said = client.get("/readyz").json()
+            try:
+                said = client.get("/readyz").json()
+            except httpx.TransportError:  # it may be about to end: then its last words say more
+                time.sleep(_LOOK_S)
+                continue
             if said["ready"]:
                 return
             if said["stage"] == "failed":

@@ -10,9 +10,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ftchat.cli.home import Home, command, say, settings_of
+from ftchat.cli.files import NeedsApp
+from ftchat.cli.home import Home, Refused, command, say, settings_of
 from ftchat.config import EFFORTS
-from ftchat.errors import SetupError
+from ftchat.errors import HomeInUse, SetupError
 from ftchat.records import ENDED
 
 _LOOK_S = 1.0
@@ -65,11 +66,22 @@ def _follow(home: Home, run: dict[str, Any]) -> dict[str, Any]:
                 said = line
                 print(line, file=sys.stderr, flush=True)
             time.sleep(_LOOK_S)
-            run = home.call("GET", f"/api/runs/{run['id']}")
+            run = _now(home, run)
     except KeyboardInterrupt:
         print(f"ftchat: run {run['id']} goes on without us; the Train page shows and stops it.", file=sys.stderr)
         raise
     return run
+
+
+def _now(home: Home, run: dict[str, Any]) -> dict[str, Any]:
+    """The run as it stands; as it stood where the app gives no answer just now."""
+    try:
+        home.needs_app()
+        return home.call("GET", f"/api/runs/{run['id']}")
+    except NeedsApp as err:
+        raise Refused(f"ftchat has ended. Run {run['id']} goes on when it is started again on this home.") from err
+    except HomeInUse:
+        return run
 
 
 def _progress(run: dict[str, Any]) -> str:

@@ -16,8 +16,8 @@ import httpx
 
 from ftchat.cli.home import client_of, say
 from ftchat.cli.memory import Peaks, Watch
-from ftchat.cli.own_app import OwnApp, own_app
-from ftchat.cli.simulate import LEFT_OUT, settings_flags, tell
+from ftchat.cli.own_app import OTHERS, OwnApp, from_hub, own_app
+from ftchat.cli.simulate import settings_flags, tell
 from ftchat.config import EFFORTS, add_flags
 from ftchat.errors import FtchatError
 from ftchat.records import BASE, CHAMPION
@@ -81,7 +81,8 @@ def main(argv: Sequence[str]) -> None:
     model, report = args.model or "the practice model", Report()
     began = time.monotonic()
     try:
-        with own_app(settings_flags(args), tell=tell) as app, Watch(app.group, report.memory):
+        flags = [*settings_flags(args), *from_hub(args.model, tell)]
+        with own_app(flags, tell=tell) as app, Watch(app.group, report.memory):
             report.seconds["start"] = app.started_s
             report.check("the engine starts and answers", True)
             asyncio.run(_loop(app, args, report))
@@ -98,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--json", action="store_true", help="print one JSON object")
     made.add_argument("--effort", choices=EFFORTS, default="normal", help="of the run (default: normal)")
     made.add_argument("--feedback", type=int, default=16, help="corrections that are given (default: 16)")
-    add_flags(made, leaving_out=LEFT_OUT)
+    add_flags(made, leaving_out=OTHERS)
     return made
 
 

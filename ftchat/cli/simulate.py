@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ftchat.cli.home import client_of, command, say
-from ftchat.cli.own_app import own_app
+from ftchat.cli.own_app import OTHERS, from_hub, own_app
 from ftchat.config import EFFORTS, add_flags, load_settings
 from ftchat.errors import HomeInUse, SetupError
 from ftchat.lease import Announced, announced, holder
@@ -22,7 +22,6 @@ from ftchat.scenarios import Scenario, read_scenario, shipped_scenarios
 from ftchat.simulate import Orders, Played, Team
 
 _PATIENCE_S = 300.0
-LEFT_OUT = ("home", "host", "port", "open", "hosts", "proxies", "user_rate", "address_rate")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -59,7 +58,7 @@ def tell(line: str) -> None:
 def settings_flags(args: argparse.Namespace) -> list[str]:
     """The settings that were given, as flags of `ftchat serve`."""
     named = argparse.ArgumentParser()
-    add_flags(named, leaving_out=LEFT_OUT)
+    add_flags(named, leaving_out=OTHERS)
     found = []
     for action in named._actions:
         value = getattr(args, action.dest, None)
@@ -80,7 +79,9 @@ def _app(args: argparse.Namespace) -> Iterator[Announced]:
                 raise HomeInUse(f"{args.home} is held by {held_by}, which does not listen yet. Try again in a moment.")
             yield found
             return
-    with own_app(settings_flags(args), tell=tell) as own:
+    if args.home is not None:
+        tell(f"No ftchat runs on {args.home}: this is played in a home that is thrown away.")
+    with own_app([*settings_flags(args), *from_hub(args.model, tell)], tell=tell) as own:
         yield own.at
 
 
@@ -100,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--votes", type=int, default=60, help="blind votes at most where a verdict asks for them")
     made.add_argument("--goal", type=float, default=0.9, help="share of never-taught answers that must keep the rule")
     made.add_argument("--seed", type=int, default=0, help="of the order of questions, and of sides")
-    add_flags(made.add_argument_group("settings of the app of its own"), leaving_out=LEFT_OUT)  # type: ignore[arg-type]
+    add_flags(made.add_argument_group("settings of the app of its own"), leaving_out=OTHERS)  # type: ignore[arg-type]
     return made
 
 

@@ -18,11 +18,12 @@ _FUNCTION = frozenset(_FUNCTION_WORDS.split())
 _INSIDE = re.compile(r"(?<=[\w,;)] )\w+")  # a word that begins no sentence
 
 
-def replayed(rows: Iterable[Row], anchors: Iterable[str], *, asked: Iterable[str] = ()) -> tuple[list[str], list[str]]:
-    """Questions whose answers should stay: those to train on, and those that the exam looks at. `asked` are people's
-    own, which are never trained on: somebody may correct one tomorrow, and it may be kept aside for the exam then."""
-    own = [prompt for prompt in asked if kept_for_exam(prompt)]
-    far = anchors_for(rows, [*anchors, *own])
+def replayed(rows: Iterable[Row], anchors: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Questions whose answers should stay: those to train on, and those that the exam looks at.
+
+    None is one that people here asked: their answers are what a house rule is to change, also where nobody corrected
+    them yet."""
+    far = anchors_for(rows, anchors)
     trained = [prompt for prompt in far if not kept_for_exam(prompt)]
     return trained[:REPLAYED], [prompt for prompt in far if kept_for_exam(prompt)][:SPARED]
 

@@ -60,6 +60,8 @@ def examine(settings: Settings, environ: Mapping[str, str]) -> list[Check]:
         "open files": here.open_files,
         "port": lambda: asked.port(settings, runs),
         "engine": lambda: asked.engine(settings),
+        "schedule": lambda: asked.schedule(settings),
+        "webhook": lambda: asked.webhook(settings),
         "sqlite": lambda: here.sqlite(sqlite_version()),
         "browser": lambda: here.for_tests(environ),
     }

@@ -17,7 +17,9 @@ from ftchat.launch import flavour
 from ftchat.lease import announced, holder
 from ftchat.records import BASE
 from ftchat.registry import Registry
+from ftchat.schedule import OFF, Plan
 from ftchat.store.facts import steps_ahead
+from ftchat.webhook import listener
 
 
 def model_files(model: Path, settings: Settings) -> Finding:
@@ -122,6 +124,18 @@ def engine(settings: Settings) -> Finding:
     if not settings.engine_url:
         return Finding("ok", "managed: started with the app, on a port of its own")
     return asyncio.run(_elsewhere(settings))
+
+
+def schedule(settings: Settings) -> Finding:
+    """When it retrains by itself."""
+    plan = Plan.of(settings)
+    return Finding("ok", "off" if plan.when == OFF else f"{plan.when}, with effort {plan.effort}")
+
+
+def webhook(settings: Settings) -> Finding:
+    """Who is told of ended runs; what else its address says is a secret."""
+    told = listener(settings)
+    return Finding("ok", f"{told.host} is told of runs that have ended" if told else "none")
 
 
 async def _elsewhere(settings: Settings) -> Finding:

@@ -173,7 +173,8 @@ class Connection:
         if response.status_code in (401, 403):
             check(response.status_code, response.content)
         message = said(response.content)[0]
-        advice = " Set max_lora_rank to that rank or more." if "greater than max_lora_rank" in message else ""
+        low = "greater than max_lora_rank" in message
+        advice = " Start that engine with --max-lora-rank of that rank or more." if low else ""
         raise BadAdapter(f"The engine refused the adapter {name}: {message}{advice}")
 
     async def unload(self, name: str) -> None:

@@ -153,17 +153,24 @@ async def _both(examiner: Examiner, name: str, row: Row) -> tuple[float, float]:
 
 async def _dealt(examiner: Examiner, candidate: str, wanted: Sequence[Row]) -> tuple[tuple[float, ...], ...]:
     """A few texts after each other's questions, the newest, as old ones say nothing of what came since; of a group
-    one. Where they do not fit each other, none."""
-    first = list({row.group: row for row in reversed(wanted)}.values())[:_DEALT]
+    one, and none that has no room after another's question."""
+    first = await asyncio.to_thread(_that_fit, examiner, wanted)
     cells = [(asked, given) for asked in first for given in first]
-    if not all(examiner.fits(asked.messages, given.target) for asked, given in cells):
-        return ()
 
     async def cost(cell: tuple[Row, Row]) -> float:
         return await examiner.nll(candidate, cell[0].messages, cell[1].target)
 
     found = await all_of(cost, cells)
     return tuple(tuple(found[at : at + len(first)]) for at in range(0, len(found), len(first)))
+
+
+def _that_fit(examiner: Examiner, wanted: Sequence[Row]) -> list[Row]:
+    found: list[Row] = []
+    for row in {row.group: row for row in reversed(wanted)}.values():
+        pairs = [pair for other in found for pair in ((row, other), (other, row))]
+        if len(found) < _DEALT and all(examiner.fits(asked.messages, given.target) for asked, given in pairs):
+            found.append(row)
+    return found
 
 
 async def all_of(ask: Callable[[Asked], Awaitable[Found]], items: Sequence[Asked]) -> list[Found]:

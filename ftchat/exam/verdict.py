@@ -2,10 +2,11 @@
 
 Four things must come together for PROMOTE: what people wanted became likelier than with the champion (sign-flip test
 over groups), its answers come no less often closer to that than the champion's, nothing that should have stayed was
-lost (guards), and the wanted texts have to do with their questions (shuffle test). The second keeps a few questions
-that were taught the contrary, and gain much, from outweighing many that lose a little each. The last one keeps feedback
-that means nothing from being learned and praised: texts of one kind become likelier by being trained on, whether or not
-they answer anything.
+lost (guards), and the wanted texts have to do with their questions (shuffle test, where there are texts enough for it
+to say so). The second keeps a few questions that were taught the contrary, and gain much, from outweighing many that
+lose a little each. The last one keeps feedback that means nothing from being learned and praised: texts of one kind
+become likelier by being trained on, whether or not they answer anything. Of two replies of which people chose one that
+cannot be said, so there the first three decide.
 """
 
 import math
@@ -61,7 +62,7 @@ def _decision(
         return "INSUFFICIENT", [chance]
     if fewer:
         return "INSUFFICIENT", [fewer]
-    if scores.costs:
+    if 1 / math.factorial(len(scores.costs)) <= gate.level:  # of fewer texts even a perfect fit may be chance
         fit = figures["fit_p"] = shuffled(scores.costs)
         if fit > gate.level:
             unfit = "But your wording fits other questions as well as its own, so the exam cannot tell; you decide."

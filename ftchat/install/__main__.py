@@ -50,7 +50,7 @@ def set_up(report: Report, *, dev: bool, browser: bool) -> None:
     interpreter = fitting_python()
     wish = Wish(root=ROOT, flavour=kind, dev=dev, system=platform.system(), python=interpreter.minor)
     with locked(ROOT, report) as lock:
-        step = stamp.judge(stamp.inspect(wish.venv), wish.stamp())
+        step = stamp.judge(stamp.inspect(wish.venv), wish.stamp(), named=bool(os.environ.get("FTCHAT_PYTHON")))
         if step.action != "keep":
             report.say(f"set-up for {kind} ({why}): {step.why}")
             if step.action == "fresh":

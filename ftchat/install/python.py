@@ -69,8 +69,8 @@ def probe(path: str) -> Python | None:
 
 def candidates(environ: Mapping[str, str], venv: Path) -> list[str]:
     """Paths to try, best first; the last is the one that the present .venv was made from."""
-    if environ.get("FTCHAT_PYTHON"):
-        return [environ["FTCHAT_PYTHON"]]
+    if named := environ.get("FTCHAT_PYTHON"):
+        return [shutil.which(named) or named]
     made_from = (venv / "bin" / "python").resolve()
     found = [sys.executable, *(shutil.which(name) or "" for name in NAMES), str(made_from)]
     return list(dict.fromkeys(path for path in found if path))

@@ -56,14 +56,17 @@ def fingerprint(constraints: str, project: Mapping[str, Any], build: Mapping[str
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def judge(venv: Venv, wanted: Stamp) -> Step:
-    """Compare what is there with what is wanted. A .venv that ftchat did not make is topped up, not thrown away."""
+def judge(venv: Venv, wanted: Stamp, *, named: bool = False) -> Step:
+    """Compare what is there with what is wanted. A .venv that ftchat did not make is topped up, not thrown away; one of
+    another Python stays unless the wanted one was `named`."""
     if not venv.exists:
         return Step("fresh", "there is no .venv yet")
     if venv.interrupted:
         return Step("fresh", "the last set-up was interrupted half-way")
     if venv.python is None:
         return Step("fresh", "the Python of .venv is gone")
+    if named and venv.python != wanted.python:
+        return Step("fresh", f".venv has Python {venv.python}, and FTCHAT_PYTHON is {wanted.python}")
     stamp = venv.stamp
     if stamp is None:
         return Step("top-up" if venv.python == wanted.python else "fresh", ".venv is not known to be complete")

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ftchat import dataset, exam, progress
@@ -119,23 +120,31 @@ class Pipeline:
             raise BadInput("There is nothing to learn from yet: correct a few replies first.")
         if self.engine_stage()[0] != "ready":
             raise EngineNotReady("The engine is not ready, and training needs it. Try again when it is.")
-        with self._store.writing():
-            if earlier := self._store.once(user, key):
-                return self._store.training.run(earlier)
-            run = self._store.training.start_run(by=user, base=self._base.fingerprint, args=given)
-            self._store.remember(user, key, run.id)
-        self._drive(run.id)
-        return run
+        start = partial(self._store.training.start_run, by=user, base=self._base.fingerprint, args=given)
+        return await self._begin(start, user, key)
 
     async def again(self, user: str, run: str, *, key: str | None = None) -> Run:
         """The same run once more, on the very snapshot of an earlier one: its losses should be the same."""
-        with self._store.writing():
-            if earlier := self._store.once(user, key):
-                return self._store.training.run(earlier)
-            made = again.prepared(self._means, user, run)
-            self._store.remember(user, key, made.id)
-        self._drive(made.id)
-        return made
+        return await self._begin(partial(again.prepared, self._means, user, run), user, key)
+
+    async def _begin(self, make: Callable[[], Run], user: str, key: str | None) -> Run:
+        """Write a run down and drive it; the one of an earlier call with this key, if there is one."""
+
+        def write() -> tuple[Run, bool]:
+            with self._store.writing():
+                if earlier := self._store.once(user, key):
+                    return self._store.training.run(earlier), False
+                made = make()
+                self._store.remember(user, key, made.id)
+                return made, True
+
+        async def drive() -> Run:
+            run, made = await self._store.soon(write)
+            if made:
+                self._drive(run.id)
+            return run
+
+        return await asyncio.shield(drive())  # whoever pressed may be gone meanwhile
 
     def go_on(self) -> str | None:
         """A run that nobody drives, since it lost its app, goes on where it was; returns which one. Needs a loop."""
@@ -152,7 +161,7 @@ class Pipeline:
         """Stop and keep the best so far; before there is anything to keep, the run just ends."""
         if self._store.training.run(run).ended:
             raise Conflict("This run has already ended.")
-        self._store.training.ask_to_stop(run)
+        await self._store.soon(partial(self._store.training.ask_to_stop, run))
         self.go_on()
         if self._course is not None:
             self._course.stop()

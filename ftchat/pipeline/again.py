@@ -21,7 +21,7 @@ def prepared(means: Means, user: str, run: str) -> Run:
         raise Conflict(f"Run {run} ended before its snapshot was made, or its files are gone: press Retrain instead.")
     if log.base_of(run) != means.base.fingerprint:
         raise Conflict(f"Run {run} was made for another base model, so it cannot be done again with this one.")
-    if means.store.lineage.is_withdrawn(earlier.snapshot):
+    if means.store.lineage.holds_withdrawn(run):
         raise Conflict(f"Run {run} learned from feedback that was withdrawn since: press Retrain to train without it.")
     start = means.store.lineage.start_of(run)
     if start is not None and start not in means.registry.names():

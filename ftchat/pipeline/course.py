@@ -121,7 +121,7 @@ class Course:
         await asyncio.to_thread(self._log.update_run, self._run, **values)
 
     async def _stages(self) -> None:
-        self._may_go_on()
+        await self._may_go_on()
         stopped_before = self.stopping
         if not self._is_trained():
             self._trainee = Trainee(self._folder)
@@ -129,11 +129,12 @@ class Course:
         if self._log.run(self._run).snapshot is None:
             await self._note(stage="snapshot", progress=0.02)
             frozen = await self._freeze()
-            await self._note(snapshot=self._log.add_snapshot(frozen.digest, frozen.rows), progress=0.05)
+            snapshot = await asyncio.to_thread(self._log.add_snapshot, frozen.digest, frozen.rows)
+            await self._note(snapshot=snapshot, progress=0.05)
         frozen = await asyncio.to_thread(self._frozen)
         if not self._is_trained():
             await self._train(frozen)
-        self._heed_stop()
+        await self._heed_stop()
         if self._log.run(self._run).stage != "publish":
             await self._note(stage="exam", progress=0.85, eta_s=None)
         name = await self._publish(frozen, stopped_before=stopped_before)
@@ -142,9 +143,9 @@ class Course:
         await self._note(stage="publish", progress=0.97)
         await asyncio.to_thread(self._conclude, name, verdict, examined=champion)
 
-    def _may_go_on(self) -> None:
+    async def _may_go_on(self) -> None:
         """Refuse what cannot end well: another base, or a run that the app never survives."""
-        begun = self._log.begin(self._run)
+        begun = await asyncio.to_thread(self._log.begin, self._run)
         if self._log.stop_asked(self._run):
             self._stopped.set()
         if self._log.base_of(self._run) != self._means.base.fingerprint:
@@ -173,8 +174,9 @@ class Course:
         rows = await asyncio.to_thread(dataset.rows, self._means.store)
         asking = replay(self._means, rows)
         trained, spared = await self._or_stopped(asking, said="Stopped before the training began.")
-        there = {row.id for row in await asyncio.to_thread(dataset.rows, self._means.store)}
-        rows = [row for row in rows if row.id in there]  # asking takes minutes, and somebody may have withdrawn theirs
+        # Asking takes minutes: what was withdrawn since is out, and what stood before a question is what stands now.
+        there = {row.id: row for row in await asyncio.to_thread(dataset.rows, self._means.store)}
+        rows = [there[row.id] for row in rows if row.id in there]
         digest, folder = await asyncio.to_thread(
             dataset.freeze,
             self._means.folder / "snapshots",
@@ -223,7 +225,7 @@ class Course:
             out=self._folder / "candidate",
             metrics=self._folder / "metrics.jsonl",
             args=self._log.args_of(self._run),
-            samples=tuple(samples(self._means, frozen.rows)),
+            samples=tuple(await asyncio.to_thread(samples, self._means, frozen.rows)),
             threads=0,
             start=begins,
             fresh=fresh,
@@ -261,10 +263,10 @@ class Course:
                 longest = max(longest, *(len(fit(row.messages, text)[0]) for text in (row.target, row.rejected or "")))
         return longest
 
-    def _heed_stop(self) -> None:
+    async def _heed_stop(self) -> None:
         """A stop while it trained was for the training: its best is kept, and examined as any other."""
         if self.stopping and self._log.run(self._run).stage == "train":
-            self._log.heed_stop(self._run)
+            await asyncio.to_thread(self._log.heed_stop, self._run)
             self._stopped.clear()
 
     # -- exam --
@@ -360,6 +362,6 @@ class Course:
         champion = self._log.champion(self._means.base.fingerprint)
         if champion not in (examined, name):
             return f"Meanwhile someone put {champion} into service, so you decide."
-        if self._means.store.lineage.is_withdrawn(self._log.run(self._run).snapshot or ""):
+        if self._means.store.lineage.holds_withdrawn(self._run):
             return "Meanwhile feedback that this run was made from was withdrawn, so you decide."
         return ""

@@ -4,6 +4,7 @@ It does not know what was asked, only its digest.
 """
 
 import asyncio
+import math
 
 from ftchat.pipeline.means import Means
 
@@ -24,6 +25,7 @@ class Measured:
         return self._found[name].get(what)
 
     async def keep(self, name: str, what: str, nll: float) -> None:
-        """Keep it."""
+        """Keep it; what is no number is no measurement that another look should find."""
         self._found[name][what] = nll
-        await asyncio.to_thread(self._log.keep_scores, self._base, name, {what: nll})
+        if math.isfinite(nll):
+            await asyncio.to_thread(self._log.keep_scores, self._base, name, {what: nll})

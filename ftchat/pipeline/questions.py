@@ -4,7 +4,7 @@ It does not know what the answers are used for.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from ftchat import dataset
@@ -24,19 +24,22 @@ async def replay(means: Means, rows: Sequence[Row]) -> tuple[list[Replay], list[
     Each prompt is asked once per base; one whose answer did not end is not asked again.
     """
     base, log = means.base.fingerprint, means.store.training
-    asked = means.store.turns.prompts_without_feedback(limit=200)
-    trained, spared = dataset.replayed(rows, means.anchors, asked=asked)
-    known = log.replay_answers(base)
+    trained, spared = await asyncio.to_thread(dataset.replayed, rows, means.anchors)
+    known = await asyncio.to_thread(log.replay_answers, base)
     missing = [prompt for prompt in (*trained, *spared) if prompt not in known]
     for start in range(0, len(missing), _AT_ONCE):
         part = missing[start : start + _AT_ONCE]
         answers = await asyncio.gather(*(means.patiently(partial(_base_says, means, prompt)) for prompt in part))
-        with means.store.writing():
-            for prompt, answer in zip(part, answers, strict=True):
-                known[prompt] = answer
-                log.keep_replay_answer(base, prompt, answer)
-    said = {prompt: Replay((Message("user", prompt),), answer) for prompt, answer in known.items() if answer}
-    return [said[p] for p in trained if p in said], [said[p] for p in spared if p in said]
+        said = dict(zip(part, answers, strict=True))
+        await means.store.soon(partial(_keep, means, said))
+        known |= said
+    stay = {prompt: Replay((Message("user", prompt),), answer) for prompt, answer in known.items() if answer}
+    return [stay[p] for p in trained if p in stay], [stay[p] for p in spared if p in stay]
+
+
+def _keep(means: Means, said: Mapping[str, str]) -> None:
+    for prompt, answer in said.items():
+        means.store.training.keep_replay_answer(means.base.fingerprint, prompt, answer)
 
 
 async def _base_says(means: Means, prompt: str) -> str:

@@ -28,6 +28,15 @@ class Standing:
     closer: int | None  # rows on which that is lower than base's
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """Today's exam rows, and by which digests the scores on them are kept: everyone's, and few-shot's."""
+
+    rows: Sequence[Row]
+    plain: Sequence[str]
+    few_shot: Sequence[str]
+
+
 class Standings:
     """The scores of everyone, kept up to date."""
 
@@ -35,6 +44,7 @@ class Standings:
         """Over the parts of a running app."""
         self._means = means
         self._task: asyncio.Task[None] | None = None
+        self._asked: tuple[object, _Asked] | None = None
         self._seen: tuple[object, tuple[int, list[Standing]]] | None = None
         self.trouble = ""
 
@@ -55,21 +65,21 @@ class Standings:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def seen(self) -> tuple[int, list[Standing]]:
-        """The same as `now`, looked up anew only when feedback or adapters changed, or scores were missing."""
+        """How many exam rows there are, and how everyone does on them, newest version first, base and few-shot last.
+
+        Looked up anew only when feedback or adapters changed, or scores were missing."""
         adapters = [(adapter.name, adapter.state) for adapter in self._means.service.adapters()]
         key = (self._means.store.feedback.newest(), adapters)
         if self._seen is None or self._seen[0] != key:
-            rows, found = self.now()
+            asked = self._today()
+            rows, found = len(asked.rows), self._scored(asked)
             complete = all(standing.rows == rows for standing in found)
             self._seen = (key, (rows, found)) if complete else None
             return rows, found
         return self._seen[1]
 
-    def now(self) -> tuple[int, list[Standing]]:
-        """How many exam rows there are, and how everyone does on them, newest version first, base and few-shot last."""
-        rows = self._rows()
-        plain = self._asked(BASE, rows)  # what everyone is asked, but for few-shot
-        known = {name: self._known(name, rows, plain=plain) for name in self._who()}
+    def _scored(self, asked: _Asked) -> list[Standing]:
+        known = {name: self._known(name, asked) for name in self._who()}
         base = known[BASE]
         made = {adapter.name: adapter for adapter in self._means.service.adapters()}
         found = []
@@ -86,46 +96,50 @@ class Standings:
                     closer=sum(ours < theirs for ours, theirs in both) if both else None,  # type: ignore[operator]
                 )
             )
-        return len(rows), found
+        return found
 
     def _who(self) -> list[str]:
         kept = [adapter.name for adapter in self._means.service.adapters() if adapter.state != "broken"]
         few_shot = [FEW_SHOT] if FEW_SHOT in self._means.contestants.names() else []
         return [*kept, *few_shot, BASE]
 
-    def _rows(self) -> list[Row]:
-        wanted = exam.paper(dataset.rows(self._means.store)).wanted
-        examiner = self._examiner()
-        return [row for row in wanted if examiner.fits(row.messages, row.target)]
+    def _today(self) -> _Asked:
+        """Gathered and rendered when feedback changed, however often it is looked while scores come in."""
+        key = self._means.store.feedback.newest()
+        if self._asked is None or self._asked[0] != key:
+            wanted, examiner = exam.paper(dataset.rows(self._means.store)).wanted, self._examiner()
+            rows = [row for row in wanted if examiner.fits(row.messages, row.target)]
+            few_shot = self._digests(FEW_SHOT, rows) if FEW_SHOT in self._means.contestants.names() else ()
+            self._asked = (key, _Asked(rows, self._digests(BASE, rows), few_shot))
+        return self._asked[1]
 
-    def _known(self, name: str, rows: Sequence[Row], *, plain: Sequence[str]) -> list[float | None]:
+    def _known(self, name: str, asked: _Asked) -> list[float | None]:
         scores = self._means.store.exams.scores(self._means.base.fingerprint, name)
-        asked = self._asked(name, rows) if name == FEW_SHOT else plain
-        return [scores.get(one) for one in asked]
+        return [scores.get(one) for one in (asked.few_shot if name == FEW_SHOT else asked.plain)]
 
     def _examiner(self) -> Examiner:
         means = self._means
         return Examiner(means.engine, means.prompter, means.contestants, Measured(means))
 
-    def _asked(self, name: str, rows: Sequence[Row]) -> list[str]:
+    def _digests(self, name: str, rows: Sequence[Row]) -> list[str]:
         examiner = self._examiner()
         return [exam.digest(examiner.rendered(name, row.messages, row.target)) for row in rows]
 
     async def _measure(self) -> None:
         """One contestant after the other; one that cannot be loaded is left out, and why is said."""
-        rows = await asyncio.to_thread(self._rows)
+        asked = await asyncio.to_thread(self._today)
         self.trouble = ""
         for name in await asyncio.to_thread(self._who):
             if self._means.store.training.unfinished() is not None:
                 return  # its exam comes first; whoever looks at Progress afterwards begins again
             try:
-                await self._measure_one(name, rows)
+                await self._measure_one(name, asked)
             except FtchatError as err:
                 self.trouble = f"{name} could not be scored: {err.message}"
 
-    async def _measure_one(self, name: str, rows: Sequence[Row]) -> None:
-        if None not in await asyncio.to_thread(lambda: self._known(name, rows, plain=self._asked(BASE, rows))):
+    async def _measure_one(self, name: str, asked: _Asked) -> None:
+        if None not in await asyncio.to_thread(self._known, name, asked):
             return
         await self._means.service.summon(BASE if name == FEW_SHOT else name)
         examiner = self._examiner()
-        await exam.all_of(lambda row: examiner.nll(name, row.messages, row.target), rows)
+        await exam.all_of(lambda row: examiner.nll(name, row.messages, row.target), asked.rows)

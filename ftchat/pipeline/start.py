@@ -1,7 +1,8 @@
 """Where a run starts: from base, or, when it is to be quick, from the champion, whose rows it then rehearses.
 
-It goes on from an adapter that was trained here, as long as nothing in it was withdrawn since and something is new to
-it. The choice is written down before the snapshot is, so that a run that lost its app does not take another.
+It goes on from an adapter that was trained here, as long as nothing in it was withdrawn since, something is new to it,
+and no other shape is asked for. The choice is written down before the snapshot is, so that a run that lost its app does
+not take another.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ def chosen(means: Means, run: str, rows: Sequence[Row]) -> tuple[Path | None, tu
 def _champion(means: Means, run: str, rows: Sequence[Row]) -> str | None:
     args, log = means.store.training.args_of(run), means.store.training
     name = means.contestants.champion()
-    if args.effort != "quick" or args.rank or name not in means.registry.names():
+    if args.effort != "quick" or args.rank or args.alpha or name not in means.registry.names():
         return None
     ours = log.adapter(name).run is not None and name not in means.store.lineage.marks()
     return name if ours and _fresh(means, name, rows) else None

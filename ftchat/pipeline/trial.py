@@ -2,7 +2,8 @@
 
 After every vote the sequential test is asked, which may be looked at as often as one likes: it promotes, retires, or
 says how many votes are missing. Only blind votes between the adapter and the champion count, of each person on each
-question the first, and none on a question that trained one of them. It does not know how votes are given.
+question the first, and none on a question that trained one of them. What learned from feedback that was withdrawn
+since is promoted by people alone. It does not know how votes are given.
 """
 
 from ftchat.pipeline.means import Means
@@ -43,9 +44,12 @@ def _trial(means: Means, adapter: str) -> Trial:
     champion = means.service.champion()
     score = means.store.ballots.duel(means.base.fingerprint, adapter, champion)
     look = sequential(score.wins, score.losses, level=means.settings.vote_level)
+    decided, words = look.decision or "", _words(look, score.wins + score.losses, champion)
+    if decided == "better" and adapter in means.store.lineage.marks():
+        decided, words = "", f"{words} It learned from feedback that was withdrawn since, so you decide."
     return Trial(
-        adapter=adapter, champion=champion, wins=score.wins, losses=score.losses,
-        decided=look.decision or "", more=look.more, words=_words(look, score.wins + score.losses, champion),
+        adapter=adapter, champion=champion, wins=score.wins, losses=score.losses, decided=decided, more=look.more,
+        words=words,
     )  # fmt: skip
 
 

@@ -13,28 +13,30 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ftchat.records import BASE, FEW_SHOT, Ballots, Score
+from ftchat.store.lineage import MADE
 
 if TYPE_CHECKING:
     from ftchat.store import Store
 
-# Which questions an adapter was trained on, and which correction answers which question.
-_TAUGHT = """
-WITH taught (adapter, question) AS MATERIALIZED (
-  SELECT DISTINCT a.name, c.group_key FROM adapters a JOIN runs n ON n.id = a.run
+# Which questions an adapter was trained on, itself or before it went on, and which correction answers which question.
+_TAUGHT = f"""{MADE}, taught (adapter, question) AS MATERIALIZED (
+  SELECT DISTINCT made.adapter, c.group_key FROM made JOIN runs n ON n.id = made.run
     JOIN snapshot_rows s ON s.snapshot = n.snapshot AND s.split <> 'exam'
     JOIN turns t ON t.id = COALESCE(
       (SELECT turn FROM votes WHERE id = s.feedback),
       (SELECT turn FROM ratings JOIN replies ON replies.id = reply WHERE ratings.id = s.feedback),
       (SELECT turn FROM corrections JOIN replies ON replies.id = reply WHERE corrections.id = s.feedback))
     JOIN conversations c ON c.id = t.conversation
-   WHERE a.base = :base
+   WHERE made.adapter IN ({{judged}})
 ), answers (correction, question) AS MATERIALIZED (
   SELECT k.id, c.group_key FROM corrections k JOIN replies p ON p.id = k.reply JOIN turns t ON t.id = p.turn
     JOIN conversations c ON c.id = t.conversation
 )"""
 
 # In a CASE the first that holds is the reason, and what stands below it is not even looked up.
-_COUNT = f"""{_TAUGHT}
+_VOTED = """SELECT replies.contestant FROM votes JOIN replies ON replies.turn = votes.turn
+            WHERE votes.rowid > :after AND votes.rowid <= :upto"""
+_COUNT = f"""{_TAUGHT.format(judged=_VOTED)}
 SELECT CASE
     WHEN EXISTS (SELECT 1 FROM voids WHERE target = v.id) THEN 'undone'
     WHEN v.id IN (SELECT id FROM standing WHERE kind = 'vote' AND status = 'rejected') THEN 'rejected'
@@ -54,7 +56,7 @@ WHERE l.base = :base AND v.rowid > :after AND v.rowid <= :upto
 GROUP BY reason, "left", "right", v.winner, v.rater"""
 
 # What two contestants got of each other, in the order of the votes.
-_DUEL = f"""{_TAUGHT}
+_DUEL = f"""{_TAUGHT.format(judged=":one, :other")}
 SELECT v.rater, c.group_key AS question,
        CASE v.winner WHEN 'left' THEN l.contestant WHEN 'right' THEN r.contestant ELSE v.winner END AS winner
   FROM votes v

@@ -16,23 +16,33 @@ if TYPE_CHECKING:
     from ftchat.store import Store
 
 # Adapters, each with the runs whose rows are in it. One that was deleted counts for those that were made from it.
-_MADE = """
+MADE = """
 WITH RECURSIVE made (adapter, run) AS (
   SELECT name, run FROM adapters WHERE run IS NOT NULL
   UNION
   SELECT made.adapter, before.run FROM made JOIN runs ON runs.id = made.run
     JOIN adapters before ON before.name = runs.went_on_from WHERE before.run IS NOT NULL
 )"""
-_HOLDS = f"""{_MADE}, holds (adapter, run, feedback, role, split) AS (
+_HOLDS = f"""{MADE}, holds (adapter, run, feedback, role, split) AS (
   SELECT made.adapter, made.run, s.feedback, s.role, s.split FROM made JOIN runs ON runs.id = made.run
     JOIN snapshot_rows s ON s.snapshot = runs.snapshot
 )"""
 # From what was withdrawn, by index, to the few adapters that hold it.
-_MARKED = f"""{_MADE}
+_MARKED = f"""{MADE}
 SELECT made.adapter, w.person, COUNT(DISTINCT w.feedback) AS n
   FROM withdrawn w CROSS JOIN snapshot_rows s ON s.feedback = w.feedback AND s.split <> 'exam'
   CROSS JOIN runs ON runs.snapshot = s.snapshot CROSS JOIN made ON made.run = runs.id
  GROUP BY made.adapter, w.person ORDER BY made.adapter, w.person"""
+# A run and those behind it; what only examined an adapter that it goes on from is not in it.
+_TAINTED = """
+WITH RECURSIVE line (run) AS (
+  SELECT :r
+  UNION
+  SELECT before.run FROM line JOIN runs ON runs.id = line.run
+    JOIN adapters before ON before.name = runs.went_on_from WHERE before.run IS NOT NULL
+)
+SELECT 1 AS yes FROM line JOIN runs ON runs.id = line.run JOIN snapshot_rows s ON s.snapshot = runs.snapshot
+    AND (s.split <> 'exam' OR line.run = :r) JOIN withdrawn w ON w.feedback = s.feedback LIMIT 1"""
 _THERE = "NOT IN (SELECT name FROM deleted_adapters)"
 
 
@@ -82,10 +92,9 @@ class LineageLog:
             self._marks = (known, found)
         return self._marks[1]
 
-    def is_withdrawn(self, snapshot: str) -> bool:
-        """Whether a snapshot holds feedback that was withdrawn since."""
-        sql = "SELECT 1 AS yes FROM snapshot_rows JOIN withdrawn USING (feedback) WHERE snapshot = :s LIMIT 1"
-        return self._store.row(sql, {"s": snapshot}) is not None
+    def holds_withdrawn(self, run: str) -> bool:
+        """Whether a run's snapshot, or an adapter that it goes on from, holds feedback that was withdrawn since."""
+        return self._store.row(_TAINTED, {"r": run}) is not None
 
     def went_on_from(self, run: str, adapter: str | None) -> None:
         """Note that a run goes on from an adapter, whose rows are then in its own, too; or, with None, from base."""

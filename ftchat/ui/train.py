@@ -192,7 +192,7 @@ class TrainPage:
         try:
             await deed(self._parts.person(request, "admin"))
         except FtchatError as err:
-            running = isinstance(err, Conflict) and self._parts.pipeline.status().run is not None
+            running = isinstance(err, Conflict) and self._parts.store.training.unfinished() is not None
             said = "" if running else views.notice(err.message)
         return {**await asyncio.to_thread(self.view, who), self.notice: said}
 

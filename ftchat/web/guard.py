@@ -71,10 +71,11 @@ class Guard:
         try:
             if self._open and any(name in headers for name in _FORWARDED):
                 raise NotAllowed("Without a login ftchat answers no request that came through a proxy.")
+            proxied = bool(scope.get("client")) and _among(scope["client"][0], self._proxies)
             scope = _behind(scope, headers, self._proxies)
             scope["state"] = {**scope.get("state", {}), "here": _is_here(scope, headers)}
             self._check_host(scope, headers)
-            _check_origin(scope, headers)
+            _check_origin(scope, headers, proxied=proxied)
             if not length.isdigit():
                 raise BadInput("Content-Length is no number.")
             if int(length) > limit:
@@ -94,15 +95,18 @@ class Guard:
         raise BadInput(f"This ftchat is not called {host!r}. Its setting hosts lists the names it answers to.")
 
 
-def _check_origin(scope: Scope, headers: Headers) -> None:
+def _check_origin(scope: Scope, headers: Headers, *, proxied: bool) -> None:
     """What changes something comes from these pages, or from no browser."""
     if scope["method"] in _SAFE:
         return
     origin = headers.get("origin")
     if origin is not None:
-        there = urlsplit(origin.lower())
-        if there.netloc != headers.get("host", "").lower() or (scope["scheme"] == "https" and there.scheme != "https"):
-            raise NotAllowed("This request comes from another site.")
+        there, host = urlsplit(origin.lower()), headers.get("host", "").lower()
+        if there.netloc != host or (scope["scheme"] == "https" and there.scheme != "https"):
+            asked = (
+                f" The proxy asked for {host}: it must pass on the name that browsers use (Host)." if proxied else ""
+            )
+            raise NotAllowed(f"This request comes from another site.{asked}")
     if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         raise NotAllowed("This request comes from another site.")
 

@@ -1,40 +1,20 @@
-"""Feedback from JSONL: what `exports` writes, and what others write for TRL, line by line, all of it or nothing.
+"""Lines of JSONL as feedback with what it was given on, checked: one sentence names the first that cannot be taken.
 
-Each line becomes a conversation of its own, whose replies are by the contestant `imported`, and the feedback on them.
-What this home would already export as the same line is skipped, so importing twice is importing once. It does not know
-HTTP or roles.
+A line is one of `exports`' own formats, or what others write for TRL. It knows no store.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, cast, get_args
 
 from ftchat.errors import BadInput
-from ftchat.exports import FORMATS, IMPORTED, WRITERS, Format, Judged, Line, Said, canonical, judged_from
-from ftchat.records import (
-    WINNERS,
-    Conversation,
-    Finish,
-    LaneName,
-    Message,
-    Params,
-    Reply,
-    Split,
-    Status,
-    Turn,
-    clean_text,
-    group_key,
-    new_id,
-    now,
-)
-from ftchat.store import Store
+from ftchat.exports import IMPORTED, WRITERS, Format, Judged, Line, Said
+from ftchat.records import WINNERS, Finish, LaneName, Message, Split, Status, clean_text
 
-OWNER = "(imported)"  # no login can be called this: imported conversations are nobody's own
 _LONGEST_REASON = 100
 MOST = 10_000  # lines of one import: a few seconds, in which nobody else writes
 _TOLD = 5  # lines with a mistake that are told about at once
-_NOT_CONTENT = ("id", "created_at", "status", "split")
 
 
 @dataclass(frozen=True)
@@ -45,66 +25,31 @@ class Read:
     format: Format
 
 
-@dataclass(frozen=True)
-class _Ready:
-    """A line as it is written, worked out before anybody has to wait for it."""
-
-    judged: Judged
-    group: str
-    mark: str
-    marks: set[str]
-    conversation: Conversation
-    turn: Turn
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What an import did: the feedback that is new, and how many lines were there already."""
-
-    ids: tuple[str, ...]
-    skipped: int
-
-
-def take(
-    store: Store, body: bytes, *, by: str, status: Status, format_: str | None = None, key: str | None = None
-) -> Imported:
-    """Import the lines of a file. `status` is for lines that do not say one; `format_` None is seen line by line."""
-    if format_ not in (None, *FORMATS):
-        raise BadInput(f"format is {format_!r}: use {', '.join(FORMATS)}.")
-    found = [_ready(line, by=by, status=status) for line in _in_time(read(body, format_))]
-    with store.writing():
-        if earlier := store.once(by, key):
-            return Imported(tuple(earlier["ids"]), earlier["skipped"])
-        made = _add(store, found, by=by)
-        store.remember(by, key, asdict(made))
-    return made
-
-
 def read(body: bytes, format_: Format | None = None) -> list[Read]:
     """Every line, checked. One BadInput names the first lines that cannot be taken."""
     try:
-        lines = body.decode("utf-8-sig").split("\n")  # not splitlines: texts may hold U+2028 and the like
+        text = body.decode("utf-8-sig")
     except UnicodeDecodeError as err:
         raise BadInput(f"The file is not UTF-8 text ({err.reason} at byte {err.start}).") from err
-    found, wrong = [], []
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                found.append(read_line(line, format_))
-            except BadInput as err:
-                wrong.append(f"Line {number}: {err.message}")
+    found, wrong = list[Read](), list[str]()
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    for number, line in lines:  # not splitlines: texts may hold U+2028 and the like
+        try:
+            found += read_line(line, format_)
+        except BadInput as err:
+            wrong.append(f"Line {number}: {err.message}")
     if wrong:
         more = f" And {len(wrong) - _TOLD} more lines." if len(wrong) > _TOLD else ""
         raise BadInput(f"Nothing was imported. {' '.join(wrong[:_TOLD])}{more}")
-    if len(found) > MOST:
-        raise BadInput(f"The file has {len(found):,} lines; at most {MOST:,} are taken at once. Send it in parts.")
+    if len(lines) > MOST:
+        raise BadInput(f"The file has {len(lines):,} lines; at most {MOST:,} are taken at once. Send it in parts.")
     if not found:
         raise BadInput("There is nothing to import: send one JSON object on each line.")
     return found
 
 
-def read_line(line: str, format_: Format | None = None) -> Read:
-    """One line as feedback with what it was given on."""
+def read_line(line: str, format_: Format | None = None) -> list[Read]:
+    """One line as feedback with what it was given on; nearly always one piece."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as err:
@@ -112,7 +57,28 @@ def read_line(line: str, format_: Format | None = None) -> Read:
     if not isinstance(value, dict):
         raise BadInput("It is not a JSON object.")
     seen = format_ or _format_of(value)
-    return Read(_READERS[seen](value), seen)
+    judged = _READERS[seen](value)
+    return (_apart(judged) if seen == "raw" else []) or [Read(judged, seen)]
+
+
+def _apart(vote: Judged) -> list[Read]:
+    """Two answers that were bad, each after a conversation of its own: a thumb down on each, as here a turn has one."""
+    if vote.value != "both_bad" or not any(said.messages for said in vote.replies):
+        return []
+    thumbs = [
+        replace(
+            vote,
+            kind="rating",
+            value="down",
+            lane=said.lane,
+            messages=said.messages or vote.messages,
+            replies=(replace(said, messages=()),),
+            reasons=(vote.reasons or {}).get(said.lane),
+            blind=False,
+        )
+        for said in vote.replies
+    ]
+    return [Read(thumb, "kto") for thumb in thumbs if WRITERS["kto"](thumb)]
 
 
 def _format_of(line: Line) -> Format:
@@ -200,22 +166,28 @@ def _replies(given: Any, *, wanted: Sequence[LaneName]) -> tuple[Said, ...]:
     for item in given:
         finish = cast("Finish", _one_of(item, "finish", get_args(Finish)))
         contestant = _text(item, "contestant", limit=200) or IMPORTED
-        found.append(Said(item["lane"], contestant, _text(item, "text"), finish))
+        own = _decoded(_text(item, "messages"))
+        messages = _messages(own, what="a reply's messages", last="user") if own else ()
+        found.append(Said(item["lane"], contestant, _text(item, "text"), finish, messages))
     return tuple(sorted(found, key=lambda said: said.lane))
 
 
 def _reasons(line: Line, kind: str) -> Any:
     """Reasons are JSON in a text: by lane for a vote, a list for a thumb."""
-    given = _text(line, "reasons")
-    try:
-        value = json.loads(given) if given else None
-    except (ValueError, RecursionError):
-        value = given
+    value = _decoded(_text(line, "reasons"))
     if value is None:
         return None
     if kind == "vote" and isinstance(value, dict) and set(value) <= {"left", "right"}:
         return {lane: _words(words) for lane, words in value.items()}
     return _words(None if kind == "vote" else value)
+
+
+def _decoded(text: str) -> Any:
+    """JSON in a text; a text that is none stays one."""
+    try:
+        return json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        return text
 
 
 def _words(given: Any) -> list[str]:
@@ -279,108 +251,3 @@ def _truth(line: Line, name: str) -> bool:
     if not isinstance(value, bool):
         raise BadInput(f"{name} must be true or false.")
     return value
-
-
-# -- adding --
-
-
-def _in_time(found: Sequence[Read]) -> list[Read]:
-    """Oldest first. What says when it was said comes newest first, also within a millisecond."""
-    timed = sorted((one for one in reversed(found) if one.judged.created_at), key=lambda one: one.judged.created_at)
-    return [*(one for one in found if not one.judged.created_at), *timed]
-
-
-def _ready(line: Read, *, by: str, status: Status) -> _Ready:
-    judged = replace(line.judged, rater=line.judged.rater or by, status=line.judged.status or status)
-    group = group_key(next(message.content for message in judged.messages if message.role == "user"))
-    conversation, turn = _turn(judged)
-    return _Ready(judged, group, _mark(judged, line.format), _marks(judged), conversation, turn)
-
-
-def _add(store: Store, found: Sequence[_Ready], *, by: str) -> Imported:
-    """Append what is not there yet; inside a transaction, in which nobody else can write."""
-    store.turns.add_base(IMPORTED, IMPORTED)
-    there: dict[str, set[str]] = {}  # by group: every line that this home would export, so far
-    ids = []
-    for line in found:
-        if line.group not in there:
-            known = store.exchange.of_group(line.group)
-            there[line.group] = {mark for id_ in known for mark in _marks(_stored(store, id_))}
-        if line.mark not in there[line.group]:
-            ids.append(_append(store, line, by=by))
-            there[line.group] |= line.marks
-    return Imported(tuple(ids), len(found) - len(ids))
-
-
-def _stored(store: Store, id_: str) -> Judged:
-    return judged_from(store, store.feedback.get(id_))
-
-
-def _marks(judged: Judged) -> set[str]:
-    """Every line that a piece of feedback gives, in every format."""
-    lines = [line for format_ in FORMATS if format_ != "raw" for line in WRITERS[format_](judged)]
-    return {*(canonical(line) for line in lines), _mark(judged, "raw")}
-
-
-def _mark(judged: Judged, format_: Format) -> str:
-    """What a line says, but for where and when it was said."""
-    (line,) = WRITERS[format_](judged)
-    return canonical({name: value for name, value in line.items() if name not in _NOT_CONTENT})
-
-
-def _append(store: Store, line: _Ready, *, by: str) -> str:
-    judged, turn, rater = line.judged, line.turn, line.judged.rater
-    store.turns.add(turn, new=line.conversation)
-    if judged.kind == "vote":
-        winner = cast("Any", judged.value)
-        id_ = store.feedback.add_vote(turn, rater, winner, reasons=judged.reasons, comment=judged.comment)
-    else:
-        reply = turn.reply(judged.lane or "only").id
-        if judged.kind == "correction":
-            id_ = store.feedback.add_correction(reply, rater, judged.value)
-            if judged.instruction:
-                store.judged.add_origin(id_, judged.instruction)
-        else:
-            value, said = judged.value, (judged.reasons, judged.comment)
-            id_ = store.feedback.add_rating(reply, rater, value, reasons=said[0], comment=said[1])
-    if judged.split:
-        store.exchange.settle(line.group, judged.split)
-    if judged.status not in (None, "pending"):
-        store.feedback.review(id_, judged.status, by)
-    return id_
-
-
-def _turn(judged: Judged) -> tuple[Conversation, Turn]:
-    """A conversation that ends with this turn; what was said before is its context."""
-    head = judged.messages[:1] if judged.messages[0].role == "system" else ()
-    *context, asked = judged.messages[len(head) :]
-    title = " ".join(asked.content.split())[:80]
-    system = head[0].content if head else ""
-    conversation = Conversation(new_id("c"), OWNER, title, system, now(), tuple(context))
-    turn_id = new_id("t")
-    turn = Turn(
-        id=turn_id,
-        conversation=conversation.id,
-        owner=OWNER,
-        mode="compare" if judged.kind == "vote" else "chat",
-        prompt=asked.content,
-        blind=judged.blind,
-        parent=None,
-        params=Params(),
-        created_at=now(),
-        replies=tuple(_reply(turn_id, said) for said in judged.replies),
-    )
-    return conversation, turn
-
-
-def _reply(turn: str, said: Said) -> Reply:
-    return Reply(
-        id=new_id("r"),
-        turn=turn,
-        lane=said.lane,
-        contestant=IMPORTED,
-        model=said.contestant,
-        base=IMPORTED,
-        text=said.text,
-        finish=said.finish,
-    )
