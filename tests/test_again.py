@@ -67,13 +67,13 @@ async def test_a_quick_run_goes_on_from_the_champion_with_what_is_new_to_it(room
     new = {row.id for row in dataset.of_split(rows, "train")} - old
     job = Job.read(written)
     assert (job.start, set(job.fresh), len(old), len(new)) == (room.registry.path("shop-v1"), new, 5, 1)
-    other = log.start_run(by="ann", base="b0", args=TrainArgs(effort="quick", alpha=64)).id
-    start.choose(pipeline._means, other, rows)
-    assert room.store.lineage.start_of(other) is None  # an adapter of another shape is none to go on from
-    log.update_run(other, stage="stopped")
     assert start.chosen(pipeline._means, quick.id, rows) == (job.start, job.fresh)
     start.choose(pipeline._means, first, rows)
     assert room.store.lineage.start_of(first) is None  # it was not to be quick
+    log.update_run(quick.id, stage="stopped")
+    other = log.start_run(by="ann", base="b0", args=TrainArgs(effort="quick", alpha=64)).id
+    start.choose(pipeline._means, other, rows)
+    assert room.store.lineage.start_of(other) is None  # an adapter of another shape is none to go on from
     lineage.withdraw(room.store, ANN, "ann")
     start.choose(pipeline._means, quick.id, rows)
     assert room.store.lineage.start_of(quick.id) is None  # what the champion learned was withdrawn

@@ -54,7 +54,7 @@ def started(*flags: str, home: Path) -> subprocess.CompletedProcess[str]:
         (("--open", "--port", "0", "--model", "nowhere"), 2, "There is no model folder"),
         (("--open", "--port", "many"), 2, "port is 'many': expected int"),
         (("--host", "192.0.2.1"), 2, "192.0.2.1:7860 is nothing to listen on here"),
-        (("--open", "--port", "0", "--home", "app.py"), 2, "app.py cannot be written to"),
+        (("--open", "--port", "0", "--home", "/dev/null"), 2, "The home /dev/null cannot be written to"),
     ],
 )
 def test_a_start_that_cannot_work_says_why(tmp_path: Path, flags: tuple[str, ...], status: int, said: str) -> None:
