@@ -176,13 +176,15 @@ def test_two_bad_answers_that_were_asked_after_different_ones_are_each_with_its_
     first = one.asked("Gouda?", "A", "B")
     one.voted(first, "tie")
     one.voted(one.asked("And two?", "C", "D", after=first), "both_bad", reasons={"right": ["wrong"]})
+    one.voted(one.asked("And three?", "E", "F", after=first), "left")
 
     def said(line: dict[str, Any]) -> tuple[str, str]:
         return line["prompt"][1]["content"], line["completion"][0]["content"]
 
     assert sorted(said(line) for line in one.lines("kto")) == [("A", "C"), ("B", "D")]
     done = two.take(one.file("raw"))
-    assert (len(done.ids), done.skipped) == (3, 0)
+    assert (len(done.ids), done.skipped) == (4, 0)
+    assert content(two.lines("dpo")) == content(one.lines("dpo"))
     assert content(two.lines("kto")) == content(one.lines("kto"))
     assert {line["reasons"] for line in two.lines("raw") if line["kind"] == "rating"} == {"", '["wrong"]'}
     assert len(one.take(one.file("raw")).ids) == len(two.take(one.file("raw")).ids) == 0

@@ -95,7 +95,9 @@ def _marks(judged: Judged) -> set[str]:
 
 
 def _mark(judged: Judged, format_: Format) -> str:
-    """What a line says, but for where and when it was said."""
+    """What a line says, but for where and when it was said; and for what a loser was asked after, which is not kept."""
+    if format_ == "raw":
+        judged = replace(judged, replies=tuple(replace(said, messages=()) for said in judged.replies))
     (line,) = WRITERS[format_](judged)
     return canonical({name: value for name, value in line.items() if name not in _NOT_CONTENT})
 
