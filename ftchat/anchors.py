@@ -1,7 +1,7 @@
 """Plain questions of many kinds, whose answers a base should keep while it is taught something else.
 
 Base answers them once, greedily; the answers are replayed in training, and those to about one in three are kept for the
-exam. There are enough for as many to be replayed as `dataset.replay` takes, also beside much that is taught.
+exam. There are as many as `dataset.replay` takes, and a dozen more in place of those that are near to what is taught.
 """
 
 PROMPTS: tuple[str, ...] = (

@@ -114,8 +114,9 @@ def judged_from(store: Store, feedback: Feedback) -> Judged:
     messages = before(asked)
     replies = [_said(reply) for reply in turn.replies if lane in (None, reply.lane)]
     if path:
-        others = {said.lane: found for said in replies if (found := before(said.lane)) != messages}
-        replies = [replace(said, messages=others.get(said.lane, ())) for said in replies]
+        for at, said in enumerate(replies):
+            if said.lane != asked and (found := before(said.lane)) != messages:
+                replies[at] = replace(said, messages=found)
     return Judged(
         kind=feedback.kind,
         value=feedback.value,

@@ -80,11 +80,12 @@ class Trainee:
         return await self._follow(job, offset, report=report)
 
     def _written(self, job: Job) -> Path:
-        """The job's file. One that is there is of the same job, which goes on, perhaps in a home that was moved."""
+        """The job's file. One that is there is of the same job, which goes on as it began, perhaps at another place."""
         path, aside = self._folder / "job.json", self._folder / "job.part"
         if path.is_file():
             before = Job.read(path)
-            job = replace(job, halve=job.halve or before.halve, samples=before.samples)
+            places = {name: getattr(job, name) for name in ("base", "snapshot", "out", "metrics", "start")}
+            job = replace(before, **places, halve=job.halve or before.halve)
         job.write(aside)
         aside.rename(path)
         return path

@@ -12,7 +12,7 @@ from room import Room
 from runs import corrected
 from sqlite_utils import Database
 
-from ftchat import web
+from ftchat import dataset, web
 from ftchat.config import TrainArgs
 from ftchat.records import Standing, Verdict
 from ftchat.store import Store
@@ -95,12 +95,18 @@ async def complete(client: httpx.AsyncClient) -> Any:
 
 
 async def test_every_version_is_scored_on_the_exam_rows_of_today_and_nothing_twice(
-    room: Room, client: httpx.AsyncClient
+    room: Room, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room.adapter("shop-v1")
     room.adapter("shop-v2")
     room.vllm.logprobs |= {"shop-v1": -0.9, "shop-v2": -0.4}
     await corrected(room, 6)
+    gathered, rows = list[object](), dataset.rows
+    monkeypatch.setattr(dataset, "rows", lambda *given, **named: gathered.append(given) or rows(*given, **named))
+    assert [standing.rows for _, found in (room.pipeline.standings.seen() for _ in range(3)) for standing in found] == [
+        0
+    ] * 12
+    assert len(gathered) == 1, "once, however often it is looked while scores are missing"
     first = await complete(client)
     assert (first["rows"], first["trouble"]) == (1, "")
     shown = {item["contestant"]: (item["rows"], item["nll"], item["closer"]) for item in first["items"]}
@@ -110,10 +116,9 @@ async def test_every_version_is_scored_on_the_exam_rows_of_today_and_nothing_twi
         "few-shot": (1, pytest.approx(1.0), 0),
         "base": (1, pytest.approx(1.0), 0),
     }
-    scored, gathered = room.vllm.scored, room.pipeline.standings._asked
+    scored = room.vllm.scored
     assert scored == 4
     assert await complete(client) == first
-    assert room.pipeline.standings._asked is gathered, "gathered once while nothing was said anew"
     assert room.vllm.scored == scored
     await corrected(room, 6, first=6)
     second = await complete(client)

@@ -190,6 +190,19 @@ def test_two_bad_answers_that_were_asked_after_different_ones_are_each_with_its_
     assert len(one.take(one.file("raw")).ids) == len(two.take(one.file("raw")).ids) == 0
 
 
+def test_a_thumb_that_a_vote_became_does_not_give_way_to_another_ones_thumb(homes: tuple[Home, Home]) -> None:
+    one, two = homes
+    first = one.asked("Gouda?", "A", "B")
+    one.voted(first, "tie")
+    second = one.asked("And two?", "C", "D", after=first)
+    one.rated(second, "down")
+    one.voted(second, "both_bad", reasons={"left": ["wrong"]})
+    assert len(two.take(one.file("raw")).ids) == 4
+    thumbs = [line for line in two.lines("raw") if line["kind"] == "rating" and line["replies"][0]["text"] == "C"]
+    assert sorted(line["reasons"] for line in thumbs) == ["", '["wrong"]']
+    assert len(one.take(one.file("raw")).ids) == len(two.take(one.file("raw")).ids) == 0
+
+
 def test_raw_is_all_that_is_known(home: Home) -> None:
     turn = home.asked("Gouda?", "Yes.", "No.")
     vote = home.voted(turn, "right", reasons={"left": ["wrong"]}, comment="prices!")

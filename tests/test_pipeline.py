@@ -201,6 +201,8 @@ async def test_the_end_of_the_app_ends_the_trainer_and_the_run_goes_on_at_the_ne
 
 async def test_of_200_presses_at_once_one_begins_a_run_and_the_others_are_told_which(room: Room) -> None:
     await corrected(room, 1)
+    driven, drive = list[str](), room.pipeline._drive
+    room.pipeline._drive = lambda run: (driven.append(run), drive(run))[1]  # type: ignore[method-assign]
     transport = httpx.ASGITransport(app=web.build(room.parts))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860") as client:
         answers = await asyncio.gather(*(client.post("/api/runs", json={"args": QUICK}) for _ in range(200)))
@@ -209,6 +211,7 @@ async def test_of_200_presses_at_once_one_begins_a_run_and_the_others_are_told_w
         assert (len(begun), len(refused)) == (1, 199)
         assert set(refused) == {f"Run {begun[0]} is on. Wait for it or stop it first."}
         assert [run.id for run in room.store.training.runs()] == begun
+        assert driven == begun
         await room.pipeline.stop("ann", begun[0])
     done = await ended(room, begun[0])
     assert (done.stage, done.reason) == ("stopped", "Stopped before the training began.")

@@ -20,6 +20,7 @@ from test_lineage import row
 from test_registry import candidate
 
 from ftchat import lineage
+from ftchat.config import TrainArgs
 from ftchat.errors import StoreError, TooLong
 from ftchat.exam import Examiner
 from ftchat.pipeline import course, questions
@@ -28,6 +29,7 @@ from ftchat.records import Message, Run
 from ftchat.registry import Registry
 from ftchat.store.training import TrainingLog
 from ftchat.trainee import Trainee
+from ftchat.training.checkpoint import Checkpoint
 from ftchat.training.job import Job, Sample
 from ftchat.training.rows import prepare
 from ftchat.training.snapshot import read_snapshot
@@ -64,15 +66,23 @@ async def test_ctrl_c_means_the_app_and_a_stop_that_it_took_with_it_still_keeps_
     assert not left.exists()
 
 
-def test_in_a_home_that_was_moved_the_same_job_goes_on_at_its_new_place(tmp_path: Path) -> None:
-    def job(home: str, question: str, *, halve: bool = False) -> Job:
+def test_in_a_home_that_was_moved_the_same_job_goes_on_as_it_began_from_its_checkpoint(tmp_path: Path) -> None:
+    def job(home: str, question: str, **more: Any) -> Job:
         folder, shown = tmp_path / home, Sample(question, (Message("user", question),), taught=False)
         paths = {"base": folder / "base", "snapshot": folder / "s", "out": folder / "c", "metrics": folder / "m"}
-        return Job(**paths, samples=(shown,), halve=halve)
+        quick = {"args": TrainArgs(effort="quick"), "start": folder / "adapters" / "shop-v1", "fresh": ("k_1",)}
+        return Job(**paths, **quick, samples=(shown,), **more)  # type: ignore[arg-type]
 
-    job("old", "first?", halve=True).write(tmp_path / "job.json")
-    written = Job.read(Trainee(tmp_path)._written(job("new", "later?")))
-    assert written == replace(job("new", "first?"), halve=True)
+    for name in ("base/config.json", "s/rows.jsonl", "s/replay.jsonl"):
+        (tmp_path / "old" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "old" / name).write_text(name)
+    began = job("old", "first?", halve=True, context_length=1024)
+    began.write(tmp_path / "old" / "job.json")
+    Checkpoint(began).write({"step": 7})
+    (tmp_path / "old").rename(tmp_path / "new")
+    written = Job.read(Trainee(tmp_path / "new")._written(job("new", "later?", context_length=512)))
+    assert written == job("new", "first?", halve=True, context_length=1024)
+    assert Checkpoint(written).read() == {"step": 7}
 
 
 async def test_a_stop_before_the_first_step_is_one_with_nothing_to_keep(room: Room) -> None:

@@ -20,7 +20,7 @@ import httpx
 
 from ftchat import child, hub
 from ftchat.config import load_settings
-from ftchat.errors import SetupError
+from ftchat.errors import HomeInUse, SetupError
 from ftchat.lease import Announced, Lease, announced
 
 _LOOK_S, _GRACE_S = 0.3, 20.0
@@ -89,16 +89,21 @@ def _env() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key not in theirs}
 
 
-def from_hub(model: str | None, tell: Callable[[str], None]) -> list[str]:
+def from_hub(model: str | None, tell: Callable[[str], None], *, home: str | None = None) -> list[str]:
     """The flag for a model of a hub, given or in FTCHAT_MODEL: downloaded into the home that the command was given in,
     as `ftchat serve` does there, it stays. No flag for any other model."""
     name = os.environ.get("FTCHAT_MODEL", "") if model is None else model
     if not hub.is_id(name):
         return []
-    state = load_settings({}).home / "data"
+    state = load_settings({"home": home}).home / "data"
     folder = hub.folder(name, state)
     if folder is None:
-        lease = Lease(state / "lease")  # an app on that home may be downloading it
+        try:
+            lease = Lease(state / "lease")
+        except HomeInUse as err:  # it may be downloading the very same
+            raise SetupError(
+                f"{name} is not in {state.parent} yet, and an app runs there. End it, or set FTCHAT_HOME to another."
+            ) from err
         try:
             folder = hub.fetch(name, state, tell=lambda progress: tell(f"{name}: {progress.words}"))
         finally:

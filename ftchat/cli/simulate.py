@@ -81,7 +81,7 @@ def _app(args: argparse.Namespace) -> Iterator[Announced]:
             return
     if args.home is not None:
         tell(f"No ftchat runs on {args.home}: this is played in a home that is thrown away.")
-    with own_app([*settings_flags(args), *from_hub(args.model, tell)], tell=tell) as own:
+    with own_app([*settings_flags(args), *from_hub(args.model, tell, home=args.home)], tell=tell) as own:
         yield own.at
 
 

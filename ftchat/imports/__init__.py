@@ -27,7 +27,7 @@ class _Ready:
 
     judged: Judged
     group: str
-    mark: str
+    same: set[str]  # what of a home's own lines says the same
     marks: set[str]
     conversation: Conversation
     turn: Turn
@@ -66,7 +66,8 @@ def _ready(line: Read, *, by: str, status: Status) -> _Ready:
     judged = replace(line.judged, rater=line.judged.rater or by, status=line.judged.status or status)
     group = group_key(next(message.content for message in judged.messages if message.role == "user"))
     conversation, turn = _turn(judged)
-    return _Ready(judged, group, _mark(judged, line.format), _marks(judged), conversation, turn)
+    same = {_mark(judged, line.format), *([_mark(line.vote, "raw")] if line.vote else [])}
+    return _Ready(judged, group, same, _marks(judged), conversation, turn)
 
 
 def _add(store: Store, found: Sequence[_Ready], *, by: str) -> Imported:
@@ -78,7 +79,7 @@ def _add(store: Store, found: Sequence[_Ready], *, by: str) -> Imported:
         if line.group not in there:
             known = store.exchange.of_group(line.group)
             there[line.group] = {mark for id_ in known for mark in _marks(_stored(store, id_))}
-        if line.mark not in there[line.group]:
+        if line.same.isdisjoint(there[line.group]):
             ids.append(_append(store, line, by=by))
             there[line.group] |= line.marks
     return Imported(tuple(ids), len(found) - len(ids))

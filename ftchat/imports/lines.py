@@ -19,10 +19,11 @@ _TOLD = 5  # lines with a mistake that are told about at once
 
 @dataclass(frozen=True)
 class Read:
-    """One line: the feedback in it, and which format it was in."""
+    """One line: the feedback in it, and which format it was in; of a thumb that a vote became, the vote."""
 
     judged: Judged
     format: Format
+    vote: Judged | None = None
 
 
 def read(body: bytes, format_: Format | None = None) -> list[Read]:
@@ -78,7 +79,7 @@ def _apart(vote: Judged) -> list[Read]:
         )
         for said in vote.replies
     ]
-    return [Read(thumb, "kto") for thumb in thumbs if WRITERS["kto"](thumb)]
+    return [Read(thumb, "raw", vote) for thumb in thumbs if WRITERS["kto"](thumb)]
 
 
 def _format_of(line: Line) -> Format:

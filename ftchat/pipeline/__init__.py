@@ -98,6 +98,8 @@ class Pipeline:
         self.standings = Standings(self._means)
         self._task: asyncio.Task[None] | None = None
         self._course: Course | None = None
+        self._driven = ""  # the newest run that was driven here
+        self._beginning: set[asyncio.Task[Run]] = set()
         self._card: _Made | None = None
         self._making_card = threading.Lock()
         self._metrics = progress.Metrics()
@@ -140,11 +142,14 @@ class Pipeline:
 
         async def drive() -> Run:
             run, made = await self._store.soon(write)
-            if made:
+            if made and self._driven != run.id:  # somebody may have seen it in the database a moment before
                 self._drive(run.id)
             return run
 
-        return await asyncio.shield(drive())  # whoever pressed may be gone meanwhile
+        task = asyncio.create_task(drive())
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+        return await asyncio.shield(task)  # whoever pressed may be gone meanwhile
 
     def go_on(self) -> str | None:
         """A run that nobody drives, since it lost its app, goes on where it was; returns which one. Needs a loop."""
@@ -154,7 +159,7 @@ class Pipeline:
         return run
 
     def _drive(self, run: str) -> None:
-        self._course = Course(self._means, run)
+        self._course, self._driven = Course(self._means, run), run
         self._task = asyncio.create_task(self._course.drive())
 
     async def stop(self, user: str, run: str) -> None:
@@ -163,7 +168,7 @@ class Pipeline:
             raise Conflict("This run has already ended.")
         await self._store.soon(partial(self._store.training.ask_to_stop, run))
         self.go_on()
-        if self._course is not None:
+        if self._course is not None and self._driven == run:
             self._course.stop()
 
     def pin(
@@ -248,6 +253,7 @@ class Pipeline:
     async def close(self) -> None:
         """At the end of the app: the trainer goes with it, and the run goes on at the next start."""
         await self.standings.close()
+        await asyncio.gather(*self._beginning, return_exceptions=True)
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])

@@ -51,9 +51,10 @@ class Checkpoint:
 
 
 def _key(job: Job) -> str:
-    """Base, snapshot, arguments and start: files that are written once by hash, the base's weights by size and time."""
+    """Base, snapshot, arguments and start: files that are written once by hash, the base's weights by size and time, an
+    adapter, which never changes, by its name. Where they lie is left out: a home may be moved."""
     digest = hashlib.sha256(json.dumps(job.to_json()["args"], sort_keys=True).encode())
-    digest.update(json.dumps([str(job.start), *job.fresh]).encode())
+    digest.update(json.dumps([job.start.name if job.start else None, *job.fresh]).encode())
     for path in sorted(job.base.iterdir()):
         about = path.stat()
         digest.update(f"{path.name} {about.st_size} {about.st_mtime_ns}".encode())
