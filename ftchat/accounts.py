@@ -205,11 +205,11 @@ class Accounts:
         return self._people.users(search=search, after=after, limit=limit)
 
     def set_role(self, name: str, role: Standing) -> User:
-        """Give a user another role, at once, in what is open too."""
+        """Give a user another role, at once, in what is open too; who is admin no more has invited nobody."""
         return self._changed(name, role=_role(role))
 
     def set_disabled(self, name: str, *, disabled: bool) -> User:
-        """Shut a user out, at once and with all logins, tokens and links; or let them in again."""
+        """Shut a user out, at once and with all logins, tokens and links, those that they gave, too; or let them in."""
         return self._changed(name, disabled=int(disabled))
 
     def _changed(self, name: str, **values: str | int) -> User:
@@ -220,7 +220,9 @@ class Accounts:
                 raise Conflict(f"{user.name} is the last admin who can log in. Make another admin first.")
             if values.get("disabled"):
                 self._people.end_logins(user=user.name)
-                self._people.spend(user=user.name)
+                self._people.spend(user=user.name, by=user.name)
+            if user.role == "admin" and values.get("role", "admin") != "admin":
+                self._people.spend(by=user.name)
         self.ended += 1
         return self._user(user.name)
 

@@ -141,7 +141,7 @@ class Asking:
         return Ready(turn, tuple(request for request, _ in asked), (*beside, turn_id), hidden)
 
     def _prepared(self, wish: Wish, place: Place, lanes: Sequence[LaneName]) -> list[Prepared]:
-        room, question = self._room(wish.params), Message("user", wish.prompt)
+        room, question = self.room(wish.params), Message("user", wish.prompt)
         head, log = place.conversation.head, self._store.turns
         who = zip(lanes, self._who(wish, place), strict=True)
         said = [(name, [*head, *log.history(place.path, lane), question]) for lane, name in who]
@@ -159,12 +159,12 @@ class Asking:
 
     def request(self, prepared: Prepared, params: Params, *, room: int | None = None) -> tuple[Request, int]:
         """What the engine is asked, with no more room than there is; and how many older turns did not fit."""
-        kept = self._room(params) if room is None else room
+        kept = self.room(params) if room is None else room
         token_ids, left_out = self._prompter.fit(prepared.messages, room=kept, keep=prepared.lead)
         room = min(params.max_tokens, self._prompter.context_length - len(token_ids))
         return Request(model=prepared.model, token_ids=token_ids, params=replace(params, max_tokens=room)), left_out
 
-    def _room(self, params: Params) -> int:
+    def room(self, params: Params) -> int:
         """Tokens kept for the answer: what was asked for, but never more than half of the context."""
         return min(params.max_tokens, self._prompter.context_length // 2)
 

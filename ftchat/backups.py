@@ -171,20 +171,21 @@ def _chosen(folder: Path, source: Path) -> Path:
 
 
 def _set_aside(database: Path) -> Path | None:
-    """Keep what is replaced, with what was not yet written back from the log beside it; then no log is left."""
-    if not database.exists():
-        return None
-    copies.settled(database)
+    """Keep what is replaced, with what was not yet written back from the log beside it; then no log is left, since
+    SQLite would write it into whatever database lies there."""
+    there = database.exists()
     aside = database.parent / copies.FOLDER / copies.name_for("replaced")
     aside.parent.mkdir(exist_ok=True)
-    _keep(database, aside)
+    if there:
+        copies.settled(database)
+        _keep(database, aside)
     written_ahead = database.with_name(f"{DATABASE}-wal")
     if written_ahead.exists() and written_ahead.stat().st_size:
         written_ahead.rename(aside.with_name(f"{aside.name}-wal"))
     written_ahead.unlink(missing_ok=True)
     database.with_name(f"{DATABASE}-shm").unlink(missing_ok=True)
     copies.synced(aside.parent)
-    return aside
+    return aside if there else None
 
 
 def _keep(database: Path, aside: Path) -> None:

@@ -224,7 +224,8 @@ class Chat:
             raise EngineNotReady(self.waiting)
         contestant = self._contestants.resolve(model)
         cleaned = [_clean(message) for message in messages]
-        prepared = await asyncio.to_thread(self._contestants.prepare, contestant, cleaned, room=params.max_tokens)
+        room = self._asking.room(params) if room is None else room
+        prepared = await asyncio.to_thread(self._contestants.prepare, contestant, cleaned, room=room)
         await self._summon(prepared.model)
         request, _ = await asyncio.to_thread(self._asking.request, prepared, params, room=room)
 

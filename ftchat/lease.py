@@ -27,7 +27,7 @@ class Lease:
     def __init__(self, path: Path) -> None:
         """Take the lease, or say who holds it."""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # everybody's words are in it
             self._file: IO[str] = path.open("a+", encoding="utf-8")
         except OSError as err:
             raise SetupError(

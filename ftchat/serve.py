@@ -121,7 +121,7 @@ class App:
             anchors=starter.anchor_prompts() if practice else anchors.PROMPTS,
             examples=starter.sample_prompts() if practice else (),
             engine_stage=self.engine_stage,
-            room=Room(self.server, self.settings, self.base.path, idle=lambda: not chat.figures()[0]).made,
+            room=Room(self.server, self.settings, self.base.path, idle=lambda: not self.engine.asked()).made,
         )
         judging.after_vote = pipeline.settle
         return Parts(

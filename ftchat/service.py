@@ -7,7 +7,7 @@ adapter was made or examined.
 import asyncio
 import logging
 import math
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -94,8 +94,8 @@ class Service:
             if self._registry.manifest(name).get("base", self._base.fingerprint) != self._base.fingerprint:
                 return False  # it waits for its base to be served
             self._registry.check(name)
-        except BadAdapter as err:
-            _log.warning("%s lies in adapters/ and is not taken in. %s", name, err.message)
+        except (BadAdapter, OSError) as err:  # a full disk, too: the app starts without it
+            _log.warning("%s lies in adapters/ and is not taken in. %s", name, err)
             return False
         return True
 
@@ -278,9 +278,9 @@ class Service:
         if (trained := self._registry.manifest(name).get("probe")) is not None:
             await self._compare(name, trained)
 
-    async def _compare(self, name: str, trained: Mapping[str, Any]) -> None:
+    async def _compare(self, name: str, trained: object) -> None:
         """What the engine computes for the trainer's tokens must be what the trainer computed, but for rounding."""
-        ids, start, logprobs = trained["token_ids"], trained["start"], trained["logprobs"]
+        ids, start, logprobs = computed(trained)
         away = distance(await self._engine.score(name, ids, start), logprobs)
         learned = distance(await self._engine.score(BASE, ids, start), logprobs)
         if away > max(self._tolerance, _PART * learned):
@@ -357,15 +357,28 @@ class Service:
             raise Conflict(f"{name} is one of the last champions, which rolling back may need.")
         if adapter.run is not None and adapter.run == log.unfinished():
             raise Conflict(f"The run that made {name} is still on. Wait for it.")
-        if log.answering(name):
+        if log.answering(name) or self._engine.asked(name):
             raise Conflict(f"{name} is answering right now. Try again in a moment.")
 
     async def _drained(self, name: str) -> None:
         """Wait until nothing is being written by an adapter that was unloaded: what was begun before may go on."""
         waited = 0.0
-        while self._store.training.answering(name) and waited < _DRAIN_S:
+        while (self._store.training.answering(name) or self._engine.asked(name)) and waited < _DRAIN_S:
             await asyncio.sleep(_LOOK_S)
             waited += _LOOK_S
+
+
+def computed(trained: object) -> tuple[list[int], int, list[float]]:
+    """What a trainer computed: token ids, where the scored ones begin, and their log-probabilities."""
+    told = trained if isinstance(trained, dict) else {}
+    ids, start, logprobs = told.get("token_ids"), told.get("start"), told.get("logprobs")
+    damaged = BadAdapter("What its manifest says that its trainer computed is damaged.")
+    if not (isinstance(ids, list) and isinstance(logprobs, list) and isinstance(start, int)):
+        raise damaged
+    numbers = all(isinstance(i, int) for i in ids) and all(isinstance(p, int | float) for p in logprobs)
+    if not numbers or not 1 <= start < len(ids):
+        raise damaged
+    return ids, start, logprobs
 
 
 def distance(served: Sequence[float], trained: Sequence[float]) -> float:

@@ -306,6 +306,20 @@ def test_a_disabled_user_is_out_at_once_in_every_way(accounts: Accounts) -> None
     assert by_token(accounts, token) == Person("ann", "viewer")
 
 
+@pytest.mark.parametrize("how", ["disabled", "no admin any more"])
+def test_who_is_shut_out_does_not_come_back_by_an_invitation_of_their_own(accounts: Accounts, how: str) -> None:
+    join(accounts, "ann", "admin")
+    join(accounts, "eve", "admin")
+    own, anns = (accounts.invite(name, "admin")[1] for name in ("eve", "ann"))
+    if how == "disabled":
+        accounts.set_disabled("eve", disabled=True)
+    else:
+        accounts.set_role("eve", "reviewer")
+    with pytest.raises(NotFound):
+        accounts.join(own, "eve2", OTHER)
+    assert accounts.join(anns, "bob", OTHER)
+
+
 def test_another_role_counts_at_once_and_a_token_is_never_more_than_its_user(accounts: Accounts) -> None:
     login = join(accounts, "ann", "reviewer")
     token = accounts.new_token("reviewer", user="ann")[1]

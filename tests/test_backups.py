@@ -145,6 +145,30 @@ def test_going_back_brings_what_was_saved_and_keeps_what_is_replaced(store: Stor
     assert [b.path for b in backups.listed(home)] == [made.path]
 
 
+def test_the_log_of_a_database_that_is_gone_is_not_written_into_the_one_that_is_put_back(
+    store: Store, home: Path
+) -> None:
+    ask_many(store, 50)
+    made = backups.backup(home)
+    ask_many(store, 50)
+    log = store.path.with_name("ftchat.db-wal")
+    killed = log.read_bytes()
+    assert killed
+    store.close()
+    store.path.unlink()
+    log.write_bytes(killed)
+
+    done = backups.restore(home, made.path)
+
+    assert done.replaced is None
+    assert sorted(p.name for p in store.path.parent.iterdir()) == ["backups", "ftchat.db", "lease"]
+    (kept,) = (home / "data" / "backups").glob("*-wal")
+    assert kept.read_bytes() == killed
+    again = Store(store.path)
+    assert len(again.turns.conversations(None, limit=500)) == 50
+    assert again.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+
+
 def test_what_was_only_in_the_log_of_a_killed_app_is_kept_aside_and_not_replayed(store: Store, home: Path) -> None:
     made = backups.backup(home)
     ask(store, "only in the log")

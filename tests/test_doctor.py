@@ -233,6 +233,14 @@ def test_a_home_says_who_uses_it_and_that_is_not_an_error(tmp_path: Path) -> Non
     assert found(Settings(home=tmp_path))["home"].what == str(tmp_path)
 
 
+def test_a_home_that_others_may_read_is_a_warning_and_a_new_one_is_not(tmp_path: Path) -> None:
+    Lease(tmp_path / "data" / "lease").release()
+    assert asked.home(tmp_path).level == "ok"
+    (tmp_path / "data").chmod(0o755)
+    found = asked.home(tmp_path)
+    assert (found.level, found.remedy) == ("warning", f"chmod 700 {tmp_path / 'data'}")
+
+
 def test_a_home_that_is_a_file_or_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert asked.home(tmp_path / "file").level == "error"

@@ -239,6 +239,38 @@ async def test_an_endpoint_that_is_gone_does_not_keep_the_others_from_loading():
         await client.unload("shop-v1")  # its files must stay: it may still be there
 
 
+@pytest.mark.parametrize("health", [503, httpx.ReadTimeout("silent")])
+async def test_an_endpoint_that_hangs_does_not_keep_the_others_from_loading_and_is_no_place_to_load_again(
+    monkeypatch, health
+):
+    monkeypatch.setattr("ftchat.engine._LOOK_S", 0.02)
+    client = Engine([HERE, THERE], transport=Hanging(health))
+    async with asyncio.timeout(5):
+        await client.load("shop-v1", Path("shop-v1"))
+    assert not client.lacks("shop-v1")
+    async with asyncio.timeout(5):
+        with pytest.raises(EngineNotReady):
+            await client.load("shop-v1", Path("shop-v1"), only=0)
+
+
+async def test_what_is_being_asked_of_a_model_is_known_whoever_asks():
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            begun.set()
+            await go_on.wait()
+            return sse("a")
+
+    client = Engine([HERE], transport=Slow())
+    answering = asyncio.create_task(client.answer(ASK))
+    await begun.wait()
+    assert (client.asked(), client.asked("shop-v1"), client.asked("base")) == (True, True, False)
+    go_on.set()
+    await answering
+    assert not client.asked()
+
+
 async def test_an_adapter_that_one_place_refuses_is_not_called_bad():
     client = engine(lambda request: adapter_api(500 if request.url.host == "there" else 200)(request), HERE, THERE)
     with pytest.raises(EngineError, match=r"on another engine, but not at http://there\. .*vLLM's words") as caught:

@@ -80,6 +80,38 @@ async def test_a_reader_that_goes_ends_the_answer_and_what_there_was_is_kept(
     assert not room.chat.writing(turn)
 
 
+async def test_a_part_of_an_answer_does_not_pass_for_the_whole_when_it_is_asked_for_again(
+    client: httpx.AsyncClient, room: Room
+) -> None:
+    room.vllm.answers["base"], room.vllm.pace_s = " ".join(WORDS), 0.05
+    head = {"Idempotency-Key": "k1"}
+    async with client.stream("POST", "/v1/chat/completions", json=question(stream=True), headers=head) as response:
+        turn = response.headers["x-ftchat-turn"]
+        async for line in response.aiter_lines():
+            if "word2" in line:
+                break
+    await room.done(turn)
+    again = await client.post("/v1/chat/completions", json=question(), headers=head)
+    assert (again.status_code, again.json()["error"]["type"]) == (502, "AnswerCut")
+    stream = await client.post("/v1/chat/completions", json=question(stream=True), headers=head)
+    assert "stopped before its end" in stream.text
+    assert "[DONE]" not in stream.text
+
+
+async def test_of_two_who_wait_for_one_answer_the_one_that_goes_does_not_end_it(
+    client: httpx.AsyncClient, room: Room
+) -> None:
+    room.vllm.answers["base"], room.vllm.pace_s = " ".join(WORDS[:20]), 0.03
+    head = {"Idempotency-Key": "k1"}
+    async with client.stream("POST", "/v1/chat/completions", json=question(stream=True), headers=head) as first:
+        waiting = asyncio.create_task(client.post("/v1/chat/completions", json=question(), headers=head))
+        async for line in first.aiter_lines():
+            if "word2" in line:
+                break
+    whole = (await waiting).json()["choices"][0]
+    assert (whole["message"]["content"], whole["finish_reason"]) == (" ".join(WORDS[:20]), "stop")
+
+
 async def test_a_failure_in_the_middle_is_an_event_and_no_end(client: httpx.AsyncClient, room: Room) -> None:
     room.vllm.fails.add("base")
     answer = await client.post("/v1/chat/completions", json=question(stream=True))

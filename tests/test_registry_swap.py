@@ -5,7 +5,7 @@ import io
 import json
 import math
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ftchat.base import Base
 from ftchat.config import TrainArgs
 from ftchat.errors import BadAdapter, Conflict, EngineNotReady, NotFound
 from ftchat.reconcile import Reconcile
+from ftchat.records import Message
 from ftchat.service import Service, distance
 
 URL = "http://127.0.0.1:7860"
@@ -177,6 +178,18 @@ async def test_an_adapter_that_answers_as_it_was_trained_passes(room: Room) -> N
     await room.service.probe("shop-v1")
 
 
+@pytest.mark.parametrize(
+    "told", [[], {"token_ids": "abc", "start": 1, "logprobs": []}, {"token_ids": [1, 2], "start": 2, "logprobs": [0.1]}]
+)
+async def test_what_a_trainer_is_said_to_have_computed_may_be_damaged(room: Room, told: object) -> None:
+    folder = candidate(room.settings.home / "c")
+    (folder / "probe.json").write_text(json.dumps(told))
+    room.registry.publish(folder, "shop-v1", base="b0", lineage={})
+    await room.engine.load("shop-v1", room.registry.path("shop-v1"))
+    with pytest.raises(BadAdapter, match="trainer computed is damaged"):
+        await room.service.probe("shop-v1")
+
+
 async def test_an_adapter_that_answers_otherwise_than_it_was_trained_is_refused(room: Room) -> None:
     trained(room, -1.0)
     await room.service.load("shop-v1")
@@ -230,6 +243,19 @@ async def needed(room: Room, why: str) -> None:
     else:
         room.vllm.paces["shop-v1"] = 0.05
         await room.chat.ask(ANN, "hello", mode="chat", contestants=["shop-v1"])
+
+
+async def test_an_adapter_stays_while_it_answers_what_nobody_records(room: Room) -> None:
+    adapters(room, 1)
+    room.vllm.paces["shop-v1"] = 0.05
+    asked = [Message("user", "hello")]
+    answer = await room.chat.unrecorded(asked, model="shop-v1", params=room.chat.defaults())
+    assert isinstance(answer, AsyncGenerator)
+    await anext(answer)
+    with pytest.raises(Conflict, match="answering right now"):
+        await room.service.delete("ann", "shop-v1")
+    await answer.aclose()
+    await room.service.delete("ann", "shop-v1")
 
 
 @pytest.mark.parametrize("why", ["in service", "in blind votes", "the last champions", "answering right now"])

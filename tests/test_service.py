@@ -1,8 +1,10 @@
 """Who is in service: going back, damaged and refused adapters, and two people at once. vLLM is scripted."""
 
 import asyncio
+import errno
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from room import ANN, Room
 from test_registry import candidate
 
 from ftchat.config import TrainArgs
-from ftchat.errors import BadAdapter, Conflict
+from ftchat.errors import BadAdapter, Conflict, EngineError
 from ftchat.reconcile import Reconcile
 
 
@@ -92,6 +94,34 @@ async def test_a_missing_file_is_a_sentence_and_no_crash(room: Room, spoil: str)
     with pytest.raises(Exception, match="shop-v1"):
         await room.service.load_desired()
     assert room.store.training.adapter("shop-v1").state == "broken"
+
+
+async def test_an_adapter_that_cannot_be_read_just_now_stays_in_service(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapters(room, 1)
+    await room.service.use("ann", "shop-v1")
+
+    def full(path: Path) -> str:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("ftchat.registry.sha256", full)
+    with pytest.raises(EngineError, match="cannot be read just now"):
+        await room.service.load_desired()
+    assert (room.service.champion(), room.store.training.adapter("shop-v1").state) == ("shop-v1", "champion")
+
+
+def test_a_folder_that_cannot_be_looked_at_for_a_full_disk_keeps_no_app_from_starting(
+    room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    lies(room, "shop-v7")
+
+    def full(*given: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("ftchat.registry.unpack", full)
+    assert room.service.adopt() == []
+    assert "shop-v7 lies in adapters/ and is not taken in. [Errno 28] No space left" in caplog.text
 
 
 async def test_a_torn_manifest_is_a_sentence(room: Room) -> None:

@@ -72,7 +72,10 @@ def home(home: Path) -> Finding:
             pass
     except OSError as err:
         return Finding("error", f"{place} cannot be written ({err.strerror})", "give --home a folder of yours")
-    if who := holder(home / "data" / "lease"):
+    data = home / "data"
+    if data.is_dir() and data.stat().st_mode & 0o077:
+        return Finding("warning", f"{data} is open to others on this machine", f"chmod 700 {data}")
+    if who := holder(data / "lease"):
         return Finding("ok", f"{home} is in use by {who}")
     return Finding("ok", f"{home}" if place == home else f"{home} is made at the first start")
 

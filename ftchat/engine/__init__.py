@@ -10,8 +10,9 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -66,6 +67,7 @@ class Engine:
                 raise SetupError(f"engine_url has {endpoint.url!r}: an address begins with http:// or https://.")
         self._all = [Connection(endpoint, transport=transport, keep=max_in_flight) for endpoint in endpoints]
         self._turn = 0
+        self._asking: Counter[str] = Counter()  # by model: requests that are on their way
         self._permits = Permits(max_in_flight)
         self._patience_s = patience_s
         self._thinks = thinks
@@ -88,23 +90,35 @@ class Engine:
         begun = False
         attempts = _Attempts(self._all, request.model, self._next_turn())
         while (connection := await attempts.next()) is not None:
-            connection.in_flight += 1
-            try:
-                async with aclosing(connection.pieces(request)) as pieces:
-                    yield await _while_there(anext(pieces), connection)
-                    begun = True
-                    async for piece in pieces:
-                        yield piece
-                return
-            except FtchatError as err:
-                if begun and isinstance(err, EngineNotReady | UnknownModel):
-                    raise AnswerCut("The engine broke off in the middle of this answer. Ask again.") from err
-                if begun:
-                    raise
-                attempts.failed(connection, err)
-            finally:
-                connection.in_flight -= 1
+            with self._on_its_way(connection, request.model):
+                try:
+                    async with aclosing(connection.pieces(request)) as pieces:
+                        yield await _while_there(anext(pieces), connection)
+                        begun = True
+                        async for piece in pieces:
+                            yield piece
+                    return
+                except FtchatError as err:
+                    if begun and isinstance(err, EngineNotReady | UnknownModel):
+                        raise AnswerCut("The engine broke off in the middle of this answer. Ask again.") from err
+                    if begun:
+                        raise
+                    attempts.failed(connection, err)
         raise attempts.last
+
+    @contextmanager
+    def _on_its_way(self, connection: Connection, model: str) -> Iterator[None]:
+        connection.in_flight += 1
+        self._asking[model] += 1
+        try:
+            yield
+        finally:
+            connection.in_flight -= 1
+            self._asking[model] -= 1
+
+    def asked(self, model: str | None = None) -> bool:
+        """Whether something is being asked of a model, or of any, recorded or not."""
+        return (self._asking.total() if model is None else self._asking[model]) > 0
 
     async def answer(self, request: Request) -> tuple[str, Ending]:
         """The whole answer at once, and how it ended."""
@@ -135,16 +149,19 @@ class Engine:
         """
         where = _absolute(path)
         asked = self._all if only is None else [self._all[only]]
-        outcomes = await asyncio.gather(*(_outcome(one.load(name, where)) for one in asked))
+        outcomes = await asyncio.gather(*(_outcome(_while_there(one.load(name, where), one)) for one in asked))
         refused = {one.url: err for one, err in zip(asked, outcomes, strict=True) if err is not None}
         for one in asked:
             if one.url in refused:
                 one.lacks.add(name)
-        there = len(asked) - sum(isinstance(err, EngineNotReady) for err in outcomes)
-        if not there:
+        away = [isinstance(err, EngineNotReady | EngineTimeout) for err in outcomes]
+        for one, is_away in zip(asked, away, strict=True):
+            if is_away:
+                one.missed()
+        if all(away):
             raise outcomes[0] or EngineNotReady(GONE)
         for url, err in refused.items():
-            if isinstance(err, EngineNotReady):
+            if isinstance(err, EngineNotReady | EngineTimeout):
                 continue
             if isinstance(err, BadAdapter) and None in outcomes:  # nothing is wrong with it, but with that place
                 raise EngineError(f"{name} could be loaded on another engine, but not at {url}. {err.message}")
@@ -200,13 +217,11 @@ class Engine:
         """A request with one answer, of which vLLM keeps nothing."""
         attempts = _Attempts(self._all, model, self._next_turn())
         while (connection := await attempts.next()) is not None:
-            connection.in_flight += 1
-            try:
-                return await _while_there(ask(connection), connection)
-            except FtchatError as err:
-                attempts.failed(connection, err)
-            finally:
-                connection.in_flight -= 1
+            with self._on_its_way(connection, model):
+                try:
+                    return await _while_there(ask(connection), connection)
+                except FtchatError as err:
+                    attempts.failed(connection, err)
         raise attempts.last
 
     def _next_turn(self) -> int:

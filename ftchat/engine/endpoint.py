@@ -22,7 +22,8 @@ Health = Literal["live", "dead", "silent"]
 
 _TIMEOUT = httpx.Timeout(600.0, connect=5.0)  # the first token of a queued request may take minutes
 _QUICK = httpx.Timeout(5.0)
-_PAUSE_S = 2.0  # an endpoint that was not there is asked last for so long
+_PAUSE_S = 2.0  # an endpoint that was not there is asked last for so long,
+_AWAY_S = 10.0  # and one whose health says so until it is looked at again
 _STEP_S = 0.03  # between two looks at an answer: nobody reads more often
 _STEP_EACH_S, _STEP_MOST_S = 0.003, 0.1  # the more are being written, the longer: each look takes from the others
 _STEP_TOKENS = 16  # at most, in one event
@@ -94,14 +95,13 @@ class Connection:
         """Live, dead (it says so, or nobody listens), or silent: it may be busy, or hang."""
         try:
             response = await self._client.get("/health", timeout=_QUICK)
+            health: Health = "live" if response.status_code == 200 else "dead"
         except httpx.TimeoutException:
-            return "silent"
+            health = "silent"
         except httpx.RequestError:
-            return "dead"
-        if response.status_code == 200:
-            self._missing_until = 0.0
-            return "live"
-        return "dead"
+            health = "dead"
+        self._missing_until = 0.0 if health == "live" else time.monotonic() + _AWAY_S
+        return health
 
     async def served(self) -> frozenset[str] | None:
         """The names it serves; None when it does not say."""

@@ -4,6 +4,7 @@ A folder with a manifest is complete. The names are `<slug>-v<N>`. It knows file
 stands or who asks for it.
 """
 
+import errno
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ftchat.base import Base, sha256
-from ftchat.errors import BadAdapter, NotFound
+from ftchat.errors import BadAdapter, NotFound, StoreError
 from ftchat.registry.checks import CONFIG, MANIFEST, SERVABLE, WEIGHTS, check, read_object
 from ftchat.registry.incoming import check_claims, copy, unpack
 from ftchat.registry.weights import largest
@@ -24,6 +25,7 @@ from ftchat.registry.weights import largest
 __all__ = ["CONFIG", "MANIFEST", "NAME", "PROBE", "SERVABLE", "WEIGHTS", "Registry", "check", "flush"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}-v[1-9][0-9]{0,8}")
+_PASSING = {errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.ENOMEM, errno.ETIMEDOUT, errno.EINTR}
 PROBE = "probe.json"  # what the trainer's model gave for some token ids: kept in the manifest, for whoever serves it
 
 
@@ -125,6 +127,7 @@ class Registry:
         try:
             return read_object(self.path(name) / MANIFEST)
         except (OSError, BadAdapter) as err:
+            _refuse_passing(err, name)
             raise BadAdapter(f"{name}: its manifest cannot be read ({err}). Restore it from a backup.") from err
 
     def last_number(self, slug: str) -> int:
@@ -145,9 +148,16 @@ class Registry:
             try:
                 same = sha256(self.path(name) / file) == hashes.get(file)
             except OSError as err:
+                _refuse_passing(err, name)
                 raise BadAdapter(f"{name}: {file} cannot be read ({err}). Restore it from a backup.") from err
             if not same:
                 raise BadAdapter(f"{name}: {file} has changed since it was published. Restore it from a backup.")
+
+
+def _refuse_passing(err: Exception, name: str) -> None:
+    """What may be otherwise in a moment says nothing of the adapter."""
+    if isinstance(err, OSError) and err.errno in _PASSING:
+        raise StoreError(f"{name} cannot be read just now ({err.strerror}). It is tried again.") from err
 
 
 def _probe(candidate: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ftchat.errors import BadInput, FtchatError, TooMany
 from ftchat.parts import Parts, address_of
 from ftchat.texts import login as texts
 from ftchat.web.common import PartsOf, Viewer
+from ftchat.web.limits import neighbourhood
 
 router = APIRouter(include_in_schema=False)
 _LOCAL = re.compile(r"/(?:[A-Za-z0-9_?=&%.~-][A-Za-z0-9_?=&%.~/-]*)?")  # a path of ours: never "//" or "/\"
@@ -47,7 +48,7 @@ async def log_in(parts: PartsOf, request: Request) -> Response:
     to = local(given.get("next", "/"))
     try:
         secret = await asyncio.to_thread(
-            parts.accounts.log_in, given.get("name", ""), given.get("password", ""), address=address_of(request)
+            parts.accounts.log_in, given.get("name", ""), given.get("password", ""), address=_from(request)
         )
     except FtchatError as err:
         return _page(parts, _login_form(to, name=given.get("name", "")), said=err)
@@ -112,12 +113,15 @@ async def change_password(parts: PartsOf, request: Request, who: Viewer) -> Resp
         if given.get("password", "") != given.get("again", ""):
             raise BadInput(texts.PASSWORDS_DIFFER)
         old, new = given.get("old", ""), given.get("password", "")
-        secret = await asyncio.to_thread(
-            parts.accounts.change_password, who.name, old, new, address=address_of(request)
-        )
+        secret = await asyncio.to_thread(parts.accounts.change_password, who.name, old, new, address=_from(request))
     except FtchatError as err:
         return _page(parts, _account_form(who.name, who.role), said=err)
     return _came_in(parts, request, secret)
+
+
+def _from(request: Request) -> str:
+    """Where wrong passwords are counted: whoever has one IPv6 address has a network of them."""
+    return neighbourhood(address_of(request))
 
 
 async def _fields(request: Request) -> dict[str, str]:

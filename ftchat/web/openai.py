@@ -7,6 +7,7 @@ conversation join it. `model` is champion, base, few-shot or an adapter.
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ftchat.chat import Chat
 from ftchat.engine import Piece
-from ftchat.errors import BadInput, EngineError, FtchatError, UnknownModel
+from ftchat.errors import AnswerCut, BadInput, EngineError, FtchatError, UnknownModel
 from ftchat.records import BASE, CHAMPION, FEW_SHOT, Message, Params, Person, new_id
 from ftchat.web.common import Key, PartsOf, Rater, Viewer
 from ftchat.web.events import Events, Last
@@ -139,6 +140,7 @@ class _Answering:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
 
 
+_FOLLOWED: Counter[str] = Counter()  # by turn: requests under one key share a turn
 STREAMED: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The whole answer; with `stream`, chunks as they come and [DONE]",
@@ -240,9 +242,10 @@ async def _recorded(
 
 
 async def _of_turn(chat: Chat, who: Person, turn: str, *, answering: _Answering) -> AsyncGenerator[str, None]:
-    """The text of a recorded turn as it grows; a client that goes away ends it."""
+    """The text of a recorded turn as it grows; the last client that goes away ends it."""
     sent = 0
     ended = False
+    _FOLLOWED[turn] += 1
     try:
         async for reply in chat.follow(who, turn):
             ended = reply.finish is not None
@@ -251,11 +254,16 @@ async def _of_turn(chat: Chat, who: Person, turn: str, *, answering: _Answering)
                 sent = len(reply.text)
             if reply.finish == "error":
                 raise EngineError(reply.error)
+            if reply.finish == "cut":  # a part must not pass for the whole, also when the request is sent again
+                raise AnswerCut("This answer was stopped before its end. Ask again, not under the same key.")
             if reply.finish:
                 answering.ended(reply.finish, prompt=reply.prompt_tokens, completion=reply.completion_tokens)
     finally:
-        if not ended:
-            await asyncio.shield(chat.stop(who, turn))
+        _FOLLOWED[turn] -= 1
+        if not _FOLLOWED[turn]:
+            del _FOLLOWED[turn]
+            if not ended:
+                await asyncio.shield(chat.stop(who, turn))
 
 
 async def _straight(pieces: AsyncIterator[Piece], answering: _Answering) -> AsyncGenerator[str, None]:
