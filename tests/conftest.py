@@ -1,5 +1,6 @@
 """What several test files share: the practice model, one real vLLM for the whole session, and two adapters for it; a
-`room` of one's own, a trainer that takes no time; a browser, and the address of a file's own `room` with its pages.
+`room` of one's own, a trainer and a judge that take no time; a browser, and the address of a file's own `room` with its
+pages.
 
 A server in this process leaves logging alone (log_config=None): when it is set up anew, absl, which comes with
 `rouge_score`, closes pytest's stderr.
@@ -77,10 +78,11 @@ async def room(tmp_path: Path) -> "AsyncIterator[Room]":
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the trainer makes is not asked here."""
-    from quick_trainer import QuickTrainee
+    """What the trainer makes is not asked here, and answers are judged in this process."""
+    from quick_trainer import QuickJudge, QuickTrainee
 
     monkeypatch.setattr("ftchat.pipeline.course.Trainee", QuickTrainee)
+    monkeypatch.setattr("ftchat.pipeline.examine.Judge", QuickJudge)
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,16 @@
-"""A trainer that learns nothing, at once: for what comes before and after. The real one has tests of its own."""
+"""A trainer that learns nothing, at once, for what comes before and after; and the exam's judge without a process of
+its own, which takes seconds to begin. The real ones have tests of their own.
+"""
 
+import asyncio
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 from test_registry import candidate
 
+from ftchat.exam.judged import judge
 from ftchat.trainee import Report
 from ftchat.training.job import Job, MetricsLog
 
@@ -31,6 +37,22 @@ class QuickTrainee:
 
     def stop(self) -> None:
         """It is too late."""
+
+    async def end(self) -> None:
+        """There is no process."""
+
+
+class QuickJudge:
+    """The same figures."""
+
+    took = 0.0
+
+    async def begin(self) -> None:
+        """There is nothing to import."""
+
+    async def judge(self, asked: dict[str, Any]) -> tuple[dict[str, Any], list[bool | None]]:
+        figures = json.loads(json.dumps(await asyncio.to_thread(judge, asked)))
+        return figures, [bool(re.search(pattern, text)) for pattern, text in asked["patterns"]]
 
     async def end(self) -> None:
         """There is no process."""

@@ -132,7 +132,9 @@ async def check(folder: Path, names: list[str]) -> None:
 
 @pytest.mark.soak
 @pytest.mark.engine
-@pytest.mark.parametrize("names", [["llama", "qwen2"], ["mistral", "gemma"], ["granite", "qwen3"]], ids="-".join)
+@pytest.mark.parametrize(
+    "names", [["llama", "qwen2"], ["mistral", "gemma"], ["granite", "qwen3"], ["phi3"]], ids="-".join
+)
 async def test_each_family_says_what_transformers_and_peft_say(tmp_path, names):
     await check(tmp_path, names)
 

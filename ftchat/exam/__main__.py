@@ -18,7 +18,6 @@ _PATTERNS_S = 30.0  # all of them; what is not looked at by then took too long
 
 def main() -> None:
     """Read, judge, and say."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal means the app, which ends this process
     # `evaluate` imports transformers, and with it torch, for evaluators that nobody uses here: four of five seconds.
     sys.modules["transformers"] = None  # type: ignore[assignment]
     from ftchat.exam.judged import judge

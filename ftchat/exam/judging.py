@@ -29,6 +29,7 @@ class Judge:
             sys.executable, "-m", "ftchat.exam",
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             env={**kept, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+            start_new_session=True,  # Ctrl-C means the app; without it this ends with its input
         )  # fmt: skip
 
     async def judge(self, asked: dict[str, Any]) -> tuple[dict[str, Any], list[bool | None]]:

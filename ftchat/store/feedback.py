@@ -36,6 +36,13 @@ SELECT s.id, s.kind, s.status, s.rater, COALESCE(v.turn, r.turn) AS turn, r.id A
   JOIN turns t ON t.id = COALESCE(v.turn, r.turn) JOIN conversations c ON c.id = t.conversation
   LEFT JOIN groups ON groups.key = c.group_key
 """
+# Prompts that share a word, the nearest first; and of those what may be shown.
+_MATCHING = "SELECT correction FROM correction_prompts WHERE prompt MATCH :words ORDER BY rank LIMIT :most"
+_RANKED = 60
+_NEAREST = f"""{_ALL} JOIN json_each(:ranked) near ON near.value = s.id
+  WHERE COALESCE(groups.split, 'train') <> 'exam'
+    AND (s.status = 'approved' OR (s.status = 'pending' AND s.rater = :own))
+  ORDER BY near.key LIMIT :n"""
 _IN_GROUPS = """
 WITH asked AS (SELECT t.id FROM json_each(:groups) one JOIN conversations c ON c.group_key = one.value
                  JOIN turns t ON t.conversation = c.id),
@@ -43,7 +50,6 @@ WITH asked AS (SELECT t.id FROM json_each(:groups) one JOIN conversations c ON c
 SELECT v.id FROM asked JOIN votes v ON v.turn = asked.id
 UNION ALL SELECT g.id FROM answered JOIN ratings g ON g.reply = answered.id
 UNION ALL SELECT k.id FROM answered JOIN corrections k ON k.reply = answered.id"""
-_VOTED = f"SELECT 1 AS yes FROM votes WHERE turn = :t AND {_LIVE.format('votes')}"
 _TURN_OF: dict[Kind, str] = {
     "vote": "SELECT turn FROM votes WHERE id = :i",
     "rating": "SELECT r.turn FROM ratings g JOIN replies r ON r.id = g.reply WHERE g.id = :i",
@@ -244,13 +250,13 @@ class FeedbackLog:
         words = list(dict.fromkeys(re.findall(r"\w+", prompt)))[:40]
         if not words:
             return []
-        found = self._store.rows(
-            f"""{_ALL} JOIN correction_prompts p ON p.correction = s.id
-                WHERE p.prompt MATCH :words AND COALESCE(groups.split, 'train') <> 'exam'
-                  AND (s.status = 'approved' OR (s.status = 'pending' AND s.rater = :own))
-                ORDER BY bm25(correction_prompts) LIMIT :n""",
-            {"words": " OR ".join(f'"{word}"' for word in words), "n": limit, "own": own},
-        )
+        found: list[dict[str, Any]] = []
+        for most in (_RANKED + limit, -1):  # of many that match, the best alone are looked at, if that is enough
+            asked = {"words": " OR ".join(f'"{word}"' for word in words), "most": most}
+            ranked = [row["correction"] for row in self._store.rows(_MATCHING, asked)]
+            found = self._store.rows(_NEAREST, {"ranked": json.dumps(ranked), "n": limit, "own": own})
+            if len(found) == limit or len(ranked) < most:
+                break
         return [Feedback(**row) for row in found]
 
     def newest(self) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ It shows what the core says of a turn whose names are known. What it writes goes
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -126,23 +127,23 @@ class AfterVote:
 
     # -- callbacks --
 
-    def _done(self, turn: str, request: gr.Request, deed: Deed) -> Updates:
+    async def _done(self, turn: str, request: gr.Request, deed: Deed) -> Updates:
         """Do it, and show how the turn stands then; what was refused is said in its sentence."""
         try:
             who, turn = self._parts.person(request, "rater"), there(turn)
-            deed(who)
+            await self._parts.store.soon(partial(deed, who))
             return {**self._show(see(self._parts.chat, who, turn)), self._notice: ""}
         except FtchatError as err:
             return {self._notice: views.notice(err.message, kind="bad")}
 
-    def take_back(self, turn: str, request: gr.Request) -> Updates:
+    async def take_back(self, turn: str, request: gr.Request) -> Updates:
         """Undo the vote of this turn."""
 
         def undo(who: Person) -> None:
             if vote := self._parts.chat.seen(who, turn).vote:
                 self._parts.judging.undo(who, vote.id)
 
-        return self._done(turn, request, undo)
+        return await self._done(turn, request, undo)
 
     async def say(self, turn: str, request: gr.Request, clicked: gr.EventData) -> Any:
         """A thumb, a reason or the way back, one at a time: each reads what stands before it writes."""
@@ -153,7 +154,8 @@ class AfterVote:
             "reason": lambda who: self._toggle_reason(who, turn, value),
             "uncorrect": lambda who: self._parts.judging.undo(who, value),
         }
-        done = self._done(turn, request, deeds.get(act, lambda who: toggle_thumb(self._parts, who, value, act)))
+        deed = deeds.get(act, lambda who: toggle_thumb(self._parts, who, value, act))
+        done = await self._done(turn, request, deed)
         return done | (self.similar.none() if act == "uncorrect" else {})
 
     def _toggle_reason(self, who: Person, turn: str, value: str) -> None:
@@ -165,12 +167,15 @@ class AfterVote:
 
     async def remark(self, turn: str, comment: str, request: gr.Request) -> str:
         """Keep what was written about the vote; nothing is written when it is the same."""
-        try:
-            who = self._parts.person(request, "rater")
-            vote = self._parts.chat.seen(who, there(turn)).vote
+
+        def keep(who: Person, turn: str) -> None:
+            vote = self._parts.chat.seen(who, turn).vote
             if vote is not None and comment.strip() != vote.comment:
                 reasons = {side: list(given) for side, given in vote.reasons.items()}
                 self._parts.judging.explain(who, vote.id, reasons=reasons, comment=comment)
+
+        try:
+            await self._parts.store.soon(partial(keep, self._parts.person(request, "rater"), there(turn)))
         except FtchatError as err:
             return views.notice(err.message, kind="bad")
         return ""

@@ -7,6 +7,7 @@ values, call one function of the core and return a view.
 
 import random
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -241,7 +242,8 @@ class ChatPage:
             if act == "regenerate":
                 params = self.how.params(temperature, top_p, most)
                 return self._to(who, await said.regenerated(who, value, answerer, params), request)
-            return {**said.changed(who, leaf, said.judge(who, act, value)), self.notice: ""}
+            about = await self._parts.store.soon(partial(said.judge, who, act, value))
+            return {**said.changed(who, leaf, about), self.notice: ""}
         except FtchatError as err:
             return {self.notice: views.notice(err.message, kind="bad")}
 

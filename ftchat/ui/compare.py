@@ -7,6 +7,7 @@ database is not here, and the state of a page is the id of its turn.
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -341,7 +342,7 @@ class ComparePage:
         try:
             who, _ = self._parts.person(request, "rater"), there(turn)
             with suppress(Conflict):  # it was voted on, or left out already
-                self._parts.sessions.skip(who, session, question)
+                await self._parts.store.soon(partial(self._parts.sessions.skip, who, session, question))
         except FtchatError as err:
             yield {self.notice: views.notice(err.message, kind="bad")}
             return

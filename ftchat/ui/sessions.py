@@ -72,10 +72,13 @@ class RatingSession:
         return compare_views.open_sessions(self._parts.sessions.of(who))
 
     async def coming(self, who: Person, session: str, *, wanted: Callable[[], bool]) -> AsyncIterator[Next]:
-        """What comes next, until there is a question to judge or none is left."""
+        """What comes next, where that changes, until there is a question to judge or none is left."""
+        last: Next | None = None
         while wanted():
             found = await self._parts.sessions.next(who, session)
-            yield found
+            if found != last:
+                yield found
+            last = found
             if found.session.done or to_judge(found.turn):
                 return
             await asyncio.sleep(LOOK_S)

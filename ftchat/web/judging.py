@@ -1,6 +1,7 @@
 """Votes, thumbs and corrections over HTTP, each with its undo; and redrafts, which propose a correction."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
@@ -42,7 +43,8 @@ async def explain(vote: str, body: ReasonsIn, parts: PartsOf, who: Rater, key: K
     """Say why one voted as one did, once the names are known."""
 
     async def add() -> dict[str, Any]:
-        given = parts.judging.explain(who, vote, reasons=body.reasons, comment=body.comment)
+        say = partial(parts.judging.explain, who, vote, reasons=body.reasons, comment=body.comment)
+        given = await parts.store.soon(say)
         return {"vote": given.id, "contestants": {"left": given.left, "right": given.right}}
 
     return await repeats.once(who, key, add)

@@ -1,5 +1,6 @@
 """Rating sessions over HTTP: a list of questions that are answered ahead, to be judged one after the other."""
 
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
@@ -51,7 +52,7 @@ async def skip(session: str, body: SkipIn, parts: PartsOf, who: Rater, key: Key,
     """Leave out the question of a turn."""
 
     async def leave_out() -> None:
-        parts.sessions.skip(who, session, body.turn)
+        await parts.store.soon(partial(parts.sessions.skip, who, session, body.turn))
 
     await repeats.once(who, key, leave_out)
     return _item(parts.store.sessions.get(session, owner=who.name))
