@@ -3,7 +3,9 @@
 Raters see what they gave, reviewers everything. It does not know HTTP or pages.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
 
 from ftchat.errors import BadInput, NotAllowed
 from ftchat.records import Feedback, Person, Status
@@ -42,18 +44,48 @@ def counts(store: Store, who: Person) -> dict[str, int]:
     return store.feedback.counts() if who.reads is None else {}
 
 
-def decide(store: Store, who: Person, ids: Sequence[str], status: Status, *, key: str | None = None) -> int:
-    """Give each the same status; returns how many had another one. An unknown id changes nothing."""
+@dataclass(frozen=True)
+class Decided:
+    """How many a decision changed, and what each of these was; and how many stay, since others decided meanwhile."""
+
+    changed: int
+    before: dict[str, Status]
+    stay: int = 0
+
+
+def decide(
+    store: Store, who: Person, ids: Sequence[str], status: Status, *, was: Mapping[str, str] | None = None,
+    key: str | None = None,
+) -> Decided:  # fmt: skip
+    """Give each the same status. An unknown id changes nothing. `was` is what some were when that was decided: what is
+    something else by now stays."""
+    _refuse_others(who, ids)
+    with store.writing():
+        if earlier := store.once(who.name, key):
+            return Decided(earlier["changed"], earlier.get("before", {}))
+        found = [store.feedback.get(id_) for id_ in dict.fromkeys(ids)]
+        other = [feedback for feedback in found if feedback.status != status]
+        before = {one.id: one.status for one in other if ((was or {}).get(one.id) or one.status) == one.status}
+        for id_ in before:
+            store.feedback.review(id_, status, who.name)
+        store.remember(who.name, key, {"changed": len(before), "before": before})
+    return Decided(len(before), before, len(other) - len(before))
+
+
+def put_back(store: Store, who: Person, before: Mapping[str, Status], *, since: Status) -> int:
+    """Give each what it was before a decision, where nobody decided otherwise since; returns how many that were."""
+    _refuse_others(who, list(before))
+    if not {since, *before.values()} <= set(get_args(Status)):
+        raise BadInput(f"A status is one of {', '.join(get_args(Status))}.")
+    with store.writing():
+        still = [id_ for id_ in before if store.feedback.status(id_) == since]
+        for id_ in still:
+            store.feedback.review(id_, before[id_], who.name)
+    return len(still)
+
+
+def _refuse_others(who: Person, ids: Sequence[str]) -> None:
     if not who.is_at_least("reviewer"):
         raise NotAllowed(f"Reviewing is for reviewers; you are a {who.role} here. An admin can change that.")
     if not 0 < len(ids) <= MOST:
         raise BadInput(f"ids has {len(ids):,} entries: name 1 to {MOST:,} pieces of feedback.")
-    with store.writing():
-        if earlier := store.once(who.name, key):
-            return int(earlier["changed"])
-        found = [store.feedback.get(id_) for id_ in dict.fromkeys(ids)]
-        changing = [feedback.id for feedback in found if feedback.status != status]
-        for id_ in changing:
-            store.feedback.review(id_, status, who.name)
-        store.remember(who.name, key, {"changed": len(changing)})
-    return len(changing)

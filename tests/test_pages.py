@@ -102,7 +102,7 @@ def test_review_by_keys_alone(room: Room, page: Page) -> None:
     expect(page.locator("#review-notice")).to_contain_text("Rejected: 1.")
     assert room.store.feedback.status(second or "") == "rejected"
     page.keyboard.press("u")
-    expect(page.locator("#review-notice")).to_contain_text("Back to waiting: 1.")
+    expect(page.locator("#review-notice")).to_contain_text("As before: 1.")
     assert waiting(room) == before - 1
     expect(page.locator("#tabs")).to_contain_text(f"Review · {before - 1}")
 
@@ -120,7 +120,7 @@ def test_a_key_that_is_held_decides_once_and_a_switch_turns_the_keys_off(room: R
     page.keyboard.up("a")
     assert waiting(room) == before - 1
     page.keyboard.press("u")
-    expect(page.locator("#review-notice")).to_contain_text("Back to waiting: 1.")
+    expect(page.locator("#review-notice")).to_contain_text("As before: 1.")
     page.locator("#review-keys input").uncheck()
     at = page.locator("#review-list .item.current").get_attribute("data-id")
     for key in "jar":

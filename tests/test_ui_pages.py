@@ -22,6 +22,7 @@ from ftchat.pipeline.standings import Standing
 from ftchat.ratings import board
 from ftchat.records import Adapter, Ballots, Feedback, Message, Person, Reply, Turn, Verdict
 from ftchat.records import Params as Sampling
+from ftchat.review import Decided
 from ftchat.schedule import State
 from ftchat.similar import Candidate, Preview
 from ftchat.store.exams import Pin
@@ -99,7 +100,7 @@ def test_a_hostile_text_is_harmless_on_every_page(text: str) -> None:
     html = [
         review_views.page(shown(*items, older=text, marks={"k_1": text}), nothing=("", "")),
         review_views.queue([turn], me=text, corrects=True) + review_views.queue([turn], me="ann", corrects=False),
-        review_views.decided("approved", [text], changed=1),
+        review_views.decided("approved", Decided(1, {text: "pending"}, 1)),
         similar_views.panel(like_it(text), opened=True, said=text) + similar_views.saved([text, text]),
         models_views.page([made], champion=text, base_name=text, may=EVERYTHING, back=True),
         models_views.rows(text, [ingredient(text)], counts={"train": 1}, first=False, older=text),
@@ -140,7 +141,7 @@ def test_one_takes_back_ones_own_and_nothing_else() -> None:
 def test_a_page_is_decided_at_once_only_while_several_wait() -> None:
     two = shown((feedback(), judged()), (feedback(id="k_2"), judged()), older="k_2", newer=True)
     page = review_views.page(two, nothing=("", ""))
-    assert 'data-value="k_1 k_2"' in page
+    assert 'data-value="k_1=pending k_2=pending"' in page
     assert "Approve all 2 here" in text_of(page)
     assert text_of(page).index("Newer") < text_of(page).index("Older")
     one = review_views.page(shown((feedback(), judged())), nothing=("", ""))

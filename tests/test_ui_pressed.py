@@ -1,5 +1,6 @@
 """What a button of Models, Train or Review was shown with, and what a refusal leaves; called without a browser."""
 
+import re
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -57,3 +58,25 @@ async def test_what_was_taken_back_meanwhile_is_off_the_list_when_a_decision_is_
     assert (gone in refused[page.list], stays in refused[page.list]) == (False, True)
     page.act(*asked, click("approved", stays), HERE)
     assert room.store.feedback.status(stays) == "approved"
+
+
+async def test_what_another_reviewer_decided_meanwhile_stays_and_an_undo_puts_back_what_was_changed(room: Room) -> None:
+    page, log = laid_out(ReviewPage, room), room.store.feedback
+    turn = furnished.compared(room, "Is it fresh?", ("base", "base"), owner="bob")
+    theirs, ours = (log.add_correction(reply.id, "bob", "Yes!") for reply in turn.replies)
+    asked = ("pending", "all", "", "", "")
+    shown = str(page.listed(room.parts.person(HERE), asked[:4])[page.list])
+    every = re.findall(r'data-act="approved" data-value="([^"]* [^"]*)"', shown)[0]
+    log.review(theirs, "rejected", "eve")
+    said = page.act(*asked, click("approved", every), HERE)[page.notice]
+    assert "Approved: 1. Decided otherwise meanwhile, and left so: 1." in said
+    assert (log.status(theirs), log.status(ours)) == ("rejected", "approved")
+    undo = re.findall(r'data-act="undo" data-value="([^"]*)"', said)[0]
+    page.act(*asked, click("undo", undo), HERE)
+    assert (log.status(theirs), log.status(ours)) == ("rejected", "pending")
+    said = page.act("approved", "all", "", "", "", click("rejected", f"{ours}=pending"), HERE)[page.notice]
+    undo = re.findall(r'data-act="undo" data-value="([^"]*)"', said)[0]
+    log.review(ours, "approved", "eve")
+    assert "As before: 0." in page.act(*asked, click("undo", undo), HERE)[page.notice]
+    assert log.status(ours) == "approved"
+    assert "A status is one of" in page.act(*asked, click("undo", f"approved {ours}=odd"), HERE)[page.notice]

@@ -36,7 +36,7 @@
     k: () => step(-1),
     a: () => press(items()[at], "approved"),
     r: () => press(items()[at], "rejected"),
-    u: () => press(document.querySelector("#review-notice"), "pending"),
+    u: () => press(document.querySelector("#review-notice"), "undo"),
     "/": () => {
       const field = document.querySelector("#review-search input, #review-search textarea");
       if (field) field.focus();

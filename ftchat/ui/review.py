@@ -200,13 +200,20 @@ class ReviewPage:
             if clicked.act == "correct":
                 return self._opened(self._parts.person(request, "rater"), value)
             who = self._parts.person(request, "reviewer")
-            return self._decided(who, value.split(), clicked.act) | self._again(who, asked, trail)
+            done = self._undone(who, value) if clicked.act == "undo" else self._decided(who, value, clicked.act)
+            return done | self._again(who, asked, trail)
         except FtchatError as err:  # by what the list shows no more, often: then it is to be seen
             return {**self._again(who, asked, trail), self.notice: views.notice(err.message, kind="bad")}
 
-    def _decided(self, who: Person, ids: list[str], status: Any) -> Updates:
-        changed = review.decide(self._parts.store, who, ids, status)
-        return {self.notice: review_views.decided(status, ids, changed=changed)}
+    def _decided(self, who: Person, value: str, status: Any) -> Updates:
+        was = review_views.statuses(value)
+        done = review.decide(self._parts.store, who, list(was), status, was=was)
+        return {self.notice: review_views.decided(status, done)}
+
+    def _undone(self, who: Person, value: str) -> Updates:
+        since, _, before = value.partition(" ")
+        n = review.put_back(self._parts.store, who, review_views.statuses(before), since=cast(Status, since))
+        return {self.notice: views.notice(texts.DECIDED_BACK.format(n=n))}
 
     def _taken_back(self, who: Person, id_: str) -> Updates:
         self._parts.judging.undo(who, id_)

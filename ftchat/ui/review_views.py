@@ -5,12 +5,14 @@ It knows records and texts. It does not know gradio, the store or what happens t
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ftchat import texts
 from ftchat.dataset.candidates import WHY
 from ftchat.dataset.card import Became
 from ftchat.exports import FORMATS, Judged, Said
 from ftchat.records import GOOD_REASONS, Feedback, Message, Reply, Status, Turn
+from ftchat.review import Decided
 from ftchat.store.lessons import feedback_of
 from ftchat.ui.pieces import button, empty, tag, time_of
 from ftchat.ui.prose import plain, word_difference
@@ -59,10 +61,10 @@ def page(shown: Shown, *, nothing: tuple[str, str]) -> str:
 
 def _every(shown: Shown) -> str:
     """A decision on all of this page while it waits."""
-    ids = [given.id for given, _ in shown.items if given.status == "pending"]
+    ids = {given.id: given.status for given, _ in shown.items if given.status == "pending"}
     if not shown.decides or len(ids) < 2:
         return ""
-    sure, value = texts.CONFIRM_PAGE.format(n=len(ids)), " ".join(ids)
+    sure, value = texts.CONFIRM_PAGE.format(n=len(ids)), _valued(ids)
     words = {"approved": texts.APPROVE_PAGE, "rejected": texts.REJECT_PAGE}
     return "".join(
         button(act, said.format(n=len(ids)), value=value, kind="ghost", confirm=sure) for act, said in words.items()
@@ -188,7 +190,9 @@ def _tone(reason: object) -> str:
 
 def _acts(given: Feedback, *, decides: bool, mine: bool) -> str:
     acts = "".join(
-        button(status, _WORDS[status], value=given.id, kind="" if status != "pending" else "ghost")
+        button(
+            status, _WORDS[status], value=_valued({given.id: given.status}), kind="" if status != "pending" else "ghost"
+        )
         for status in (_DECISIONS[given.status] if decides else ())
     )
     if mine and given.kind == "correction":
@@ -198,10 +202,23 @@ def _acts(given: Feedback, *, decides: bool, mine: bool) -> str:
     return f'<footer class="acts">{acts}</footer>' if acts else ""
 
 
-def decided(status: Status, ids: Sequence[str], *, changed: int) -> str:
+def _valued(statuses: Mapping[str, Status]) -> str:
+    """Pieces of feedback with what they are, as a button carries them."""
+    return " ".join(f"{id_}={status}" for id_, status in statuses.items())
+
+
+def statuses(value: str) -> dict[str, Any]:
+    """What a button carried, by id."""
+    return {id_: status for id_, _, status in (token.partition("=") for token in value.split())}
+
+
+def decided(status: Status, done: Decided) -> str:
     """That a decision is saved, and the way back."""
-    words = texts.DECIDED_N.format(done=texts.DECIDED[status], n=changed)
-    back = button("pending", texts.UNDO_DECISION, value=" ".join(ids), kind="link") if status != "pending" else ""
+    words = texts.DECIDED_N.format(done=texts.DECIDED[status], n=done.changed)
+    if done.stay:
+        words += " " + texts.DECIDED_MEANWHILE.format(n=done.stay)
+    back = button("undo", texts.UNDO_DECISION, value=f"{status} {_valued(done.before)}", kind="link")
+    back = back if done.before else ""
     return f'<p class="notice" role="status">{words} {back}</p>'
 
 

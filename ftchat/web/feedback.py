@@ -37,7 +37,8 @@ def feedback(
 @router.post("/review", response_model=ReviewOut)
 def decide(body: ReviewIn, parts: PartsOf, who: Reviewer, key: Key) -> Any:
     """Approve, reject or reopen feedback of any kind: all of it, or with an unknown id none of it."""
-    return {"status": body.status, "changed": review.decide(parts.store, who, body.ids, body.status, key=key)}
+    done = review.decide(parts.store, who, body.ids, body.status, key=key)
+    return {"status": body.status, "changed": done.changed}
 
 
 @router.get("/export", response_class=StreamingResponse, responses={200: {"description": "One object a line", **_FILE}})
