@@ -262,9 +262,10 @@ async def test_what_is_clicked_on_a_forgotten_comparison_is_refused_and_nothing_
         lambda: compare.vote("", click("left", turn), HERE),
         lambda: compare.ask_again("", HERE),
         lambda: after.say("", HERE, click("up", reply)),
+        lambda: after.take_back("", HERE),
     ]
     said = [await each() for each in clicks]
-    said += [after.take_back("", HERE), after._opening("left")("", HERE)]
+    said.append(after._opening("left")("", HERE))
     said.append(await last(compare.skip(session, "", HERE, click("skip", turn))))
     assert [set(updates) for updates in said] == [{compare.notice}] * len(said)
     assert all(FORGOTTEN in updates[compare.notice] for updates in said)
