@@ -107,6 +107,15 @@ def test_review_by_keys_alone(room: Room, page: Page) -> None:
     expect(page.locator("#tabs")).to_contain_text(f"Review · {before - 1}")
 
 
+def test_two_keys_at_once_decide_about_two_items(room: Room, page: Page) -> None:
+    go(page, "Review")
+    first, second = [item.get_attribute("data-id") or "" for item in page.locator("#review-list .item").all()[:2]]
+    for key in "jar":
+        page.keyboard.press(key)
+    expect(page.locator("#review-notice")).to_contain_text("Rejected: 1.")
+    assert [room.store.feedback.status(one) for one in (first, second)] == ["approved", "rejected"]
+
+
 def test_a_key_that_is_held_decides_once_and_a_switch_turns_the_keys_off(room: Room, page: Page) -> None:
     go(page, "Review")
     before, items = waiting(room), page.locator("#review-list .item")

@@ -106,7 +106,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "Compare": set(),
         "Chat": {*ASKS, "chat-search"},
         "Review": {*LISTS, *DECIDES},
-        "Train": {*LEARNS, "run-compare"},
+        "Train": {*LEARNS, "compare"},
         "Models": {"compare", "rows", "download"},
         "Leaderboard": set(),
     },
@@ -114,7 +114,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "Compare": set(),
         "Chat": {*ASKS, "chat-search"},
         "Review": {*LISTS, *DECIDES, "import"},
-        "Train": {*LEARNS, "run-compare", "run-use", "back", "again", "effort", "train-more", "train-start"},
+        "Train": {*LEARNS, "compare", "use", "back", "again", "effort", "train-more", "train-start"},
         "Models": {"compare", "rows", "download", "use", "delete", "back", "import"},
         "Leaderboard": set(),
         "Settings": {

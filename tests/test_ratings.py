@@ -60,12 +60,12 @@ def test_three_wins_of_three_are_likely_and_not_sure() -> None:
         better=round(found.better, 3),
         more=found.more,
     )
-    assert rounded == Versus(probability=0.875, low=0.464, high=0.9998, better=0.967, more=1)
-    assert not found.sure
+    assert rounded == Versus(probability=0.875, low=0.464, high=0.9998, better=0.967, more=11)
 
 
 def test_a_tie_is_half_a_win_for_each_and_both_bad_is_nothing() -> None:
-    assert versus(Score(wins=3, losses=1, ties=2)) == versus(Score(wins=4, losses=2))
+    tied, halves = versus(Score(wins=3, losses=1, ties=2)), versus(Score(wins=4, losses=2))
+    assert replace(tied, more=None) == replace(halves, more=None)
     assert versus(Score(wins=3, losses=1, both_bad=9)) == versus(Score(wins=3, losses=1))
     one, other = versus(Score(wins=3, losses=1)), versus(Score(wins=1, losses=3))
     assert (one.probability + other.probability, one.better + other.better) == pytest.approx((1.0, 1.0))
@@ -73,31 +73,29 @@ def test_a_tie_is_half_a_win_for_each_and_both_bad_is_nothing() -> None:
 
 
 @pytest.mark.parametrize("score", [Score(wins=2), Score(wins=15, losses=9), Score(wins=4, losses=9, ties=3)])
-def test_the_votes_still_needed_are_just_enough_at_the_present_rate(score: Score) -> None:
-    found = versus(score)
-    assert found.more is not None
-    a, b = 0.5 + score.wins + score.ties / 2, 0.5 + score.losses + score.ties / 2
-    share = max(a, b) / (a + b)
-
-    def sure(more: int) -> float:
-        return float(stats.beta.sf(0.5, max(a, b) + more * share, min(a, b) + more * (1 - share)))
-
-    assert sure(found.more - 1) < 0.975 <= sure(found.more)
+def test_the_board_is_sure_when_the_test_is_that_one_may_ask_after_every_vote(score: Score) -> None:
+    look = sequential(score.wins, score.losses)
+    assert versus(score).more == look.more
+    assert look.more
+    assert "to be sure" in words("v4", "base", score)
+    assert versus(Score(wins=9)).more == 0
+    assert sequential(9, 0).decision == "better"
+    assert versus(Score(wins=4)).more != 0, "four of four may be chance, looked at after each"
 
 
 @pytest.mark.parametrize(
     ("score", "said"),
     [
         (Score(both_bad=2), "v4 and base are not compared with each other yet."),
-        (Score(wins=1), "v4 is 82% likely better than base: 1 vote, about 12 more to be sure."),
-        (Score(losses=1), "base is 82% likely better than v4: 1 vote, about 12 more to be sure."),
-        (Score(wins=15, losses=9), "v4 is 89% likely better than base: 24 votes, about 45 more to be sure."),
+        (Score(wins=1), "v4 is 82% likely better than base: 1 vote, about 35 more to be sure."),
+        (Score(losses=1), "base is 82% likely better than v4: 1 vote, about 35 more to be sure."),
+        (Score(wins=15, losses=9), "v4 is 89% likely better than base: 24 votes, about 150 more to be sure."),
         (
             Score(wins=52, losses=46, ties=2),
             "v4 is 73% likely better than base: 100 votes, more than 400 more to be sure.",
         ),
         (Score(wins=50, losses=50), "v4 and base are too close to tell: 100 votes."),
-        (Score(wins=60, losses=40), "v4 is 98% likely better than base: 100 votes, enough to be sure."),
+        (Score(wins=60, losses=40), "v4 is 98% likely better than base: 100 votes, about 170 more to be sure."),
         (Score(wins=900, losses=300), "v4 is more than 99% likely better than base: 1,200 votes, enough to be sure."),
     ],
 )
@@ -326,8 +324,8 @@ def test_the_whole_board() -> None:
     assert [line.contestant for line in found.rows] == ["v1", BASE, "few-shot"]
     assert (best.votes, best.wins, best.losses, best.ties, best.both_bad) == (10, 6, 2, 1, 1)
     assert (best.win_probability, best.low, best.high) == (0.7, 0.3999, 0.9251)
-    assert (best.likely_better, best.more) == (0.9102, 13)
-    assert best.words == "v1 is 91% likely better than base: 9 votes, about 13 more to be sure."
+    assert (best.likely_better, best.more) == (0.9102, 35)
+    assert best.words == "v1 is 91% likely better than base: 9 votes, about 35 more to be sure."
     assert best.against_champion == Score(wins=6, losses=2, ties=1, both_bad=1)
     assert (base.words, base.rating, base.rating_low, base.badge) == ("base is in service.", 1000.0, 1000.0, None)
     assert (unseen.words, unseen.votes, unseen.rating) == (

@@ -39,7 +39,7 @@ ELEMENTS = {
     *("chat-stop", "chat-hold", "chat-who", "chat-how", "chat-system", "chat-temperature", "chat-top-p"),
     *("chat-max-tokens", "chat-search", "chat-offers", "edit-question", "edit-ask", "edit-cancel"),
     *(f"{part}-chat" for part in ("correction", "instruction", "rewrite", "change", "save", "cancel")),
-    *("train-notice", "run", "run-plot", "run-stop", "run-use", "run-compare", "run-back", "run-shows", "card"),
+    *("train-notice", "run", "run-plot", "run-acts", "run-shows", "card"),
     *("effort", "train-start", "train-more", "train-rank", "run-past", "strip-trouble"),
     *(f"tab-{name}" for name in ("review", "models", "leaderboard", "settings")),
     *(f"review-{part}" for part in ("status", "kind", "person", "search", "notice", "list", "keys", "exchange")),

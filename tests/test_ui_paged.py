@@ -148,7 +148,7 @@ async def test_what_is_shown_after_a_deed_is_read_in_a_thread(room: Room, monkey
     monkeypatch.setattr(room.pipeline, "seen", looking)
     monkeypatch.setattr("ftchat.ui.train_views.whole", str)
     request = cast(gr.Request, None)
-    await train.roll_back(click("back", "base"), request)
+    await train.act(click("back", "base"), request)
     await train.look(click("look", "n_1"), request)
     await adapters.act("", "", click("delete", "shop-v1"), request)
     await settings.act("", "", "", "", click("disable", "user001"), request)

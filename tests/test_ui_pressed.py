@@ -10,6 +10,7 @@ import pytest
 from room import Room
 from test_service import adapters
 
+from ftchat.config import TrainArgs
 from ftchat.ui.models import ModelsPage
 from ftchat.ui.review import ReviewPage
 from ftchat.ui.train import TrainPage
@@ -38,12 +39,21 @@ async def test_a_second_press_of_roll_back_does_not_go_back_from_what_the_first_
     shown = room.parts.person(HERE)
     assert 'data-act="back" data-value="shop-v3"' in str(page.view(shown))
     said = [
-        await (page.act("", "", pressed, HERE) if kind is ModelsPage else page.roll_back(pressed, HERE))
-        for _ in range(2)
+        await (page.act("", "", pressed, HERE) if kind is ModelsPage else page.act(pressed, HERE)) for _ in range(2)
     ]
     assert room.service.champion() == "shop-v2"
     assert "shop-v2 was put into service just now" in said[1][page.notice]
     assert 'data-act="back" data-value="shop-v2"' in str(page.view(shown))
+
+
+async def test_use_it_anyway_is_about_the_adapter_that_was_shown(room: Room) -> None:
+    adapters(room, 1, 2)
+    page = laid_out(TrainPage, room)
+    await page.act(click("use", "shop-v1"), HERE)
+    assert room.service.champion() == "shop-v1"
+    run = room.store.training.start_run(by="ann", base="b0", args=TrainArgs()).id
+    room.store.training.update_run(run, stage="stopped")
+    assert "This run has already ended" in (await page.act(click("stop", run), HERE))[page.notice]
 
 
 async def test_what_was_taken_back_meanwhile_is_off_the_list_when_a_decision_is_refused(room: Room) -> None:

@@ -7,15 +7,16 @@ The bet is spread over win rates above 1/2 by a Beta(2, 2): of those tried it ne
 rates of 55 and 90%. Ties and both_bad decide nothing; sides are random, so a liking for the left side does not tilt it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import exp, inf, log
 from typing import Literal
 
 from ftchat.ratings.beta import cdf, log_beta
-from ftchat.ratings.versus import fewest, missing
 
 _SPREAD = 2.0
-_FAR = 5_000
+_FAR = 5_000  # votes still needed are looked for up to here,
+_SHOWN = 400  # and said up to here
 _OVERFLOW = 700.0  # exp of more is no float
 
 
@@ -69,3 +70,22 @@ def _words(decision: str | None, *, wins: int, losses: int, more: int | None) ->
     if more is None:
         return f"{counted}: too close to say how many more it takes."
     return f"{counted}: {missing(more)} of them at this rate decide it."
+
+
+def fewest(enough: Callable[[int], bool], *, limit: int) -> int | None:
+    """The smallest number that is enough, where every larger one is too; None if not even the limit is."""
+    if not enough(limit):
+        return None
+    low, high = -1, limit
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def missing(more: int | None) -> str:
+    """Votes still needed, as people say it."""
+    if more is None or more > _SHOWN:
+        return f"more than {_SHOWN} more"
+    step = 1 if more < 20 else 5 if more < 100 else 10
+    return f"about {-(-more // step) * step} more"

@@ -125,16 +125,11 @@ def _wire_duels(parts: Parts, pages: _Pages, tabs: gr.Tabs) -> None:
         begun = compare.duel(name, parts.pipeline.status().champion, request)
         return {**begun, tabs: gr.Tabs(selected="compare")}
 
-    async def compare_blind(request: gr.Request) -> Updates:
-        """The newest adapter against the champion, on Compare."""
-        return duel(pages.train.newest(), request)
-
     async def compare_chosen(clicked: gr.EventData, request: gr.Request) -> Any:
         """An adapter against the champion, on Compare."""
         return duel(str(clicked.value), request) if clicked.act == "compare" else gr.skip()
 
-    pages.train.compare.click(compare_blind, None, told, **STREAM)
-    for adapters in pages.models.lists():
+    for adapters in (pages.train.acts, *pages.models.lists()):
         adapters.click(compare_chosen, None, told, **STREAM)
 
 

@@ -20,6 +20,7 @@ _TONE: dict[Badge, str] = {
     "established": "",
 }
 _KINDS = ("correction", "vote", "rating")
+_UNTOLD = 0.2  # of an interval this wide nothing follows
 
 
 def page(board: Board, days: Sequence[tuple[str, Mapping[str, int]]]) -> str:
@@ -112,7 +113,8 @@ def _cell(score: Score | None) -> str:
 def _doubts(board: Board) -> str:
     """What the numbers do not say by themselves, each as a sentence."""
     side = board.left_bias
-    fair = texts.SIDE_FAIR.format(share=f"{side.share:.0%}", low=f"{side.low:.0%}", high=f"{side.high:.0%}")
+    fair = texts.SIDE_UNKNOWN if side.high - side.low > _UNTOLD else texts.SIDE_FAIR
+    fair = fair.format(share=f"{side.share:.0%}", low=f"{side.low:.0%}", high=f"{side.high:.0%}")
     said = [side.warning or fair]
     if board.ties_matter:
         said.append(texts.TIES_MATTER)

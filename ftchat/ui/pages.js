@@ -7,7 +7,8 @@
 
   // -- review: j and k walk the list, a r and u press what is there --
   const list = () => document.querySelector("#review-list");
-  const items = () => [...(list() ? list().querySelectorAll(".item") : [])].filter((item) => item.offsetParent !== null);
+  const items = () => [...(list() ? list().querySelectorAll(".item:not([data-decided])") : [])]
+    .filter((item) => item.offsetParent !== null);
   let at = -1;
 
   const mark = (focus) => {
@@ -31,12 +32,22 @@
     if (button) button.click();
     return !!button;
   };
+  // What was decided by a key is passed over until the list is written anew: the next key is for the next item.
+  const decide = (act) => {
+    const item = items()[at];
+    if (!press(item, act)) return false;
+    item.dataset.decided = "";
+    item.classList.remove("current");
+    mark(false);
+    return true;
+  };
+  const deciding = () => list() && list().querySelector("[data-decided]") !== null;
   const reviewing = {
     j: () => step(1),
     k: () => step(-1),
-    a: () => press(items()[at], "approved"),
-    r: () => press(items()[at], "rejected"),
-    u: () => press(document.querySelector("#review-notice"), "undo"),
+    a: () => decide("approved"),
+    r: () => decide("rejected"),
+    u: () => deciding() || press(document.querySelector("#review-notice"), "undo"),
     "/": () => {
       const field = document.querySelector("#review-search input, #review-search textarea");
       if (field) field.focus();

@@ -34,8 +34,7 @@ class TrainPage:
             with gr.Column(scale=2, min_width=320):
                 with gr.Column(elem_classes="box", elem_id="run-box"):
                     self.run = html(loading(), elem_id="run", news=True)
-                    with gr.Row(elem_classes="buttons", elem_id="run-buttons"):
-                        self._run_buttons()
+                    self.acts = html(elem_id="run-acts", clicks=True, news=True)
                     self.plot = html(elem_id="run-plot", news=True)
                 self.shows = html(elem_id="run-shows", news=True)
                 self.past = html(elem_id="run-past", clicks=True, news=True)
@@ -65,17 +64,10 @@ class TrainPage:
                 show=self._listed,
             )
 
-    def _run_buttons(self) -> None:
-        self.stop = gr.Button(texts.STOP_RUN, elem_id="run-stop", size="sm", visible=False)
-        self.use = gr.Button(texts.USE_ANYWAY, elem_id="run-use", size="sm", visible=False)
-        self.compare = gr.Button(texts.COMPARE_BLIND, elem_id="run-compare", size="sm", visible=False)
-        self.back = html(elem_id="run-back", clicks=True, news=True)
-
     def outputs(self) -> list[Any]:
         """What `view` writes."""
-        buttons = [self.stop, self.use, self.compare, self.back]
         beside = [self.card, self.dial, self.start, self.schedule, self.pins]
-        return [self.run, self.plot, self.shows, self.past, self.folded, *buttons, *beside]
+        return [self.run, self.acts, self.plot, self.shows, self.past, self.folded, *beside]
 
     def wire(self, presses: list[gr.Button], *, tabs: gr.Tabs) -> None:
         """Which event calls what; `presses` are the buttons that start a run, on whatever page."""
@@ -89,9 +81,7 @@ class TrainPage:
         self.folded.expand(self.all.look, [self.all.search], self.all.outputs(), **AT_ONCE)
         self.all.wire()
         self.pins.click(self.pin, None, [self.notice, self.pins], **AT_ONCE)
-        self.stop.click(self.end, None, [self.notice, *self.outputs()], **AT_ONCE)
-        self.use.click(self.take, None, [self.notice, *self.outputs()], **AT_ONCE)
-        self.back.click(self.roll_back, None, [self.notice, *self.outputs()], **AT_ONCE)
+        self.acts.click(self.act, None, [self.notice, *self.outputs()], **AT_ONCE)
 
     def view(self, who: Person) -> Updates:
         """The page as things stand, for who may read what others gave."""
@@ -114,10 +104,8 @@ class TrainPage:
         updates[self.schedule] = train_views.schedule(self._parts.schedule.state(lately=True))
         updates[self.pins] = train_views.pins(self._parts.store.exams.pins())
         decides = who.is_at_least("admin")
-        updates[self.back] = train_views.roll_back(champion) if can.roll_back and decides else ""
-        updates |= visible(self.stop, shown=can.stop and decides)
-        updates |= visible(self.use, shown=can.use and decides) | visible(self.dial, shown=decides)
-        return updates | visible(self.compare, shown=can.use)
+        updates[self.acts] = train_views.acts(can, seen.run if seen else None, champion=champion, decides=decides)
+        return updates | visible(self.dial, shown=decides)
 
     def _found(self, search: str, after: str, limit: int) -> list[Run]:
         return self._parts.store.training.runs(search=search, before=after, limit=limit)
@@ -172,19 +160,16 @@ class TrainPage:
         except FtchatError as err:
             return {self.notice: views.notice(err.message, kind="bad")}
 
-    async def end(self, request: gr.Request) -> Updates:
-        """Stop the run that is on and keep the best."""
-        run = self._parts.pipeline.latest() or ""
-        return await self._done(request, lambda who: self._parts.pipeline.stop(who.name, run))
-
-    async def take(self, request: gr.Request) -> Updates:
-        """Put the newest run's adapter into service, whatever the exam said."""
-        return await self._done(request, lambda who: self._parts.service.use(who.name, self.newest()))
-
-    async def roll_back(self, clicked: gr.EventData, request: gr.Request) -> Updates:
-        """Put the champion before the one that the button was shown with back into service."""
-        leaving = str(clicked.value)
-        return await self._done(request, lambda who: self._parts.service.rollback(who.name, leaving=leaving))
+    async def act(self, clicked: gr.EventData, request: gr.Request) -> Any:
+        """A button under the run, about the run, the adapter or the champion that it was shown with: stop it and keep
+        the best, put it into service whatever the exam said, or put the champion before that one back."""
+        value, pipeline, service = str(clicked.value), self._parts.pipeline, self._parts.service
+        deeds: dict[str, Callable[[Person], Awaitable[Any]]] = {
+            "stop": lambda who: pipeline.stop(who.name, value),
+            "use": lambda who: service.use(who.name, value),
+            "back": lambda who: service.rollback(who.name, leaving=value),
+        }
+        return await self._done(request, deeds[clicked.act]) if clicked.act in deeds else gr.skip()
 
     async def _done(self, request: gr.Request, deed: Callable[[Person], Awaitable[Any]]) -> Updates:
         """Do what admins may, and show how things stand then; what was refused is said in its sentence."""
@@ -195,11 +180,6 @@ class TrainPage:
             running = isinstance(err, Conflict) and self._parts.store.training.unfinished() is not None
             said = "" if running else views.notice(err.message)
         return {**await asyncio.to_thread(self.view, who), self.notice: said}
-
-    def newest(self) -> str:
-        """The adapter of the newest run."""
-        latest = self._parts.pipeline.latest()
-        return (self._parts.store.training.run(latest).adapter or "") if latest else ""
 
 
 def _field(key: str, words: str) -> gr.Textbox:

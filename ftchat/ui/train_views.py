@@ -96,9 +96,19 @@ def actions(seen: RunSeen | None, *, champion: str, adapters: Sequence[Adapter])
     )
 
 
-def roll_back(champion: str) -> str:
-    """The way back from who is in service."""
-    return button("back", texts.ROLL_BACK, value=champion, kind="ghost", id_="roll-back")
+def acts(can: Actions, newest: Run | None, *, champion: str, decides: bool) -> str:
+    """The buttons under a run, each with what it is about; all but the blind comparison are for who `decides`."""
+    adapter = newest.adapter if newest and newest.adapter else ""
+    made = []
+    if newest and can.stop and decides:
+        made.append(button("stop", texts.STOP_RUN, value=newest.id, kind="ghost", id_="run-stop"))
+    if adapter and can.use and decides:
+        made.append(button("use", texts.USE_ANYWAY, value=adapter, kind="ghost", id_="run-use"))
+    if adapter and can.use:
+        made.append(button("compare", texts.COMPARE_BLIND, value=adapter, kind="ghost", id_="run-compare"))
+    if can.roll_back and decides:
+        made.append(button("back", texts.ROLL_BACK, value=champion, kind="ghost", id_="roll-back"))
+    return f'<div class="acts">{"".join(made)}</div>' if made else ""
 
 
 def run(seen: RunSeen, *, state: str = "", voted: str = "") -> str:
