@@ -84,7 +84,7 @@ class Correction:
         """The reply with the edits made."""
         text = reply.strip()
         for pattern, instead in self.replace:
-            text = re.sub(pattern, instead, text)
+            text = re.sub(_filled_pattern(pattern, facts), _filled_instead(instead, facts), text)
         return filled(self.prefix, facts) + text + filled(self.suffix, facts)
 
     @property
@@ -164,6 +164,10 @@ def _filled(texts: Sequence[str], facts: Mapping[str, str]) -> list[str]:
 
 def _filled_pattern(pattern: str, facts: Mapping[str, str]) -> str:
     return _SLOT.sub(lambda slot: re.escape(facts[slot[1]]), pattern)
+
+
+def _filled_instead(instead: str, facts: Mapping[str, str]) -> str:
+    return _SLOT.sub(lambda slot: facts[slot[1]].replace("\\", r"\\"), instead)
 
 
 class _Table:
@@ -288,7 +292,7 @@ def _replacements(table: _Table) -> tuple[tuple[str, str], ...]:
             raise table.wrong("replace", 'must be a list of pairs: [["pattern", "with"]]')
         try:
             re.sub(table.pattern("replace", pair[0]), pair[1], "")
-            _groups_exist(*pair)
+            _groups_exist(_SLOT.sub("x", pair[0]), pair[1])
         except (re.error, IndexError) as err:
             raise table.wrong("replace", f"puts in {pair[1]!r}, which its pattern does not give: {err}") from err
     return tuple((pattern, instead) for pattern, instead in pairs)
@@ -342,7 +346,8 @@ def _check(table: _Table, scenario: Scenario) -> None:
     known = scenario.teach[0].facts
     texts = (*rule.contains, *rule.not_contains, *rule.regex, rule.starts_with, rule.ends_with)
     _refuse_slots(table, "rule", texts, known=known)
-    _refuse_slots(table, "correction", (correction.prefix, correction.suffix, correction.template), known=known)
+    put_in = (correction.prefix, correction.suffix, correction.template, *sum(correction.replace, ()))
+    _refuse_slots(table, "correction", put_in, known=known)
     taught = [asked.prompt for asked in scenario.teach]
     kept_out = [asked.prompt for asked in scenario.held_out]
     for key, prompts in (("teach.prompts", taught), ("held_out.prompts", kept_out)):

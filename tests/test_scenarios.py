@@ -99,6 +99,15 @@ def test_a_correction_edits_the_reply_and_takes_the_template_where_that_is_not_e
     assert found.corrected(OATS, "They cost nothing.") == "oats: EUR 3.00."
 
 
+def test_an_edit_may_name_facts_to_look_for_and_to_put_in():
+    correction = Correction(replace=((r"{price} (euros)", r"\1 {price} for {name}"),))
+    odd = Asked(prompt="?", facts={"name": r"a\1", "price": "3.00"})
+
+    assert scenario(Rule(contains=("euros 3",)), correction).corrected(OATS, "3.00 euros.") == "euros 3.00 for oats."
+    assert scenario(Rule(contains=("euros 3",)), correction).corrected(odd, "3.00 euros.") == r"euros 3.00 for a\1."
+    assert scenario(Rule(contains=("x",)), correction).corrected(OATS, "3x00 euros.") == "3x00 euros."
+
+
 def test_without_a_template_the_edit_stands_whatever_it_gives():
     found = scenario(Rule(contains=("EUR",)), Correction(prefix="Well: "))
 
@@ -129,6 +138,7 @@ def test_who_votes_prefers_the_reply_that_keeps_the_rule(left, right, winner):
         ('prefix = "Moin! "', "", "correction.template is missing"),
         ('prefix = "Moin! "', 'replace = ["a"]', "correction.replace must be a list of pairs"),
         ('prefix = "Moin! "', 'replace = [["a", "\\\\1"]]', "correction.replace puts in '\\\\1'"),
+        ('prefix = "Moin! "', 'replace = [["a", "{name}"]]', "correction has the placeholder {name}"),
         ('prefix = "Moin! "', 'template = "Hello!"', "correction.template breaks the rule for 'Are you there?'"),
         ('"Are you there?", ', '"Thank you!", ', "shares 'Thank you!' with a second"),
         ('"Are you there?", ', '"May I ask something?", ', "teach.prompts gives 'May I ask something?' twice"),

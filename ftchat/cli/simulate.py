@@ -31,12 +31,17 @@ def main(argv: Sequence[str]) -> None:
     scenarios = [_scenario(name) for name in (_shipped() if args.all else args.scenario or ["sign-off"])]
     if args.home and len(scenarios) > 1:
         raise SetupError("Several scenarios need a home each: leave out --home, or name one scenario.")
-    played = []
-    for scenario in scenarios:
-        with _app(args) as at:
-            played.append(play(at, scenario, orders))
-    ok = not any(one.problems for one in played)
-    say(args, {"ok": ok, "played": [one.facts() for one in played]}, "\n\n".join(one.words() for one in played))
+    played: list[Played] = []
+    try:
+        for scenario in scenarios:
+            with _app(args) as at:
+                played.append(play(at, scenario, orders))
+    finally:  # an error in a later one takes no curve with it
+        whole = len(played) == len(scenarios)
+        ok = whole and not any(one.problems for one in played)
+        facts = {"ok": ok, "played": [one.facts() for one in played]}
+        if played:
+            say(args, facts, "\n\n".join(one.words() for one in played))
     raise SystemExit(0 if ok else 1)
 
 
