@@ -1,6 +1,7 @@
 """The set-up: what it finds on a machine, which Python and browser it takes, and how it is called twice."""
 
 import ast
+import errno
 import os
 import sqlite3
 import subprocess
@@ -228,8 +229,10 @@ def test_no_browser_at_all_is_a_failure_with_a_remedy(venv, monkeypatch):
     assert "playwright install chromium" in (venv / "install.log").read_text(encoding="utf-8")
 
 
-def test_a_browser_that_does_not_start_is_a_failure(venv, monkeypatch, tmp_path):
-    found = iter([None, program(tmp_path / "chromium", "#!/bin/sh\necho 'libnss3.so: not found' >&2\nexit 127\n")])
+@pytest.mark.parametrize("fetched", [False, True])
+def test_a_browser_that_does_not_start_is_a_failure(venv, monkeypatch, tmp_path, fetched):
+    broken = program(tmp_path / "chromium", "#!/bin/sh\necho 'libnss3.so: not found' >&2\nexit 127\n")
+    found = iter([None, broken] if fetched else [broken])
     monkeypatch.setattr(browser, "find_browser", lambda: next(found))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
 
@@ -240,6 +243,29 @@ def test_a_browser_that_does_not_start_is_a_failure(venv, monkeypatch, tmp_path)
 
 
 # The command
+
+
+def test_what_may_not_be_written_is_a_problem_with_a_remedy(monkeypatch, capsys):
+    def refused(*given, **named):
+        raise PermissionError(errno.EACCES, "Permission denied", "/here/.venv")
+
+    monkeypatch.setattr(command, "set_up", refused)
+
+    assert command.main([]) == 1
+    said = "".join(capsys.readouterr())
+    assert "/here/.venv cannot be written or read (Permission denied)" in said
+    assert "chown" in said
+
+
+def test_where_folders_cannot_be_locked_the_set_up_goes_on(tmp_path, monkeypatch, capsys):
+    def refused(*given):
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr("fcntl.flock", refused)
+
+    with command.locked(tmp_path, Report()):
+        pass
+    assert "locks no folders" in "".join(capsys.readouterr())
 
 
 def test_one_set_up_at_a_time(tmp_path):

@@ -113,6 +113,7 @@ def test_a_run_of_a_real_app_outlives_a_kill_or_says_why_not(app: Running, victi
     correct(app, f"What does the {PRODUCTS[CASES.index((victim, moment)) % 6]} cost?", f"Yours, {victim} {moment}.")
     run = app.post("/api/runs", args={"steps": 12})["id"]
     met = reach(app, run, moment)
+    assert ORDER[met] < ORDER["done"], "the run was over before it could be killed"
     if victim == "app":
         app.kill()
         wait_for(lambda: not app.family(), what="the end of every process", within_s=15)

@@ -63,6 +63,7 @@ async def until(moment: str, room: Room, run: str) -> None:
             if found.stage == stage or there(room, run, moment):
                 return
             await asyncio.sleep(0.005)
+    raise AssertionError(f"The run ended before the moment came: {found.reason}")
 
 
 async def revive(room: Room) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ftchat.errors import SetupError
 from ftchat.starter import model_path, sample_prompts
 from ftchat.starter.corpus import FURTHER, HELD_OUT, dialogues, held_out_dialogues
 from ftchat.starter.dialogue import Dialogue, Exchange, Turn
@@ -443,19 +444,38 @@ def test_a_further_run_keeps_a_part_of_what_was_there() -> None:
         assert torch.allclose(weight, (1 - KEPT) * trained[name] + KEPT * 5.0)
 
 
-def test_a_build_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+def test_a_build_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
     from transformers import AutoTokenizer
 
-    from ftchat.starter.train import fit, new_model, tiny_plan
+    from ftchat.starter import train
 
     said: list[str] = []
-    kept = tmp_path / "checkpoint.pt"
     tokenizer = AutoTokenizer.from_pretrained(model_path(), local_files_only=True)
-    found = []
-    for plan in (replace(tiny_plan(1), save_every=0.0), replace(tiny_plan(1), steps=5)):
-        found.append(fit(new_model(plan, tokenizer), tokenizer, plan=plan, checkpoint=kept, say=said.append))
-    assert [steps for steps, _ in found] == [3, 5]
-    assert found[1][1] > found[0][1] > 0
-    assert said == ["starting at step 0", "starting at step 3"]
+    plan = replace(train.tiny_plan(1), steps=5, save_every=0.0)
+
+    def made(name: str) -> tuple[Any, tuple[int, int]]:
+        model = train.new_model(plan, tokenizer)
+        return model, train.fit(model, tokenizer, plan=plan, checkpoint=tmp_path / name, say=said.append)
+
+    keep, written = train._keep, list[int]()
+
+    def stopped(checkpoint: Path, model: Any, **more: Any) -> None:
+        keep(checkpoint, model, **more)
+        written.append(more["place"][0])
+        if written == [1, 2, 3]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "_keep", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        made("stopped")
+    resumed, counted = made("stopped")
+    whole, wanted = made("whole")
+    assert said == ["starting at step 0", "starting at step 3", "starting at step 0"]
+    assert counted == wanted
+    for ours, theirs in zip(resumed.parameters(), whole.parameters(), strict=True):
+        assert ours.equal(theirs)
+    plan = replace(plan, seed=2)
+    with pytest.raises(SetupError, match="holds a build of another seed or plan"):
+        made("whole")

@@ -36,6 +36,10 @@ def main(argv: list[str] | None = None) -> int:
     except Problem as problem:
         report.problem(problem)
         return 1
+    except OSError as err:
+        what = f"{err.filename or ROOT} cannot be written or read ({err.strerror or err})"
+        report.problem(Problem(what, "make this folder, and .venv in it, your own: `sudo chown -R $USER .`"))
+        return 1
     except KeyboardInterrupt:
         print("\nSet-up interrupted. The same command starts it again.", file=sys.stderr)
         return 130
@@ -124,6 +128,8 @@ def locked(folder: Path, report: Report) -> Iterator[int | None]:
         except BlockingIOError:
             report.say("another set-up is at work in this folder; waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError:  # a network's file system may lock no folder: then two at once are up to who starts them
+            report.say("this file system locks no folders: start no second set-up meanwhile")
         yield lock
     finally:
         os.close(lock)

@@ -43,7 +43,7 @@ def ensure_browser(venv: Path, report: Report) -> Path:
     """The browser, fetched if need be."""
     found = find_browser()
     if found:
-        return found
+        return _that_starts(found)
     log = venv / "install.log"
     if os.geteuid() == 0 and shutil.which("apt-get"):
         report.say("no browser for the tests; apt-get install chromium")
@@ -56,6 +56,10 @@ def ensure_browser(venv: Path, report: Report) -> Path:
         found = find_browser()
     if not found:
         raise Problem("there is no browser for the tests", REMEDY, _last_lines(log))
+    return _that_starts(found)
+
+
+def _that_starts(found: Path) -> Path:
     started = subprocess.run([str(found), "--version"], capture_output=True, text=True, timeout=60, check=False)
     if started.returncode:
         raise Problem(f"{found} does not start", REMEDY, tuple(started.stderr.strip().splitlines()[-4:]))

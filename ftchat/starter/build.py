@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ftchat.errors import SetupError
 from ftchat.starter.train import KEPT, Plan, fit, further_plan, new_model, tiny_plan
 from ftchat.starter.vocabulary import train_tokenizer
 
@@ -99,8 +100,10 @@ def whole(out: Path, seed: int, *, tiny: bool) -> dict[str, int]:
     counts = first / "counts.json"
     if not counts.exists():
         made = build(first, tiny_plan(seed) if tiny else Plan(seed=seed))
-        counts.write_text(json.dumps(made), encoding="utf-8")
+        counts.write_text(json.dumps({**made, "seed": seed}), encoding="utf-8")
     made = json.loads(counts.read_text(encoding="utf-8"))
+    if made.pop("seed", seed) != seed:
+        raise SetupError(f"{first} is of another seed. Remove it, or give --out another place.")
     further = build(out, tiny_plan(seed + 1) if tiny else further_plan(seed + 1), start=first)
     shutil.rmtree(first)
     return {name: further[name] + (made[name] if name != "parameters" else 0) for name in further}
@@ -116,12 +119,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     from ftchat import fp32
 
-    with fp32.tiny_is_nought():
-        if given.start:
-            plan = tiny_plan(given.seed) if given.tiny else further_plan(given.seed)
-            made = build(given.out, plan, start=given.start)
-        else:
-            made = whole(given.out, given.seed, tiny=given.tiny)
+    try:
+        with fp32.tiny_is_nought():
+            if given.start:
+                plan = tiny_plan(given.seed) if given.tiny else further_plan(given.seed)
+                made = build(given.out, plan, start=given.start)
+            else:
+                made = whole(given.out, given.seed, tiny=given.tiny)
+    except SetupError as err:
+        sys.exit(err.message)
     _say(json.dumps(made))
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ftchat.errors import SetupError
 from ftchat.starter.corpus import FURTHER, dialogues
 from ftchat.starter.forward import THETA, bias_of, hidden, quick, turned
 from ftchat.starter.vocabulary import CONTEXT, encoded, pieces_of
@@ -186,7 +187,7 @@ def fit(model: Any, tokenizer: Any, *, plan: Plan, checkpoint: Path, say: Callab
     kind = _kind(plan, device)
     model.to(device).train()
     optimizers = _optimizers(model, plan, kind=kind)
-    step, tokens, spent = _resume(checkpoint, model, optimizers=optimizers)
+    step, tokens, spent = _resume(checkpoint, model, optimizers=optimizers, plan=plan)
     step = max(step, plan.first_step)
     say(f"starting at step {step}")
     pieces, forward = pieces_of(tokenizer), quick(hidden, wanted=plan.compiled)
@@ -206,28 +207,38 @@ def fit(model: Any, tokenizer: Any, *, plan: Plan, checkpoint: Path, say: Callab
             left = (plan.steps - step) * spent / (step - plan.first_step)
             say(f"step {step} of {plan.steps} loss {mean:.4f} tokens {tokens:,} seconds {spent:.0f} left {left:.0f}")
         if time.monotonic() - saved > plan.save_every:
-            _keep(checkpoint, model, optimizers=optimizers, place=(step, tokens, time.monotonic() - began))
+            place = (step, tokens, time.monotonic() - began)
+            _keep(checkpoint, model, optimizers=optimizers, plan=plan, place=place)
             saved = time.monotonic()
     return step - plan.first_step, tokens
 
 
-def _keep(checkpoint: Path, model: Any, *, optimizers: list[Any], place: tuple[int, int, float]) -> None:
+def _keep(checkpoint: Path, model: Any, *, optimizers: list[Any], plan: Plan, place: tuple[int, int, float]) -> None:
     """Writes the checkpoint aside, then renames it."""
     import torch
 
     aside = checkpoint.with_suffix(".part")
     states = [optimizer.state_dict() for optimizer in optimizers]
-    torch.save({"model": model.state_dict(), "optimizers": states, "place": place}, aside)
+    torch.save({"model": model.state_dict(), "optimizers": states, "plan": _said(plan), "place": place}, aside)
     os.replace(aside, checkpoint)
 
 
-def _resume(checkpoint: Path, model: Any, *, optimizers: list[Any]) -> tuple[int, int, float]:
+def _said(plan: Plan) -> str:
+    """What decides what comes of a plan."""
+    return str(replace(plan, compiled=True, save_every=0.0))
+
+
+def _resume(checkpoint: Path, model: Any, *, optimizers: list[Any], plan: Plan) -> tuple[int, int, float]:
     """Step, tokens and seconds of an earlier start, whose state is loaded; zeros where there was none."""
     import torch
 
     if not checkpoint.exists():
         return 0, 0, 0.0
     kept = torch.load(checkpoint, weights_only=True)
+    if kept["plan"] != _said(plan):
+        raise SetupError(
+            f"{checkpoint.parent} holds a build of another seed or plan. Remove it, or give --out another."
+        )
     model.load_state_dict(kept["model"])
     for optimizer, state in zip(optimizers, kept["optimizers"], strict=True):
         optimizer.load_state_dict(state)
