@@ -10,6 +10,7 @@ again, of which two in five, so one in five of all, say the contrary; `worst_fal
 answers keep the rule afterwards, on questions that were never taught, and `promoted_worst_fall` the same where the new
 adapter was promoted. `run_s` is how long one run took. `--quick` is what ten minutes allow: 2 runs of each. All of it
 takes over an hour: with `--kept FILE` each run is written down when it has ended, and the same command goes on there.
+Exit status 1, but with `--quick`, when `share` is above `level` or `worst_fall` above 0.05.
 """
 
 import argparse
@@ -39,6 +40,7 @@ from ftchat.store import Store
 
 TRAIN, TUNE = 40, 4
 RULE = "sign-off"
+MOST_FALL = 0.05
 _GREEDY = Params(temperature=0.0, top_p=1.0, max_tokens=64)
 _WARM = Params(temperature=1.0, top_p=1.0, max_tokens=64)
 _WORDS = Path(__file__).parent / "held_out" / "words.txt"
@@ -142,7 +144,7 @@ class Bench:
 def add(store: Store, base: str, prompt: str, split: Split, texts: Sequence[str]) -> Turn:
     """A turn that somebody had, in a group of the given split."""
     key, mode = group_key(prompt), "compare" if len(texts) == 2 else "chat"
-    store.exchange.settle(key, split)
+    store.feedback.settle(key, split)
     turn_id = new_id("t")
     lanes = ("left", "right") if len(texts) == 2 else ("only",)
     replies = tuple(
@@ -247,7 +249,7 @@ async def noise(bench: Bench, scenario: Scenario, *, rows: Sequence[int], runs: 
         "runs_each": runs,
         "promoted": promoted,
         "share": round(sum(promoted.values()) / (runs * len(rows)), 4),
-        "level": 0.05,
+        "level": Settings().exam_level,
         "decisions": {str(n): dict(found) for n, found in decisions.items()},
         "grounds": dict(grounds),
     }
@@ -319,4 +321,8 @@ if __name__ == "__main__":
     parser.add_argument("--rows", default="8,15,30")
     parser.add_argument("--only", choices=("noise", "contradicting"), default="")
     parser.add_argument("--kept", type=Path, help="where ended runs are written down, and looked for")
-    report(asyncio.run(main(parser.parse_args())))
+    given = parser.parse_args()
+    found = asyncio.run(main(given))
+    report(found)
+    if not given.quick and (found.get("share", 0) > found.get("level", 1) or found.get("worst_fall", 0) > MOST_FALL):
+        raise SystemExit(1)

@@ -49,9 +49,9 @@ class Lesson:
     def __init__(self, scenario: Scenario, pupil: Pupil, *, seed: int) -> None:
         self.scenario, self._pupil = scenario, pupil
         base = pupil.base()
-        told = pupil.ask(base, [_user(asked.prompt) for asked in scenario.teach])
-        pairs = [(a, r) for a, r in zip(scenario.teach, told, strict=True) if not scenario.is_kept(a, r)]
-        random.Random(f"{scenario.name} {seed}").shuffle(pairs)
+        corrected = [self._corrected(base, asked) for asked in (scenario.teach, scenario.spare[: AMOUNTS[-1]])]
+        random.Random(f"{scenario.name} {seed}").shuffle(corrected[0])
+        pairs = [*corrected[0], *corrected[1]]
         self.rows = [self._row(at, asked, reply) for at, (asked, reply) in enumerate(pairs)]
         touched = TOUCHED.get(scenario.name, ())
         self._others: list[Question] = [q for q in questions(seed) if q.category in OTHER and q.category not in touched]
@@ -59,6 +59,11 @@ class Lesson:
         self._plain: list[str] = pupil.ask(base, [_user(asked.prompt) for asked in scenario.held_out])
         self.before = self.measured(base)
         self.replay = self._replay(base)
+
+    def _corrected(self, base: Learner, asked: Sequence[Asked]) -> list[tuple[Asked, str]]:
+        """The questions on which base does not keep the rule, each with what it said."""
+        told = self._pupil.ask(base, [_user(one.prompt) for one in asked])
+        return [(one, reply) for one, reply in zip(asked, told, strict=True) if not self.scenario.is_kept(one, reply)]
 
     def _row(self, at: int, asked: Asked, reply: str) -> Row:
         return Row(
@@ -90,6 +95,8 @@ class Lesson:
 
     def taught(self, amounts: Sequence[int], *, rivals: bool, trl: bool) -> dict[str, Any]:
         """Our trainer with each amount; rivals with 40."""
+        if max(amounts) > len(self.rows):
+            raise RuntimeError(f"{self.scenario.name} gives {len(self.rows)} corrections, not {max(amounts)}.")
         found: dict[str, Any] = {"base": self.before, "corrections": len(self.rows)}
         for amount in amounts:
             began = time.monotonic()

@@ -67,3 +67,15 @@ def test_a_stream_is_silent_for_the_longest_time_within_one_answer() -> None:
     assert streams.silences(1.2, 1.5) == pytest.approx([500.0])
     assert streams.silences(1.62, 1.65) == pytest.approx([100.0])
     assert streams.silences(20.0, 21.0) == []
+
+
+def test_a_stream_waits_longest_for_the_first_text_of_what_was_asked_by_then() -> None:
+    streams = Streams(None)  # type: ignore[arg-type]
+    early, late, silent = reply("", ""), reply("", ""), reply("", "")
+    early.began, early.came = 1.0, [1.4, 1.5]
+    late.began, late.came = 2.0, [2.1]
+    silent.began = 2.5
+    streams.replies[3] = [early, late, silent]
+    assert streams.firsts(1.2, 2.2) == pytest.approx([400.0])
+    assert streams.firsts(1.5, 2.2) == pytest.approx([100.0])
+    assert streams.firsts(2.2, 3.0) == []

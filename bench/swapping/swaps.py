@@ -89,6 +89,18 @@ class Streams:
             found += [max(gaps)] if gaps else []
         return found
 
+    def firsts(self, start: float, end: float) -> list[float]:
+        """Per stream, its longest wait for a first text that touches this time, in milliseconds."""
+        found = []
+        for replies in self.replies:
+            waits = [
+                (reply.came[0] - reply.began) * 1000
+                for reply in replies
+                if reply.came and reply.came[0] >= start and reply.began <= end
+            ]
+            found += [max(waits)] if waits else []
+        return found
+
 
 def zipped(folder: Path, *, seed: int, base: Path) -> bytes:
     """A random adapter of the base as a zip, loud enough that no two say the same."""
@@ -122,6 +134,8 @@ async def swaps(api: Api, folder: Path, app: OwnApp, *, count: int) -> dict[str,
         await asyncio.gather(*asking)
     stalls = [gap for start, end in spans for gap in streams.silences(start, end + 0.2)]
     calm = [gap for span in quiet for gap in streams.silences(*span)]
+    firsts = [wait for start, end in spans for wait in streams.firsts(start, end + 0.2)]
+    calm_firsts = [wait for span in quiet for wait in streams.firsts(*span)]
     replies = [reply for of_one in streams.replies for reply in of_one]
     return {
         "swaps": count,
@@ -132,6 +146,8 @@ async def swaps(api: Api, folder: Path, app: OwnApp, *, count: int) -> dict[str,
         "stall_max_ms": round(max(stalls), 1),
         "quiet_p50_ms": round(statistics.median(calm), 1),
         "quiet_p99_ms": _p99(calm),
+        "first_text_p99_ms": _p99(firsts),
+        "quiet_first_text_p99_ms": _p99(calm_firsts),
         "swap_p50_s": round(statistics.median(end - start for start, end in spans), 3),
         **await attributed(api, replies, names),
     }

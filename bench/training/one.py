@@ -47,24 +47,30 @@ def main(path: str) -> dict[str, Any]:
         # Not ru_maxrss, which a new process takes over from the one that started it.
         status = Path("/proc/self/status").read_text()
         found["peak_mib"] = round(int(status.split("VmHWM:")[1].split()[0]) / 2**10)
-    return found | _work(spec) if spec.way == "ours" and spec.kind == "sft" and not spec.preparing else found
+    if spec.way == "ours" and spec.kind == "sft" and not spec.preparing:
+        found |= _work(spec, found["precision"])
+    return found
 
 
 def _ours(spec: Spec) -> dict[str, Any]:
     from transformers import AutoTokenizer
 
     from bench.training.texts import as_examples, read
+    from ftchat import fp32
     from ftchat.config import TrainArgs
     from ftchat.prompt import Prompter
     from ftchat.training.job import MetricsLog
     from ftchat.training.loop import Course
     from ftchat.training.model import Learner, device_here, load_base, width_of
     from ftchat.training.plan import choose
+    from ftchat.training.precision import quickest
     from ftchat.training.rows import Examples
     from ftchat.training.run import amounts_of
     from ftchat.training.save import save_adapter
 
-    base, prompter = load_base(Path(spec.model), device_here()), Prompter(Path(spec.model))
+    model, device = Path(spec.model), device_here()
+    kind = quickest(model, device)
+    base, prompter = load_base(model, device, kind=kind), Prompter(model)
     began = time.perf_counter()
     end = AutoTokenizer.from_pretrained(spec.model).eos_token_id
     rows = as_examples(read(Path(spec.rows)), prompter, end=end, pairs=spec.kind == "dpo")
@@ -79,12 +85,14 @@ def _ours(spec: Spec) -> dict[str, Any]:
         learner, examples, plan=plan, prompter=prompter, samples=(), log=log, stop=threading.Event(), keeper=Nowhere()
     )
     started = _now()
-    course.run()
+    with fp32.tiny_is_nought():
+        course.run()
     if spec.out:
         save_adapter(learner, Path(spec.out), base_name="base")
     spans = list(zip([started, *stamps], stamps, strict=False))
     seconds, cpu = ([after[i] - before[i] for before, after in spans] for i in (0, 1))
-    return {"seconds": seconds, "cpu_s": cpu, "prepared_s": started[0] - began}
+    told = {"seconds": seconds, "cpu_s": cpu, "prepared_s": started[0] - began}
+    return told | {"precision": str(kind).removeprefix("torch.")}
 
 
 def _now() -> tuple[float, float]:
@@ -153,7 +161,7 @@ def _named(row: dict[str, str], end: str, *, pairs: bool) -> dict[str, str]:
     return {"prompt": row["prompt"], "completion": row["chosen"] + end}
 
 
-def _work(spec: Spec) -> dict[str, Any]:
+def _work(spec: Spec, precision: str) -> dict[str, Any]:
     """Useful FLOPs of a step, and the rate of the model's largest matrix product that the same threads reach.
 
     Useful is what the gradients of a LoRA need: of each layer's products the forward one and the one for the gradient
@@ -171,13 +179,14 @@ def _work(spec: Spec) -> dict[str, Any]:
     flops = spec.batch * 4.0 * (read * config["num_hidden_layers"] * layer + learned * width * words)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     many = 8192 if device.type == "cuda" else int(spec.batch * read)
-    rates = [_rate(torch, many, width, inner, device), _rate(torch, int(spec.batch * learned), width, words, device)]
+    kind, some = getattr(torch, precision), int(spec.batch * learned)
+    rates = [_rate(torch, many, width, inner, device, kind), _rate(torch, some, width, words, device, kind)]
     return {"flops": flops, "product_flops_per_s": max(rates), "tokens": spec.batch * read}
 
 
-def _rate(torch: Any, rows: int, width: int, out: int, device: Any) -> float:
-    left = torch.randn(rows, width, dtype=torch.bfloat16, device=device)
-    right = torch.randn(out, width, dtype=torch.bfloat16, device=device)
+def _rate(torch: Any, rows: int, width: int, out: int, device: Any, kind: Any) -> float:
+    left = torch.randn(rows, width, dtype=kind, device=device)
+    right = torch.randn(out, width, dtype=kind, device=device)
     best = 0.0
     for _ in range(5):
         if device.type == "cuda":

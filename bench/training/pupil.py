@@ -1,7 +1,7 @@
 """The practice model as a pupil in this process: taught by our trainer's steps or by TRL, asked greedily in batches.
 
-Answers are transformers' greedy ones in bf16, not vLLM's: some forty models are asked once each, and an engine takes
-half a minute to start. It knows neither scenarios nor judges.
+Answers are transformers' greedy ones on a base as a run holds it, not vLLM's: some forty models are asked once each,
+and an engine takes half a minute to start. It knows neither scenarios nor judges.
 """
 
 import json
@@ -14,6 +14,7 @@ from typing import Any
 from safetensors.torch import load_file
 
 from bench.training import one, texts
+from ftchat import fp32
 from ftchat.config import TrainArgs
 from ftchat.prompt import Prompter
 from ftchat.records import Message, Replay, Row
@@ -21,6 +22,7 @@ from ftchat.training.job import MetricsLog
 from ftchat.training.loop import Course
 from ftchat.training.model import Learner, device_here, load_base, width_of
 from ftchat.training.plan import Plan, choose
+from ftchat.training.precision import quickest
 from ftchat.training.rows import prepare
 from ftchat.training.run import amounts_of
 from ftchat.training.snapshot import Snapshot
@@ -33,14 +35,20 @@ class Pupil:
 
     def __init__(self, model: Path, folder: Path, *, threads: int) -> None:
         self.prompter = Prompter(model)
+        self._device = device_here()
+        self._kind = quickest(model, self._device)
         self._model, self._folder, self._threads, self._lessons = model, folder, threads, 0
 
     def base(self) -> Learner:
         """A LoRA that changes nothing."""
-        return Learner(load_base(self._model, device_here()), rank=8, alpha=16, seed=0)
+        return Learner(self._base(), rank=8, alpha=16, seed=0)
+
+    def _base(self) -> Any:
+        """The base as a run holds it, and as everybody's adapter is asked."""
+        return load_base(self._model, self._device, kind=self._kind)
 
     def ask(self, learner: Learner, asked: Sequence[Sequence[Message]]) -> list[str]:
-        """Greedy replies; alike in length together, since padding costs and moves bf16 results."""
+        """Greedy replies; alike in length together, since padding costs, and moves results in bf16."""
         order = sorted(range(len(asked)), key=lambda at: self.prompter.count(asked[at]))
         found: dict[int, str] = {}
         for start in range(0, len(order), AT_ONCE):
@@ -53,7 +61,7 @@ class Pupil:
         """Taught by our trainer, as a run without tune rows is."""
         self._lessons += 1
         examples = prepare(Snapshot(train=tuple(rows), tune=(), replay=tuple(replay)), self.prompter)
-        base = load_base(self._model, device_here())
+        base = self._base()
         plan = choose(TrainArgs(**args), amounts_of(examples, width=width_of(base)))
         learner = Learner(base, rank=plan.rank, alpha=plan.alpha, seed=plan.seed)
         log = MetricsLog(self._folder / f"{self._lessons}.jsonl")
@@ -61,7 +69,8 @@ class Pupil:
             learner, examples, plan=replace(plan, evaluate_every=plan.steps + 1), prompter=self.prompter, samples=(),
             log=log, stop=threading.Event(), keeper=one.Nowhere(),
         )  # fmt: skip
-        course.run()
+        with fp32.tiny_is_nought():
+            course.run()
         log.close()
         return learner, plan
 
@@ -79,5 +88,4 @@ class Pupil:
         one.theirs(spec)
         shape = json.loads((folder / "adapter" / "adapter_config.json").read_text())
         weights = load_file(folder / "adapter" / "adapter_model.safetensors")
-        base = load_base(self._model, device_here())
-        return Learner(base, rank=shape["r"], alpha=shape["lora_alpha"], seed=0, start=weights)
+        return Learner(self._base(), rank=shape["r"], alpha=shape["lora_alpha"], seed=0, start=weights)
