@@ -17,8 +17,8 @@ test soak bench: export HF_HUB_OFFLINE := 1
 run: setup ## start the app on this machine, without a login: http://127.0.0.1:7860
 	@exec $(BIN)/python app.py --open $(ARGS)
 
-test: setup-dev ## run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+test: setup-dev ## run the tests, in two processes (-n 0 in ARGS: in one)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 lint: setup-lint ## ruff and mypy
 	@$(BIN)/ruff check .
