@@ -238,7 +238,7 @@ class Accounts:
         """Every token, without its secret, newest first; or a page of those that are searched for, and that work."""
         return self._people.tokens(search=search, before=before, limit=limit, works=works)
 
-    def new_token(self, role: Standing, *, user: str | None = None, name: str = "") -> tuple[Token, str]:
+    def new_token(self, by: str, role: Standing, *, user: str | None = None, name: str = "") -> tuple[Token, str]:
         """A token of a user, or of one that is only there for tokens of this role; and its secret."""
         role, secret = _role(role), f"ft_{new_secret()}"
         name = name.strip() or "token"
@@ -250,7 +250,7 @@ class Accounts:
                 raise Conflict(f"{owner.name} is disabled. Enable them first.")
             if not Person(owner.name, owner.role).is_at_least(role):
                 raise Conflict(f"{owner.name} is a {owner.role}: a token of theirs cannot be a {role}'s.")
-            return self._people.add_token(_digest(secret), name=name, user=owner.name, role=role), secret
+            return self._people.add_token(_digest(secret), by=by, name=name, user=owner.name, role=role), secret
 
     def _program(self, role: Standing) -> User:
         name = _PROGRAM + role

@@ -111,7 +111,7 @@ def test_without_an_admin_a_start_gives_a_link_that_makes_one(accounts: Accounts
 
 
 def test_an_admin_who_cannot_log_in_is_none(accounts: Accounts) -> None:
-    accounts.new_token("admin")
+    accounts.new_token("admin", "admin")
     assert [user.name for user in accounts.users()] == ["api-admin"]
     assert accounts.first_admin() is not None
 
@@ -189,7 +189,7 @@ def test_names_that_stand_for_ftchat_itself_are_not_given_away(accounts: Account
 
 def test_a_wrong_password_and_an_unknown_name_are_told_alike(accounts: Accounts) -> None:
     join(accounts, "ann")
-    accounts.new_token("rater")  # a user without a password
+    accounts.new_token("admin", "rater")  # a user without a password
     told = set()
     for name, password in (("ann", OTHER), ("nobody", GOOD), ("api-rater", ""), ("", ""), ("\ud800", GOOD)):
         with pytest.raises(NotLoggedIn) as refused:
@@ -205,7 +205,7 @@ def test_a_login_outlives_a_restart_and_the_database_cannot_replay_it(tmp_path: 
     store = Store(tmp_path / "ftchat.db")
     accounts = Accounts(store, cost=CHEAP)
     secret = join(accounts, "ann")
-    token = accounts.new_token("rater")[1]
+    token = accounts.new_token("admin", "rater")[1]
     link = accounts.invite("admin", "admin")[1]
     store.close()
     written = (tmp_path / "ftchat.db").read_bytes()
@@ -246,7 +246,7 @@ def test_a_forged_login_or_token_is_nobody(accounts: Accounts, secret: str) -> N
 
 
 def test_a_login_is_no_token_and_a_token_no_login(accounts: Accounts) -> None:
-    login, token = join(accounts, "ann"), accounts.new_token("rater")[1]
+    login, token = join(accounts, "ann"), accounts.new_token("admin", "rater")[1]
     assert by_token(accounts, login) is None
     assert by_cookie(accounts, token) is None
 
@@ -288,7 +288,7 @@ def test_a_password_link_sets_the_password_of_its_user_whatever_name_comes_with_
 
 def test_a_disabled_user_is_out_at_once_in_every_way(accounts: Accounts) -> None:
     login = join(accounts, "ann")
-    token = accounts.new_token("viewer", user="ann")[1]
+    token = accounts.new_token("admin", "viewer", user="ann")[1]
     link = accounts.password_link("admin", "ann")[1]
     ended = accounts.ended
     accounts.set_disabled("ann", disabled=True)
@@ -298,7 +298,10 @@ def test_a_disabled_user_is_out_at_once_in_every_way(accounts: Accounts) -> None
         accounts.join(link, "ann", OTHER)
     with pytest.raises(NotLoggedIn):
         accounts.log_in("ann", GOOD, address=HERE)
-    for refused in (lambda: accounts.password_link("admin", "ann"), lambda: accounts.new_token("viewer", user="ann")):
+    for refused in (
+        lambda: accounts.password_link("admin", "ann"),
+        lambda: accounts.new_token("admin", "viewer", user="ann"),
+    ):
         with pytest.raises(Conflict, match="disabled"):
             refused()
     accounts.set_disabled("ann", disabled=False)
@@ -322,18 +325,18 @@ def test_who_is_shut_out_does_not_come_back_by_an_invitation_of_their_own(accoun
 
 def test_another_role_counts_at_once_and_a_token_is_never_more_than_its_user(accounts: Accounts) -> None:
     login = join(accounts, "ann", "reviewer")
-    token = accounts.new_token("reviewer", user="ann")[1]
+    token = accounts.new_token("admin", "reviewer", user="ann")[1]
     accounts.set_role("ann", "viewer")
     assert (by_cookie(accounts, login), by_token(accounts, token)) == (Person("ann", "viewer"), Person("ann", "viewer"))
     with pytest.raises(Conflict, match="ann is a viewer"):
-        accounts.new_token("rater", user="ann")
+        accounts.new_token("admin", "rater", user="ann")
     accounts.set_role("ann", "admin")
     assert by_token(accounts, token) == Person("ann", "reviewer")
 
 
 def test_the_last_admin_who_can_log_in_stays_one(accounts: Accounts) -> None:
     join(accounts, "ann", "admin")
-    accounts.new_token("admin")
+    accounts.new_token("admin", "admin")
     for less in (lambda: accounts.set_role("ann", "rater"), lambda: accounts.set_disabled("ann", disabled=True)):
         with pytest.raises(Conflict, match="last admin"):
             less()
@@ -342,7 +345,8 @@ def test_the_last_admin_who_can_log_in_stays_one(accounts: Accounts) -> None:
 
 
 def test_a_revoked_token_is_worthless(accounts: Accounts) -> None:
-    made, secret = accounts.new_token("admin", name="nightly")
+    made, secret = accounts.new_token("ben", "admin", name="nightly")
+    assert made.made_by == "ben"  # its user is nobody in particular
     accounts.revoke(made.id)
     assert by_token(accounts, secret) is None
     assert [(token.name, token.user, token.revoked) for token in accounts.tokens()] == [("nightly", "api-admin", True)]
@@ -365,9 +369,9 @@ def test_the_key_of_the_command_line_counts_on_this_machine_only(accounts: Accou
         (lambda a: a.invite("admin", "king"), BadInput),
         (lambda a: a.invite("admin", "rater", days=91), BadInput),
         (lambda a: a.invite("admin", "rater", days=float("nan")), BadInput),
-        (lambda a: a.new_token("rater", user="nobody"), NotFound),
-        (lambda a: a.new_token("rater", name="x" * 101), BadInput),
-        (lambda a: a.new_token("rater", name="a\x00b"), BadInput),
+        (lambda a: a.new_token("admin", "rater", user="nobody"), NotFound),
+        (lambda a: a.new_token("admin", "rater", name="x" * 101), BadInput),
+        (lambda a: a.new_token("admin", "rater", name="a\x00b"), BadInput),
         (lambda a: a.password_link("admin", "nobody"), NotFound),
     ],
 )
@@ -476,7 +480,7 @@ def test_a_database_without_accounts_gets_them_and_keeps_what_it_has(tmp_path: P
     [
         "INSERT INTO users VALUES ('ann', 'king', '', 0, '')",
         "INSERT INTO logins VALUES ('d', 'nobody', 0, '')",
-        "INSERT INTO tokens VALUES ('a', 'd', 'n', 'nobody', 'rater', NULL, 0, '')",
+        "INSERT INTO tokens VALUES ('a', 'd', 'n', 'nobody', 'rater', NULL, 0, '', NULL)",
         "INSERT INTO invitations VALUES ('i', 'd', NULL, NULL, 'admin', 0, 0, '')",
     ],
 )

@@ -32,7 +32,7 @@ class Caller(httpx.AsyncClient):
     """A client with a role, that says what went wrong when a call is not answered."""
 
     def __init__(self, room: Room, role: Standing | None) -> None:
-        secret = room.accounts.new_token(role)[1] if role else ""
+        secret = room.accounts.new_token("admin", role)[1] if role else ""
         super().__init__(
             transport=httpx.ASGITransport(app=web.build(room.parts)),
             base_url="http://127.0.0.1:7860",
@@ -291,9 +291,13 @@ async def test_an_adapter_is_shown_with_where_it_comes_from_and_what_its_exam_me
         found = await client.gave("/api/adapters")
 
     assert [item["name"] for item in found["items"]] == ["shop-v2", "shop-v1"]
-    assert found["items"][0]["lineage"] == {"run": run.id, "base": "b0", "snapshot": None, "base_name": None}
+    assert found["items"][0]["lineage"] == {
+        "run": run.id, "base": "b0", "snapshot": None, "base_name": None, "parent": None,
+    }  # fmt: skip
     assert (found["items"][0]["verdict"], found["items"][0]["scores"]) == ("REJECT", verdict.figures)
-    assert found["items"][1]["lineage"] == {"run": None, "base": "b0", "snapshot": "5f2c", "base_name": "starter"}
+    assert found["items"][1]["lineage"] == {
+        "run": None, "base": "b0", "snapshot": "5f2c", "base_name": "starter", "parent": None,
+    }  # fmt: skip
     await room.close()
 
 
@@ -569,7 +573,7 @@ async def _posts(client: Caller, room: Room) -> dict[str, tuple[str, Any]]:
 
 async def test_a_call_that_is_sent_again_while_it_runs_is_not_done_twice(room: Room) -> None:
     repeats, done = Repeats(room.store), []
-    who = room.accounts.new_token("rater")[0]
+    who = room.accounts.new_token("admin", "rater")[0]
 
     async def slow() -> str:
         await asyncio.sleep(0.05)

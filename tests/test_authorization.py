@@ -290,8 +290,8 @@ async def test_what_is_somebody_elses_is_not_there(room: Room, role: Standing) -
 
 async def test_a_token_may_what_its_own_role_may_and_no_more_than_its_user(room: Room) -> None:
     login(room, "eve", "reviewer")
-    low = {"Authorization": f"Bearer {room.accounts.new_token('viewer', user='eve')[1]}"}
-    high = {"Authorization": f"Bearer {room.accounts.new_token('reviewer', user='eve')[1]}"}
+    low = {"Authorization": f"Bearer {room.accounts.new_token('admin', 'viewer', user='eve')[1]}"}
+    high = {"Authorization": f"Bearer {room.accounts.new_token('admin', 'reviewer', user='eve')[1]}"}
     async with client_of(web.build(room.parts)) as client:
         assert [(await client.get("/api/dataset", headers=h)).status_code for h in (low, high)] == [403, 200]
         room.accounts.set_role("eve", "viewer")
@@ -576,7 +576,7 @@ async def test_with_anothers_session_hash_there_is_nothing(room: Room, pages: Pa
             "Cookie": f"ftchat_7860={room.accounts.log_in('ann', PASSWORD, address='192.0.2.1')}"
         },
         "a token of the same user": lambda: {
-            "Authorization": f"Bearer {room.accounts.new_token('admin', user='ann')[1]}"
+            "Authorization": f"Bearer {room.accounts.new_token('admin', 'admin', user='ann')[1]}"
         },
     }[again]()
     eve, found = pages.open(headers), {}

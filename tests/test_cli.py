@@ -95,7 +95,9 @@ def whole_round(shell: Shell) -> None:
     ]
     assert "password of api-rater" in listed[-1]
     assert shell("tokens", "revoke", token["id"]) == f"The token {token['id']} is worthless now."
-    assert "revoked" in shell("tokens", "list").splitlines()[1]
+    listed = shell("tokens", "list").splitlines()
+    assert listed[0].split() == ["ID", "NAME", "USER", "ROLE", "MADE", "BY", "STATE"]
+    assert listed[1].split()[1:] == ["nightly", "api-rater", "rater", "admin", "revoked"]
     assert [item["revoked"] for item in shell.json("tokens", "list")["items"]] == [True]
 
 
@@ -218,7 +220,7 @@ def test_a_backup_is_made_found_and_gone_back_to(shell: Shell) -> None:
 
 
 def test_a_backup_to_a_file_of_ones_own_while_the_app_runs_but_no_restore(shell: Shell, running: Room) -> None:
-    running.accounts.new_token("rater")
+    running.accounts.new_token("admin", "rater")
     target = shell.home / "copy.db"
     assert str(target) in shell("backup", str(target))
     assert shell.refused("backup", str(target))[0] == 1

@@ -50,7 +50,7 @@ def peopled(room: Room, names: tuple[str, ...]) -> str:
     with room.store.writing() as db:
         db.conn.execute("UPDATE runs SET by = ? WHERE id = ?", (names[0], run))
     room.accounts.invite(names[1], "rater")
-    room.accounts.new_token("rater", user=names[-1], name="for a program")
+    room.accounts.new_token("admin", "rater", user=names[-1], name="for a program")
     return room.accounts._new_login(names[-1])
 
 

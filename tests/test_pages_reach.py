@@ -26,7 +26,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
     furnished.furnish(made, feedback=24)
     made.store.exams.add_pin("Do you deliver?", by="ann", contains=["Fridays"], lacks=["never"])
     made.accounts.invite("ann", "rater")
-    made.accounts.new_token("rater", name="for a program")
+    made.accounts.new_token("admin", "rater", name="for a program")
     run = furnished.start(made)
     furnished.metrics(made, run, steps=100, done=40)
     made.store.training.update_run(run, stage="train", progress=0.4, eta_s=31.0)

@@ -38,8 +38,8 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
             failed = made.store.training.start_run(by=f"person{n:03}", base="b0", args=TrainArgs())
             made.store.training.update_run(failed.id, stage="failed", reason="The disk is full.")
     for n in range(2 * PAGE + 5):
-        made.accounts.revoke(made.accounts.new_token("rater", name=f"gone {n}")[0].id)
-        made.accounts.new_token("rater", name=f"token {n}")
+        made.accounts.revoke(made.accounts.new_token("admin", "rater", name=f"gone {n}")[0].id)
+        made.accounts.new_token("admin", "rater", name=f"token {n}")
     yield made
     made.store.close()
 

@@ -337,7 +337,7 @@ def people(text: str = "what for") -> tuple[list[User], list[Invitation], list[T
     users = [User(name=n, role="rater", disabled=n == "bob", has_password=True, created_at=NOW) for n in ("ann", "bob")]
     invited = Invitation(id="i_1", role="rater", user=None, by="ann", expires=2e9, created_at=NOW)
     tokens = [
-        Token(id=f"a_{n}", name=text, user="ann", role="rater", used=None, revoked=n == 2, created_at=NOW)
+        Token(id=f"a_{n}", name=text, user="ann", role="rater", used=None, revoked=n == 2, made_by=text, created_at=NOW)
         for n in (1, 2)
     ]
     return users, [invited], tokens

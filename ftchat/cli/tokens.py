@@ -28,8 +28,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _list(args: argparse.Namespace, home: Home) -> None:
     tokens = home.call("GET", "/api/tokens")
-    rows = [(token["id"], token["name"], token["user"], token["role"], _state(token)) for token in tokens["items"]]
-    words = table([("ID", "NAME", "USER", "ROLE", "STATE"), *rows]) if rows else "There are no tokens."
+    shown = ("id", "name", "user", "role", "made_by")
+    rows = [(*(token[what] or "" for what in shown), _state(token)) for token in tokens["items"]]
+    words = table([("ID", "NAME", "USER", "ROLE", "MADE BY", "STATE"), *rows]) if rows else "There are no tokens."
     say(args, tokens, words)
 
 

@@ -33,6 +33,7 @@ class Token:
     role: Standing
     used: float | None  # seconds since 1970, to some minutes
     revoked: bool
+    made_by: str | None  # not known of those made by an ftchat that did not note it
     created_at: str
 
 
@@ -123,10 +124,10 @@ class People:
 
     # -- tokens --
 
-    def add_token(self, digest: str, *, name: str, user: str, role: Standing) -> Token:
+    def add_token(self, digest: str, *, by: str, name: str, user: str, role: Standing) -> Token:
         """A new token of a user."""
-        row = {"id": new_id("a"), "digest": digest, "name": name, "user": user, "role": role, "created_at": now()}
-        self._store.insert("tokens", row)
+        row = {"id": new_id("a"), "digest": digest, "name": name, "user": user, "role": role}
+        self._store.insert("tokens", {**row, "made_by": by, "created_at": now()})
         return next(token for token in self.tokens() if token.id == row["id"])
 
     def tokens(self, *, search: str = "", before: str = "", limit: int = -1, works: bool = False) -> list[Token]:

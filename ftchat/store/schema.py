@@ -385,3 +385,9 @@ def m042_who_was_told(db: Database) -> None:
             run TEXT PRIMARY KEY REFERENCES runs, status INTEGER, tries INTEGER NOT NULL, trouble TEXT NOT NULL,
             created_at TEXT NOT NULL) STRICT"""
     )
+
+
+@migrations()
+def m043_who_made_a_token(db: Database) -> None:
+    """Which admin made a token: its user may be one that is only there for tokens."""
+    db.execute("ALTER TABLE tokens ADD COLUMN made_by TEXT")

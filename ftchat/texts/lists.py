@@ -130,11 +130,12 @@ ADAPTER_STATE = {
     "rejected": "rejected",
     "broken": "broken",
 }
+ADAPTER_GONE = {"deleted": "deleted", "elsewhere": "for another base model"}
 ADAPTER_WORDS = {
     "candidate": "not examined yet",
     "challenger": "you decide, by blind votes or by using it",
     "champion": "in service",
-    "retired": "was in service",
+    "retired": "in service no more, or lost its blind votes",
     "rejected": "not taken into service",
     "broken": "cannot be served",
 }
@@ -181,7 +182,7 @@ USER, ROLE, NAME, FOR, EXPIRES, LAST_USED = "User", "Role", "Name", "For", "Work
 CHANGE_ROLE, DISABLE, ENABLE, NEW_PASSWORD, INVITE = "Change", "Shut out", "Let in again", "Password link", "Invite"
 TAKE_BACK, NEW_TOKEN, REVOKE = "Take back", "Make a token", "Revoke"
 NEVER, DISABLED, NO_PASSWORD, YOU = "never", "shut out", "programs only", "you"
-TOKEN_NAME = "What it is for"
+TOKEN_NAME, TOKEN_BY = "What it is for", "Made by"
 INVITE_AS, TOKEN_AS = "Invite someone as", "A token that may what this role may"
 LINK_HINT = "Give this link to them. It works once, until {until}, and is shown only now."
 TOKEN_HINT = "Send it as “Authorization: Bearer …”. It is shown only now."

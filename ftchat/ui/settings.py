@@ -173,7 +173,7 @@ class SettingsPage:
 
     def _token(self, who: Person, value: str, filled: list[str], request: gr.Request) -> Updates:
         name, role = (*filled, "", "")[:2]
-        made, secret = self._parts.accounts.new_token(_only([role]), name=name)
+        made, secret = self._parts.accounts.new_token(who.name, _only([role]), name=name)
         again = settings_views.new_token(after=made.id)
         return {self.made: settings_views.made_token(secret), self.new_token: again}
 

@@ -188,11 +188,13 @@ def tokens(found: Sequence[Token], *, searched: bool = False) -> str:
     """Tokens that work, without their secrets."""
     rows = "".join(
         f'<tr><th scope="row">{plain(token.name)} <span class="hint">{plain(token.user)}</span></th>'
-        f"<td>{texts.ROLES[token.role]}</td><td>{_moment(token.used)}</td>"
+        f"<td>{texts.ROLES[token.role]}</td><td>{plain(token.made_by or '')}</td><td>{_moment(token.used)}</td>"
         f'<td class="acts">{_revoke(token)}</td></tr>'
         for token in found
     )
-    heads = "".join(f'<th scope="col">{words}</th>' for words in (texts.NAME, texts.ROLE, texts.LAST_USED, ""))
+    heads = "".join(
+        f'<th scope="col">{words}</th>' for words in (texts.NAME, texts.ROLE, texts.TOKEN_BY, texts.LAST_USED, "")
+    )
     if not found:
         return nothing_found() if searched else f'<p class="hint">{texts.NO_TOKENS}</p>'
     return f'<table class="facts"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'

@@ -107,7 +107,7 @@ def new_token(body: TokenIn, parts: PartsOf, who: Admin, key: Key) -> dict[str, 
     """A token for a program."""
     with parts.store.writing():
         _once(parts, who, key)
-        made, secret = parts.accounts.new_token(body.role, user=body.user, name=body.name)
+        made, secret = parts.accounts.new_token(who.name, body.role, user=body.user, name=body.name)
         parts.store.remember(who.name, key, made.id)
     return {**_token(made), "token": secret}
 
