@@ -25,6 +25,7 @@ from ftchat.records import (
     Turn,
     new_id,
     now,
+    title_of,
 )
 from ftchat.store import Store
 
@@ -212,11 +213,6 @@ def again(turn: Turn, *, by: str) -> Wish:
     return Wish(
         prompt=turn.prompt, mode="chat", params=replace(turn.params, seed=None), contestants=contestants, again=by
     )
-
-
-def title_of(prompt: str) -> str:
-    """A conversation's title: the beginning of its first question, on one line."""
-    return " ".join(prompt.split())[:80]
 
 
 def who_answered(turn: Turn) -> Sequence[str]:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ftchat.config import Settings
+from ftchat.disk import flush
 from ftchat.errors import NotFound, StoreError
 from ftchat.lease import Lease
 from ftchat.store import Store, copies
@@ -146,7 +147,7 @@ def restore(home: Path, source: Path) -> Restored:
         rows = copies.copy(chosen, part).rows  # complete and verified before anything that is there is touched
         replaced = _set_aside(folder / DATABASE)
         part.replace(folder / DATABASE)
-        copies.synced(folder)
+        flush(folder)
         return Restored(database=folder / DATABASE, backup=chosen, replaced=replaced, rows=rows)
     except OSError as err:
         raise StoreError(f"{chosen} could not be put in place: {err}. The database is as it was.") from err
@@ -184,7 +185,7 @@ def _set_aside(database: Path) -> Path | None:
         written_ahead.rename(aside.with_name(f"{aside.name}-wal"))
     written_ahead.unlink(missing_ok=True)
     database.with_name(f"{DATABASE}-shm").unlink(missing_ok=True)
-    copies.synced(aside.parent)
+    flush(aside.parent)
     return aside if there else None
 
 
@@ -198,7 +199,7 @@ def _keep(database: Path, aside: Path) -> None:
         except StoreError:  # what is damaged is kept as it is
             try:
                 shutil.copy2(database, aside)
-                copies.synced(aside)
+                flush(aside)
             except OSError:
                 aside.unlink(missing_ok=True)
                 raise

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 
-from ftchat.asking import UNABLE, Asking, Place, Ready, Wish, again, title_of, who_answered
+from ftchat.asking import UNABLE, Asking, Place, Ready, Wish, again, who_answered
 from ftchat.base import Base
 from ftchat.config import Settings
 from ftchat.contestants import Contestants
@@ -19,7 +19,7 @@ from ftchat.engine import Piece
 from ftchat.errors import Conflict, EngineNotReady, FtchatError
 from ftchat.lanes import Lanes, Tally
 from ftchat.prompt import Prompter
-from ftchat.records import Conversation, Message, Mode, Params, Person, Reply, clean_text, new_id, now
+from ftchat.records import Conversation, Message, Mode, Params, Person, Reply, clean_text, new_id, now, title_of
 from ftchat.seen import TurnSeen, shape, with_ends
 from ftchat.store import Store
 

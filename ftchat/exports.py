@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from ftchat.errors import BadInput
-from ftchat.records import Feedback, Finish, LaneName, Message, Reply, Split, Status
+from ftchat.records import Feedback, Finish, LaneName, Message, Reply, Split, Status, canonical
 from ftchat.store import Store
 
 Format = Literal["sft", "dpo", "kto", "raw"]
@@ -220,11 +220,6 @@ def raw(judged: Judged) -> list[Line]:
 
 
 WRITERS: dict[Format, Callable[[Judged], list[Line]]] = {"sft": sft, "dpo": dpo, "kto": kto, "raw": raw}
-
-
-def canonical(value: Any) -> str:
-    """The same text for the same JSON."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def _messages(messages: Sequence[Message]) -> list[dict[str, str]]:

@@ -3,6 +3,7 @@
 A record knows its own bounds. It does not know where it is kept or who may see it.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -58,6 +59,16 @@ def clean_text(text: object, *, what: str, limit: int = MAX_TEXT, may_be_empty: 
     if not safe.strip() and not may_be_empty:
         raise BadInput(f"{what} is empty.")
     return safe
+
+
+def title_of(prompt: str) -> str:
+    """A conversation's title: the beginning of its first question, on one line."""
+    return " ".join(prompt.split())[:80]
+
+
+def canonical(value: Any) -> str:
+    """The same text for the same JSON."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def group_key(first_prompt: str) -> str:

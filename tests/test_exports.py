@@ -11,7 +11,7 @@ from room import BASE
 
 from ftchat import dataset, exports, imports
 from ftchat.errors import BadInput, FtchatError
-from ftchat.records import Conversation, Finish, Message, Params, Reply, Status, Turn, new_id, now
+from ftchat.records import Conversation, Finish, Message, Params, Reply, Status, Turn, canonical, new_id, now
 from ftchat.store import Store
 
 FORMATS = ("sft", "dpo", "kto", "raw")
@@ -97,7 +97,7 @@ class Home:
 def content(lines: list[dict[str, Any]]) -> list[str]:
     """What lines say, but for where and when it was said."""
     kept = [{k: v for k, v in line.items() if k not in ("id", "created_at")} for line in lines]
-    return sorted(exports.canonical(line) for line in kept)
+    return sorted(canonical(line) for line in kept)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ from ftchat.config import TrainArgs, train_args
 from ftchat.engine import Request
 from ftchat.engine.endpoint import _body
 from ftchat.errors import BadInput, Conflict
-from ftchat.records import STANDINGS, Message, Params, Person, clean_text, group_key
+from ftchat.records import STANDINGS, Message, Params, Person, canonical, clean_text, group_key
 from ftchat.store import words
 from ftchat.web import openai, turns
 from ftchat.web.shapes.turns import ParamsIn
@@ -359,9 +359,7 @@ def test_every_line_that_goes_out_comes_in_as_the_same(feedback: exports.Judged)
         for line in exports.WRITERS[format_](feedback):
             (read,) = imports.read((json.dumps(line, ensure_ascii=False) + "\n").encode())
             assert read.format == format_
-            assert [exports.canonical(again) for again in exports.WRITERS[format_](read.judged)] == [
-                exports.canonical(line)
-            ]
+            assert [canonical(again) for again in exports.WRITERS[format_](read.judged)] == [canonical(line)]
             if format_ == "raw":
                 assert read.judged == feedback
 

@@ -26,6 +26,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "edits",
         "texts",
         "fp32",
+        "disk",
     ),
     1: (
         *("store", "engine", "child", "server_log", "sizing", "launch", "server", "cpu_lora", "registry", "lease"),
@@ -64,6 +65,7 @@ SIDEWAYS: dict[str, set[str]] = {
     "sessions": {"chat", "seen"},
     "exam": {"contestants", "dataset", "training.guards"},
     "imports": {"exports"},
+    "lineage": {"dataset"},
     "reconcile": {"service"},
     "trainee": {"training.job", "training.parent"},
     "progress": {"training.job"},

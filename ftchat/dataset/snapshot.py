@@ -16,8 +16,8 @@ from typing import Any
 
 from ftchat.base import sha256
 from ftchat.dataset.gathering import of_split
-from ftchat.records import Replay, Row
-from ftchat.registry import flush
+from ftchat.disk import flush
+from ftchat.records import Replay, Row, canonical
 
 ROWS, EXAM, REPLAY, MANIFEST = "rows.jsonl", "exam.jsonl", "replay.jsonl", "manifest.json"
 _LIBRARIES = ("ftchat", "numpy", "peft", "safetensors", "tokenizers", "torch", "transformers")
@@ -77,11 +77,6 @@ def is_whole(folder: Path) -> bool:
         return all(sha256(folder / name) == files[name] for name in (ROWS, EXAM, REPLAY))
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def canonical(value: Any) -> str:
-    """The same text for the same JSON."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def _line(row: Row) -> str:

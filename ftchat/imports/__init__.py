@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 from ftchat.errors import BadInput
-from ftchat.exports import FORMATS, IMPORTED, WRITERS, Format, Judged, Said, canonical, judged_from
+from ftchat.exports import FORMATS, IMPORTED, WRITERS, Format, Judged, Said, judged_from
 from ftchat.imports.lines import Read, read
-from ftchat.records import Conversation, Params, Reply, Status, Turn, group_key, new_id, now
+from ftchat.records import Conversation, Params, Reply, Status, Turn, canonical, group_key, new_id, now, title_of
 from ftchat.store import Store
 
 __all__ = ["OWNER", "Imported", "read", "take"]
@@ -77,16 +77,12 @@ def _add(store: Store, found: Sequence[_Ready], *, by: str) -> Imported:
     ids = []
     for line in found:
         if line.group not in there:
-            known = store.exchange.of_group(line.group)
-            there[line.group] = {mark for id_ in known for mark in _marks(_stored(store, id_))}
+            known = store.feedback.all(groups=[line.group])
+            there[line.group] = {mark for given in known for mark in _marks(judged_from(store, given))}
         if line.same.isdisjoint(there[line.group]):
             ids.append(_append(store, line, by=by))
             there[line.group] |= line.marks
     return Imported(tuple(ids), len(found) - len(ids))
-
-
-def _stored(store: Store, id_: str) -> Judged:
-    return judged_from(store, store.feedback.get(id_))
 
 
 def _marks(judged: Judged) -> set[str]:
@@ -119,7 +115,7 @@ def _append(store: Store, line: _Ready, *, by: str) -> str:
             value, said = judged.value, (judged.reasons, judged.comment)
             id_ = store.feedback.add_rating(reply, rater, value, reasons=said[0], comment=said[1])
     if judged.split:
-        store.exchange.settle(line.group, judged.split)
+        store.feedback.settle(line.group, judged.split)
     if judged.status not in (None, "pending"):
         store.feedback.review(id_, judged.status, by)
     return id_
@@ -129,7 +125,7 @@ def _turn(judged: Judged) -> tuple[Conversation, Turn]:
     """A conversation that ends with this turn; what was said before is its context."""
     head = judged.messages[:1] if judged.messages[0].role == "system" else ()
     *context, asked = judged.messages[len(head) :]
-    title = " ".join(asked.content.split())[:80]
+    title = title_of(asked.content)
     system = head[0].content if head else ""
     conversation = Conversation(new_id("c"), OWNER, title, system, now(), tuple(context))
     turn_id = new_id("t")

@@ -6,7 +6,6 @@ stands or who asks for it.
 
 import errno
 import json
-import os
 import re
 import secrets
 import shutil
@@ -17,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from ftchat.base import Base, sha256
+from ftchat.disk import flush
 from ftchat.errors import BadAdapter, NotFound, StoreError
 from ftchat.registry.checks import CONFIG, MANIFEST, SERVABLE, WEIGHTS, check, read_object
 from ftchat.registry.incoming import check_claims, copy, unpack
 from ftchat.registry.weights import largest
 
-__all__ = ["CONFIG", "MANIFEST", "NAME", "PROBE", "SERVABLE", "WEIGHTS", "Registry", "check", "flush"]
+__all__ = ["CONFIG", "MANIFEST", "NAME", "PROBE", "SERVABLE", "WEIGHTS", "Registry", "check"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}-v[1-9][0-9]{0,8}")
 _PASSING = {errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.ENOMEM, errno.ETIMEDOUT, errno.EINTR}
@@ -168,12 +168,3 @@ def _probe(candidate: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as err:
         raise BadAdapter(f"The candidate's {PROBE} cannot be read: {err}.") from err
-
-
-def flush(path: Path) -> None:
-    """Make sure that a file, or a folder's entries, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

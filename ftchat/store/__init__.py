@@ -24,7 +24,6 @@ from ftchat.store import copies
 from ftchat.store.ballots import BallotLog
 from ftchat.store.batches import Batches
 from ftchat.store.exams import ExamLog
-from ftchat.store.exchange import ExchangeLog
 from ftchat.store.feedback import FeedbackLog
 from ftchat.store.judged import JudgedLog
 from ftchat.store.lessons import LessonLog
@@ -62,7 +61,6 @@ class Store:
         self.training = TrainingLog(self)
         self.people = People(self)
         self.ballots = BallotLog(self)
-        self.exchange = ExchangeLog(self)
         self.exams = ExamLog(self)
         self.lessons = LessonLog(self)
         self.lineage = LineageLog(self)

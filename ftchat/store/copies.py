@@ -4,7 +4,6 @@ A copy is one snapshot, also while an app writes. It does not know when copies a
 """
 
 import errno
-import os
 import shutil
 import sqlite3
 from contextlib import closing, suppress
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ftchat.disk import flush
 from ftchat.errors import StoreError
 
 FOLDER = "backups"
@@ -66,9 +66,9 @@ def copy(source: Path, target: Path) -> Copy:
             new.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
         if verified(part) != rows:
             raise StoreError(f"The copy of {source} does not have the rows that it should have. It was not kept.")
-        synced(part)
+        flush(part)
         part.rename(target)
-        synced(target.parent)
+        flush(target.parent)
     except (sqlite3.Error, OSError) as err:
         raise StoreError(f"{source} could not be copied to {target.parent}: {_reason(err)}.") from err
     finally:
@@ -106,15 +106,6 @@ def settled(path: Path) -> None:
     """Bring what the log beside a file holds into the file, if that can be read: it may be too damaged for it."""
     with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def synced(path: Path) -> None:
-    """Return when a file or a folder is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _reading(path: Path) -> sqlite3.Connection:

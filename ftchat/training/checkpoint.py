@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ftchat.registry import flush
+from ftchat.disk import flush
 from ftchat.training.job import Job
 
 FORMAT = 2

@@ -14,8 +14,9 @@ import torch
 from peft import get_peft_model_state_dict
 from safetensors.torch import save_file
 
+from ftchat.disk import flush
 from ftchat.errors import TrainingError
-from ftchat.registry import CONFIG, PROBE, WEIGHTS, flush
+from ftchat.registry import CONFIG, PROBE, WEIGHTS
 from ftchat.training.model import Learner
 
 

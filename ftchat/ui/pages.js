@@ -3,7 +3,7 @@
 (() => {
   const typing = (element) =>
     element && (element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName)) &&
-    !/^(radio|checkbox|button)$/.test(element.type);
+    !/^(radio|checkbox|button|range)$/.test(element.type);
 
   // -- review: j and k walk the list, a r and u press what is there --
   const list = () => document.querySelector("#review-list");
