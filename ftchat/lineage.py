@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ftchat import dataset
 from ftchat.errors import NotFound
 from ftchat.records import Person
 from ftchat.store import Store
@@ -36,22 +37,24 @@ class Withdrawn:
     words: str
 
 
-def trace(store: Store, who: Person, feedback: str) -> Traced:
-    """The adapters that a piece of feedback is in; somebody else's is not there for those who read only their own."""
+def trace(store: Store, who: Person, feedback: str, *, base: str) -> Traced:
+    """The adapters that a piece of feedback is in, `base` being the model in use; somebody else's is not there for
+    those who read only their own."""
     rater = store.feedback.rater_of(feedback)
     if who.reads not in (None, rater):
         raise NotFound("There is no such feedback.")
     holders = store.lineage.holders_of(feedback)
     whose = "Your" if rater == who.name else f"{rater}'s"
-    return Traced(feedback=feedback, adapters=tuple(holders), words=_words(whose, _KINDS[feedback[0]], holders))
+    words = _words(whose, _KINDS[feedback[0]], holders, champion=store.training.champion(base))
+    return Traced(feedback=feedback, adapters=tuple(holders), words=words)
 
 
-def _words(whose: str, kind: str, holders: Sequence[Holder]) -> str:
+def _words(whose: str, kind: str, holders: Sequence[Holder], *, champion: str) -> str:
     trained = [holder for holder in holders if holder.split == "train"]
     if trained:
         names = _listed([holder.adapter for holder in trained])
-        serving = [holder.adapter for holder in trained if holder.state == "champion"]
-        return f"{whose} {kind} trained {names}{f'; {serving[0]} is in service now' if serving else ''}."
+        serves = any(holder.adapter == champion for holder in trained)
+        return f"{whose} {kind} trained {names}{f'; {champion} is in service now' if serves else ''}."
     if tuned := [holder.adapter for holder in holders if holder.split == "tune"]:
         return f"{whose} {kind} taught no adapter: it was kept aside to choose the best moment of {_listed(tuned)}."
     if holders:
@@ -74,23 +77,26 @@ def withdraw(store: Store, by: Person, person: str) -> Withdrawn:
         held = store.lineage.holding(given)
         run = store.training.unfinished()
         learning = run is not None and store.lineage.holds_withdrawn(run)
-    retrain = {"effort": "normal"} if held else None
-    words = _withdrawn(person, count, held)
+    left = not held or dataset.is_enough(dataset.of_split(dataset.rows(store), "train"))
+    retrain = {"effort": "normal"} if held and left else None
+    words = _withdrawn(person, count, held, left=left)
     if learning:
         words += f" Run {run} is on and learns from it: stop it."
     return Withdrawn(person=person, feedback=count, adapters=held, retrain=retrain, words=words)
 
 
-def _withdrawn(person: str, count: int, held: dict[str, int]) -> str:
+def _withdrawn(person: str, count: int, held: dict[str, int], *, left: bool) -> str:
     if not (count or held):
         return f"Nothing of {person} stands: there is nothing to withdraw."
     first = f"{_count(count, person)} withdrawn: no later snapshot holds it." if count else "Nothing of it stands."
     if not held:
         return f"{first} No adapter was made from it."
-    return (
-        f"{first} {_listed(list(held))} learned from it, which cannot be undone in them. Retrain (normal or thorough) "
-        "makes one without it; then delete those."
+    then = (
+        "Retrain (normal or thorough) makes one without it; then delete those."
+        if left
+        else "Too little is left to make one without it: roll back, and delete those."
     )
+    return f"{first} {_listed(list(held))} learned from it, which cannot be undone in them. {then}"
 
 
 def _count(n: int, person: str) -> str:

@@ -10,9 +10,9 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from ftchat.records import Run, Stage
+from ftchat.records import AdapterState, Decision, Run, Stage
 from ftchat.training.job import Job, MetricsLog, Sample, read_metrics
 
 SERVED = "served.json"  # answers of the published adapter, by sample id
@@ -26,6 +26,25 @@ _WORDS: dict[Stage, str] = {
     "rejected": "Not taken into service",
     "stopped": "Stopped",
     "failed": "Failed",
+}
+
+
+_IN_SERVICE = {  # by who put it there
+    "exam": "is better and now in service.",
+    "votes": "is in service: blind votes found it better.",
+    "ftchat": "is in service again, since the one after it could not be.",
+}
+_STANDS = {
+    "retired": "was in service, and is no more.",
+    "rejected": "was not taken into service.",
+    "broken": "cannot be served.",
+    "deleted": "was deleted.",
+    "elsewhere": "was made for another base model.",
+}
+_SAID: dict[Decision, str] = {
+    "PROMOTE": "is better.",
+    "REJECT": "was not taken into service.",
+    "INSUFFICIENT": "is ready. The exam cannot decide yet, so you do.",
 }
 
 
@@ -54,6 +73,15 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stands:
+    """Where the adapter of a run stands by now, which may be elsewhere than its verdict put it."""
+
+    state: AdapterState | Literal["", "deleted", "elsewhere"] = ""  # none yet; gone; for another base model
+    by: str = ""  # who put it into service last, if somebody did
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunSeen:
     """A run as a page shows it."""
 
@@ -67,6 +95,7 @@ class RunSeen:
     headline: str
     plan: dict[str, Any]
     room: str = ""  # what was done to have room for the trainer, where there was something to decide
+    stands: Stands = Stands()
     trial: Trial | None = None  # while its adapter is put to the vote
     kept: int | None = None  # the step whose weights are kept, where a look after it found none that are better
 
@@ -136,9 +165,11 @@ def _before(path: Path, offset: int) -> bytes:
         return file.read(min(offset, 1024))
 
 
-def see(run: Run, folder: Path, *, metrics: Metrics | None = None, trial: Trial | None = None) -> RunSeen:
+def see(
+    run: Run, folder: Path, *, metrics: Metrics | None = None, stands: Stands | None = None, trial: Trial | None = None
+) -> RunSeen:
     """A run and what its trainer has written so far into its folder."""
-    events = (metrics or Metrics()).of(folder)
+    events, stands = (metrics or Metrics()).of(folder), stands or Stands()
     steps = _onwards([e for e in events if e["event"] == "step"])
     looks = _onwards([e for e in events if e["event"] == "tune"])
     tune = tuple((int(e["step"]), float(e["loss"])) for e in looks)
@@ -150,7 +181,8 @@ def see(run: Run, folder: Path, *, metrics: Metrics | None = None, trial: Trial 
         tune=tune,
         base_tune=tune[0][1] if tune and tune[0][0] == 0 else None,
         shows=_shows(folder, [e for e in events if e["event"] == "samples"]),
-        headline=headline(run),
+        headline=headline(run, stands),
+        stands=stands,
         plan=next((e for e in events if e["event"] == "plan"), {}),
         room=next((str(e["words"]) for e in reversed(events) if e["event"] == "room"), ""),
         trial=trial,
@@ -174,18 +206,17 @@ def _onwards(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def headline(run: Run) -> str:
-    """Where a run stands, in words."""
+def headline(run: Run, stands: Stands) -> str:
+    """Where a run and its adapter stand, in words."""
     if run.stage in ("failed", "stopped"):
         return f"{_WORDS[run.stage]}: {run.reason}"
     if run.verdict is None:
         return _WORDS[run.stage]
-    said = {
-        "PROMOTE": f"{run.adapter} is better and now in service.",
-        "REJECT": f"{run.adapter} was not taken into service.",
-        "INSUFFICIENT": f"{run.adapter} is ready. The exam cannot decide yet, so you do.",
-    }
-    return said[run.verdict.decision]
+    if stands.state == "champion":
+        return f"{run.adapter} {_IN_SERVICE.get(stands.by, 'is in service, because a person chose it.')}"
+    if stands.state == "retired" and not stands.by:
+        return f"{run.adapter} lost its blind votes."
+    return f"{run.adapter} {_STANDS.get(stands.state) or _SAID[run.verdict.decision]}"
 
 
 def keep_served(folder: Path, answers: dict[str, str]) -> None:

@@ -218,7 +218,8 @@ class Schedule:
 
     def _seen(self, *, lately: bool = False) -> Seen:
         card, training = self._pipeline.card(lately=lately), self._store.training
-        newest = next(iter(training.runs(limit=1)), None)
+        latest = self._pipeline.latest()
+        newest = training.run(latest) if latest else None
         zone = self._clock().tzinfo
         return Seen(
             run=training.unfinished(),

@@ -7,8 +7,9 @@ adapter was made or examined.
 import asyncio
 import logging
 import math
-from collections.abc import Container, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Container, Iterable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ftchat.errors import BadAdapter, Conflict, EngineError, EngineNotReady, Ftc
 from ftchat.prompt import Prompter
 from ftchat.records import BASE, Adapter, Message, Params
 from ftchat.registry import CONFIG, MANIFEST, NAME, WEIGHTS, Registry
+from ftchat.registry.probed import computed, distance
 from ftchat.store import Store
 
 _log = logging.getLogger(__name__)
@@ -119,9 +121,13 @@ class Service:
                 except (BadAdapter, NotFound) as err:
                     self.retire_broken(name, err.message)
                     continue
-                with self._store.writing():
-                    if log.adapter(name).state == "candidate":
-                        log.set_state(name, "challenger")
+                await self._store.soon(partial(self._admitted, name))
+
+    def _admitted(self, name: str) -> None:
+        log = self._store.training
+        with self._store.writing():
+            if log.adapter(name).state == "candidate":
+                log.set_state(name, "challenger")
 
     def published(self, name: str) -> dict[str, Path]:
         """The files of an adapter, by name, exactly as they were published; a damaged one is refused."""
@@ -138,7 +144,7 @@ class Service:
             await self.load(adapter)
             if found.state == "broken":
                 await self.probe(adapter)
-            self.promote(adapter, by=user, why="chosen by hand")
+            await self._store.soon(partial(self.promote, adapter, by=user, why="chosen by hand"))
 
     async def rollback(self, user: str, *, leaving: str | None = None, key: str | None = None) -> str:
         """Put the champion before this one back into service; returns its name. `leaving` is who was in service when
@@ -154,12 +160,17 @@ class Service:
                         await self.load(earlier)
             except (BadAdapter, NotFound):
                 continue  # damaged or refused: the one before it
-            with self._store.writing():
-                self._refuse_moved(leaving)
-                self.promote(earlier, by=user, why="rolled back", back=True)
-                self._store.remember(user, key, earlier)
-            return earlier
+            return await self._store.soon(partial(self._back, user, earlier, leaving=leaving, key=key))
         raise Conflict("There is no earlier champion to go back to.")
+
+    def _back(self, user: str, earlier: str, *, leaving: str, key: str | None) -> str:
+        with self._store.writing():
+            if done := self._store.once(user, key):  # the same request, sent again meanwhile
+                return str(done)
+            self._refuse_moved(leaving)
+            self.promote(earlier, by=user, why="rolled back", back=True)
+            self._store.remember(user, key, earlier)
+        return earlier
 
     def _refuse_moved(self, champion: str) -> None:
         now = self.champion()
@@ -167,9 +178,11 @@ class Service:
             raise Conflict(f"{now} was put into service just now. Look again before going back.")
 
     def _earlier(self) -> list[str]:
-        """The champions before the one in service that can serve, newest first."""
+        """The champions before the one in service that can serve, newest first; none that learned from what was
+        withdrawn since, which only a person who names it puts back."""
         log, base = self._store.training, self._base.fingerprint
         usable = {a.name for a in log.adapters(base) if a.state not in ("broken", "rejected")} | {BASE}
+        usable -= self._store.lineage.marks().keys()
         now = log.champion(base)
         return [name for name in reversed(log.line(base)[:-1]) if name in usable and name != now]
 
@@ -226,6 +239,14 @@ class Service:
             del self._chosen[longest_ago]
         if model not in self._at_hand or self._engine.lacks(model):
             await self.load(model)
+
+    @asynccontextmanager
+    async def lent(self, model: str) -> AsyncIterator[None]:
+        """A model that can answer until the end of `with`, though nobody chose it."""
+        with self._arrives(model):
+            if model != BASE and (model not in self._at_hand or self._engine.lacks(model)):
+                await self.load(model)
+            yield
 
     async def load(self, name: str, *, only: int | None = None) -> None:
         """Load an adapter whose files are as they were published; one that has changed is broken.
@@ -308,12 +329,15 @@ class Service:
                 await self._engine.unload(name)  # while an engine may hold it, its files stay
                 await asyncio.to_thread(self._registry.remove, name)
                 raise
-            with self._store.writing():
-                self._store.training.add_adapter(name, number=number, base=self._base.fingerprint, run=None)
-                said = [f"Imported by {user}; it was not examined."]
-                self._store.training.set_state(name, "challenger", reasons=said)
+            await self._store.soon(partial(self._imported, name, number, by=user))
             self._at_hand.add(name)
         return name
+
+    def _imported(self, name: str, number: int, *, by: str) -> None:
+        with self._store.writing():
+            self._store.training.add_adapter(name, number=number, base=self._base.fingerprint, run=None)
+            said = [f"Imported by {by}; it was not examined."]
+            self._store.training.set_state(name, "challenger", reasons=said)
 
     def _publish(self, source: Path) -> tuple[str, int]:
         slug, log = self._settings.name, self._store.training
@@ -349,11 +373,13 @@ class Service:
         """An adapter stays while somebody may get to hear it, or may want to go back to it."""
         log, base = self._store.training, self._base.fingerprint
         adapter, lately = log.adapter(name), log.champions(base)[: 1 + KEPT_CHAMPIONS]
+        unwanted = name in self._store.lineage.marks()  # it learned from what was withdrawn since: it may always go
         if log.champion(base) == name:
             raise Conflict(f"{name} is in service. Put another into service first.")
-        if adapter.state == "challenger" and adapter.run is not None:  # one from elsewhere can be taken in again
+        voted_on = adapter.state == "challenger" and adapter.run is not None  # one from elsewhere can be taken in again
+        if voted_on and not unwanted:
             raise Conflict(f"{name} is in blind votes. Promote it, or let it be retired, first.")
-        if name in lately:
+        if name in lately and not unwanted:
             raise Conflict(f"{name} is one of the last champions, which rolling back may need.")
         if adapter.run is not None and adapter.run == log.unfinished():
             raise Conflict(f"The run that made {name} is still on. Wait for it.")
@@ -366,23 +392,3 @@ class Service:
         while (self._store.training.answering(name) or self._engine.asked(name)) and waited < _DRAIN_S:
             await asyncio.sleep(_LOOK_S)
             waited += _LOOK_S
-
-
-def computed(trained: object) -> tuple[list[int], int, list[float]]:
-    """What a trainer computed: token ids, where the scored ones begin, and their log-probabilities."""
-    told = trained if isinstance(trained, dict) else {}
-    ids, start, logprobs = told.get("token_ids"), told.get("start"), told.get("logprobs")
-    damaged = BadAdapter("What its manifest says that its trainer computed is damaged.")
-    if not (isinstance(ids, list) and isinstance(logprobs, list) and isinstance(start, int)):
-        raise damaged
-    numbers = all(isinstance(i, int) for i in ids) and all(isinstance(p, int | float) for p in logprobs)
-    if not numbers or not 1 <= start < len(ids):
-        raise damaged
-    return ids, start, logprobs
-
-
-def distance(served: Sequence[float], trained: Sequence[float]) -> float:
-    """The mean distance of two lists of log-probabilities; without measure where their lengths differ."""
-    if len(served) != len(trained) or not served:
-        return math.inf
-    return sum(abs(a - b) for a, b in zip(served, trained, strict=True)) / len(served)

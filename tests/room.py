@@ -2,6 +2,8 @@
 
 import math
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from scripted import ScriptedVllm
@@ -107,6 +109,11 @@ class Room:
         number = int(name.rsplit("-v", 1)[1])
         self.store.training.add_adapter(name, number=number, base="b0", run=None)
         return name
+
+    @asynccontextmanager
+    async def _lent(self, model: str) -> AsyncIterator[None]:
+        await self._summon(model)
+        yield
 
     async def _summon(self, model: str) -> None:
         """Scripted adapters have no folder; real ones are loaded."""

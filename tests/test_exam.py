@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from ftchat.config import GateArgs
+from ftchat.config import GateArgs, Settings
 from ftchat.exam import Answers, Pinned, Scores, decide, shuffled, sign_flip, without_pins
 from ftchat.exam.chance import interval, mean
+from ftchat.pipeline.examine import gate_of
 
 GATE = GateArgs()
+FLAWS = {"fixed": 3, "still": 1, "new": 2, "unseen": 0, "unseen_fixed": 0, "marked": 4}
 CLEAR = [0.5, 0.4, 0.6, 0.3, 0.5, 0.7, 0.2, 0.4]
 
 
@@ -182,12 +184,34 @@ def test_a_guard_that_fails_rejects_what_would_be_promoted(said: Answers, reason
 
 
 @pytest.mark.parametrize(
+    ("setting", "value", "rise", "said", "decisions"),
+    [
+        ("exam_groups", 9, 0.0, {}, ("PROMOTE", "INSUFFICIENT")),
+        ("exam_level", 0.001, 0.0, {}, ("PROMOTE", "INSUFFICIENT")),
+        ("exam_forgetting", 0.01, 0.02, {}, ("PROMOTE", "REJECT")),
+        ("exam_degenerate", 0.5, 0.0, {"degenerate": {"new-v1": 2, "base": 0}}, ("REJECT", "PROMOTE")),
+        ("exam_length", 1.5, 0.0, {"length": {"new-v1": 1.8, "base": 1.0}}, ("PROMOTE", "REJECT")),
+    ],
+)
+def test_each_threshold_that_is_set_counts(
+    setting: str, value: float, rise: float, said: dict[str, object], decisions: tuple[str, str]
+) -> None:
+    given = {"candidate": "new-v1", "champion": "base", "answers": answers(**said)}
+    found = [
+        decide(scores(CLEAR, rise=rise), gate=gate_of(settings), **given).decision  # type: ignore[arg-type]
+        for settings in (Settings(), Settings(**{setting: value}))  # type: ignore[arg-type]
+    ]
+    assert tuple(found) == decisions
+
+
+@pytest.mark.parametrize(
     "said",
     [
         answers(degenerate={"new-v1": 1, "base": 0}),
         answers(length={"new-v1": 2.6, "base": 3.0}),  # too long, but less so than before
+        answers(asked=7, length={"new-v1": 2.6, "base": 1.0}),  # too few to say so
         answers(pins=(Pinned("Do you deliver?", {"new-v1": "“yes” is missing", "base": "“yes” is missing"}),)),
-        answers(flaws={"fixed": 3, "still": 1, "new": 0}),
+        answers(flaws=FLAWS),
     ],
 )
 def test_what_was_no_better_before_does_not_reject(said: Answers) -> None:
@@ -204,10 +228,23 @@ def test_of_broken_pins_others_than_reviewers_hear_that_they_are_broken_and_not_
 
 
 def test_what_became_of_bad_replies_is_said() -> None:
-    _, reasons = verdict(scores(CLEAR), answers(flaws={"fixed": 3, "still": 1, "new": 2}))
+    _, reasons = verdict(scores(CLEAR), answers(flaws=FLAWS))
+    others = "2 answers that were liked are now others."
+    assert f"Of 4 replies of base marked bad, 3 are fixed and 1 still there; {others}" in reasons
+    some = answers(flaws={**FLAWS, "marked": 60, "unseen": 2, "unseen_fixed": 1})
+    _, reasons = verdict(scores(CLEAR), some)
+    said = "Of 4 of the 60 replies of base marked bad, 3 are fixed (of 2 never taught, 1) and 1 still there;"
+    assert f"{said} {others}" in reasons
+
+
+def test_the_usual_measures_are_said_with_where_their_difference_lies() -> None:
+    texts = {"new-v1": {"bleu": 41.25, "rouge_l": 0.614, "chrf": 63.0, "exact": 0.25}}
+    against = {"bleu": (9.0, 38.04), "rouge_l": (-0.1, 0.4), "chrf": (10.0, 33.9), "exact": (0.0, 0.5)}
+    _, reasons = verdict(scores(CLEAR), answers(texts=texts, against=against))
     assert (
-        "Of 4 replies marked bad, 3 are fixed and 1 still there; 2 answers that were liked are now others." in reasons
-    )
+        "Beside your wording, and against base (95%): BLEU 41.2 (+9.0 to +38.0), ROUGE-L 0.61 (-0.10 to +0.40), "
+        "chrF 63.0 (+10.0 to +33.9), the same to the letter 25% (+0% to +50%)."
+    ) in reasons
 
 
 @pytest.mark.parametrize(("gains", "p"), [([1.0] * 8, 1 / 256), ([1.0, -1.0], 0.75), ([0.0] * 8, 1.0)])

@@ -48,6 +48,8 @@ def test_the_paper_asks_what_people_wrote_and_chose_in_the_exam_and_what_was_bad
     assert [(r.id, bad_text(r)) for r in asked.bad] == [("k_1", "bad 1"), ("g_8", "g_8 text"), ("g_7", "g_7 text")]
     assert [r.id for r in asked.liked] == ["g_6"]
     assert [r.id for r in exam.paper(ROWS, bad=1).bad] == ["k_1"]
+    assert exam.paper(ROWS, bad=1).marked == len(exam.paper(ROWS).bad)
+    assert exam.paper(ROWS, wrote={"k_0"}).bad == ()
 
 
 def test_a_question_that_training_saw_in_another_conversation_is_not_asked() -> None:
@@ -192,10 +194,10 @@ ASKED: dict[str, Any] = {
         {"wanted": "EDAM: 5 euros.", "before": "It is 5.", "said": {"new-v1": "It is 5.", "base": "It is 5."}},
     ],
     "bad": [
-        {"bad": "It is 4.", "wanted": "BRIE: 4 euros.", "now": "BRIE: 4."},
-        {"bad": "It is 4.", "wanted": "BRIE: 4 euros.", "now": "It  is 4."},
-        {"bad": "It is 4.", "wanted": None, "now": "It is 4, yes."},
-        {"bad": "It is 4.", "wanted": None, "now": "Ask us by post."},
+        {"bad": "It is 4.", "wanted": "BRIE: 4 euros.", "now": "BRIE: 4.", "unseen": True},
+        {"bad": "It is 4.", "wanted": "BRIE: 4 euros.", "now": "It  is 4.", "unseen": True},
+        {"bad": "It is 4.", "wanted": None, "now": "It is 4, yes.", "unseen": False},
+        {"bad": "It is 4.", "wanted": None, "now": "Ask us by post.", "unseen": False},
     ],
     "liked": [{"liked": "Good morning!", "now": "Good morning!"}, {"liked": "Good morning!", "now": "What?"}],
     "patterns": [["d(ay|e)", "a day"], ["(a+)+$", "a" * 60 + "b"], ["x", "y"]],
@@ -205,7 +207,8 @@ ASKED: dict[str, Any] = {
 def test_answers_are_judged_against_what_was_wanted_and_what_was_there_before() -> None:
     found = judge(ASKED)
     assert found["closer"] == {"new-v1": 1, "base": 0}
-    assert found["flaws"] == {"fixed": 2, "still": 2, "new": 1}
+    assert found["flaws"] == {"fixed": 2, "still": 2, "new": 1, "unseen": 2, "unseen_fixed": 1}
+    assert found["against"].keys() == {"bleu", "rouge_l", "chrf", "exact"}
     assert (found["texts"]["new-v1"]["exact"], found["texts"]["base"]["exact"]) == (0.5, 0.0)
     low, high = found["against"]["exact"]
     assert (low, high) == (0.0, 1.0)

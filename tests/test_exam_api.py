@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from room import Room
+from room import ANN, Room
 from runs import corrected
 from sqlite_utils import Database
 
@@ -24,7 +24,7 @@ PIN = {"prompt": "Do you deliver?", "contains": ["yes"], "lacks": ["no idea"], "
 @pytest.fixture
 async def room(tmp_path: Path) -> AsyncIterator[Room]:
     made = Room(tmp_path)
-    made.service.summon = made._summon  # type: ignore[method-assign]  # scripted adapters have no folder
+    made.service.lent = made._lent  # type: ignore[method-assign]  # scripted adapters have no folder
     yield made
     await made.close()
 
@@ -34,6 +34,32 @@ async def client(room: Room) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app=web.build(room.parts))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860") as made:
         yield made
+
+
+async def test_whose_bad_replies_they_were_is_known(room: Room) -> None:
+    """A correction and a thumb of base's and of an adapter's reply, and a vote that both are bad."""
+    room.adapter()
+    said: dict[str, str] = {}
+    for contestant in ("base", "shop-v1"):
+        for kind in ("correction", "thumb"):
+            turn = await room.chat.ask(ANN, f"{contestant} {kind}?", mode="chat", contestants=[contestant])
+            await room.done(turn)
+            reply = room.store.turns.get(turn).replies[0].id
+            if kind == "correction":
+                said[f"{contestant} {kind}"] = room.store.feedback.add_correction(reply, "ann", "better")
+            else:
+                made = room.store.feedback.add_rating(reply, "ann", "down", reasons=None, comment="")
+                said[f"{contestant} {kind}"] = made
+    turn = await room.chat.ask(ANN, "both?", mode="compare", contestants=["base", "shop-v1"])
+    await room.done(turn)
+    both = room.store.turns.get(turn)
+    vote = room.store.feedback.add_vote(both, "ann", "both_bad", reasons=None, comment="")
+    lanes = {reply.contestant: f"{vote} {reply.lane}" for reply in both.replies}
+    for contestant in ("base", "shop-v1"):
+        theirs = {said[f"{contestant} correction"], said[f"{contestant} thumb"], lanes[contestant]}
+        assert room.store.exams.about("b0", (contestant,)) == theirs
+        assert room.store.exams.about("b9", (contestant,)) == set()
+    assert len(room.store.exams.about("b0", ("base", "shop-v1"))) == 6
 
 
 async def test_a_pin_is_made_once_under_a_key_and_taken_back(client: httpx.AsyncClient) -> None:
@@ -76,7 +102,7 @@ async def test_what_is_pinned_is_told_to_reviewers_only(tmp_path: Path, role: St
     log.update_run(run, stage="rejected", verdict=verdict, adapter="shop-v1", reason=reasons[0])
     log.add_adapter("shop-v1", number=1, base="b0", run=run)
     log.set_state("shop-v1", "rejected", reasons=reasons)
-    token = {"Authorization": f"Bearer {room.accounts.new_token(role)[1]}"}
+    token = {"Authorization": f"Bearer {room.accounts.new_token('admin', role)[1]}"}
     transport = httpx.ASGITransport(app=web.build(room.parts))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860", headers=token) as client:
         for path in ("adapters", "adapters/shop-v1", "runs", f"runs/{run}", f"runs/{run}/events", "progress"):

@@ -8,20 +8,22 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from room import ANN, Room
 
-from ftchat.config import GateArgs
+from ftchat.config import GateArgs, TrainArgs
 from ftchat.errors import EngineError
 from ftchat.exam import Scores, decide
+from ftchat.pipeline import trial
 from ftchat.pipeline.examine import examine
 from ftchat.progress import Trial
-from ftchat.ratings import sequential
+from ftchat.ratings import sequential, sweep
 from ftchat.records import Message, Replay, Row, Verdict
 
 LEVEL = GateArgs().level
-SWEEP = next(n for n in range(1, 50) if sequential(n, 0).decision)  # votes that decide when all are for one side
+SWEEP = sweep(0.05)  # votes that decide when all are for one side
 
 
 @pytest.fixture
@@ -54,10 +56,9 @@ def flipped(rows: int, chance: random.Random) -> Scores:
 @pytest.mark.parametrize("rows", [8, 15, 30])
 @pytest.mark.parametrize("kind", [unrelated, flipped])
 def test_feedback_that_means_nothing_is_promoted_as_seldom_as_the_level_says(kind: type, rows: int) -> None:
-    chance = random.Random(rows)
+    chance = random.Random(1)
     found = [
-        decide(kind(rows, chance), candidate="new-v1", champion="base", gate=GateArgs()).decision
-        for _ in range(400 if rows == 8 else 40)
+        decide(kind(rows, chance), candidate="new-v1", champion="base", gate=GateArgs()).decision for _ in range(400)
     ]
     deviation = (LEVEL * (1 - LEVEL) / len(found)) ** 0.5
     assert found.count("PROMOTE") / len(found) <= LEVEL + 3 * deviation
@@ -87,12 +88,14 @@ def exam_rows(n: int = 8) -> list[Row]:
     ]  # fmt: skip
 
 
-async def examined(room: Room, rows: Sequence[Row]) -> Verdict:
+async def examined(room: Room, rows: Sequence[Row], **settings: Any) -> Verdict:
     room.vllm.logprobs["shop-v1"] = -0.5
     room.vllm.copies = 0.2
     room.service.summon = room._summon  # type: ignore[method-assign]  # scripted adapters have no folder
+    room.store.exams.about = lambda base, contestants: {row.id for row in rows}  # type: ignore[method-assign]
     replay = [Replay((Message("user", "Hello?"),), "Good day!")]
-    return await examine(room.pipeline._means, "shop-v1", "base", rows=rows, replay=replay)
+    means = replace(room.pipeline._means, settings=replace(room.settings, **settings))
+    return await examine(means, "shop-v1", "base", rows=rows, replay=replay)
 
 
 async def test_everyone_is_asked_the_same_and_the_figures_say_it(room: Room) -> None:
@@ -104,7 +107,8 @@ async def test_everyone_is_asked_the_same_and_the_figures_say_it(room: Room) -> 
     assert found.figures["texts"]["shop-v1"]["chrf"] > 60 > found.figures["texts"]["base"]["chrf"]
     assert found.figures["against"]["chrf"][0] > 0
     assert found.figures["preference"].keys() == {"shop-v1", "base"}
-    assert found.figures["flaws"] == {"fixed": 8, "still": 0, "new": 0}
+    told = {"fixed": 8, "still": 0, "new": 0, "unseen": 8, "unseen_fixed": 8, "marked": 8}
+    assert found.figures["flaws"] == told
     assert found.figures["degenerate"] == {"shop-v1": 0, "base": 0}
 
 
@@ -124,6 +128,12 @@ async def test_an_exam_row_that_is_too_long_is_left_out_and_counted(room: Room) 
     found = await examined(room, [*rows[:7], replace(rows[7], target="far too much " * 2000)])
     assert "1 exam row is longer than the model can read, and left out." in found.reasons
     assert (found.decision, found.figures["groups"], found.figures["asked"]) == ("INSUFFICIENT", 7, 7)
+
+
+@pytest.mark.parametrize(("rows", "limit", "asked"), [(8, 24, 8), (25, 24, 24), (9, 3, 3), (8, 1, 1)])
+async def test_as_many_rows_are_answered_as_is_set_or_there_are(room: Room, rows: int, limit: int, asked: int) -> None:
+    found = await examined(room, exam_rows(rows), exam_answers=limit)
+    assert (found.figures["groups"], found.figures["asked"]) == (rows, asked)
 
 
 async def test_what_was_sound_long_ago_does_not_vouch_for_what_means_nothing_now(room: Room) -> None:
@@ -170,9 +180,10 @@ async def test_votes_promote_what_wins_and_the_last_one_does_it(room: Room) -> N
     assert await voted(room, wins=SWEEP - 5) is None
     assert (room.service.champion(), room.service.adapters()[0].state) == ("shop-v1", "champion")
     why = f"Blind votes against base: {SWEEP} to 0 in decisive votes"
-    assert room.store.training.voted_in("b0").startswith(why)
+    by, said = room.store.training.entered("b0", "shop-v1") or ("", "")
+    assert (by, said[: len(why)]) == ("votes", why)
     room.service.promote("base", by="ann", why="Back.", back=True)
-    assert room.store.training.voted_in("b0") == ""
+    assert room.store.training.entered("b0", "base") == ("ann", "Back.")
 
 
 async def test_votes_retire_what_loses_and_say_why(room: Room) -> None:
@@ -197,6 +208,41 @@ async def test_one_person_counts_once_on_a_question_and_a_vote_that_was_taken_ba
     room.store.lineage.withdraw("ann", by="ann")
     (told,) = room.pipeline.settle()
     assert (told.wins, told.losses) == (0, 0)
+
+
+async def test_votes_decide_at_the_level_that_is_set(room: Room) -> None:
+    put_to_the_vote(room)
+    means = room.pipeline._means
+    levels = [replace(means, settings=replace(room.settings, vote_level=level)) for level in (0.05, 0.2)]
+    fewest = [f"No blind votes against base yet; {n} are the fewest that can decide." for n in (SWEEP, sweep(0.2))]
+    assert [trial.standing(one, "shop-v1").words for one in levels] == fewest
+    await voted(room, wins=sweep(0.2))
+    assert sweep(0.2) < SWEEP
+    assert [trial.standing(one, "shop-v1").decided for one in levels] == ["", "better"]
+
+
+async def test_what_was_not_examined_to_its_end_is_not_promoted_by_votes_alone(room: Room) -> None:
+    run = room.store.training.start_run(by="ann", base="b0", args=TrainArgs()).id
+    stopped = Verdict(decision="INSUFFICIENT", reasons=("The exam was stopped before its end, so you decide.",))
+    room.store.training.update_run(run, stage="done", adapter="shop-v1", verdict=stopped)
+    with room.store.writing() as db:
+        db.table("adapters").update("shop-v1", {"run": run})
+    put_to_the_vote(room)
+    told = await voted(room, wins=SWEEP)
+    assert told is not None
+    assert told.words.endswith("Its exam was stopped before it could show what was lost, so you decide.")
+    assert room.service.champion() == "base"
+
+
+async def test_few_questions_do_not_keep_a_lost_pin_from_counting(room: Room) -> None:
+    room.vllm.answers["shop-v1"] = "CHEESE: it is costly."
+    room.store.exams.add_pin("Do you deliver?", by="ann", contains=["plain"])
+    found = await examined(room, exam_rows()[:3])
+    assert (found.decision, found.figures["groups"]) == ("REJECT", 3)
+    assert "Pinned “Do you deliver?”: “plain” is missing." in found.reasons
+    assert not any("so you decide" in reason for reason in found.reasons)
+    none = await examined(room, [])
+    assert (none.decision, "Pinned “Do you deliver?”: “plain” is missing." in none.reasons[1:]) == ("REJECT", True)
 
 
 async def test_votes_on_what_is_not_put_to_the_vote_decide_nothing(room: Room) -> None:

@@ -78,17 +78,20 @@ def test_an_adapter_knows_its_rows_and_a_row_its_adapters(store: Store, team: Te
     (first, *_) = store.lineage.rows_of("shop-v2", after="", limit=1)
     assert (first.kind, first.rater, first.prompt, first.value) == ("correction", "ann", "question 0?", "better")
     assert store.lineage.counts_of("shop-v2") == {"train": 2, "tune": 0, "exam": 1, "gone": 0}
-    traced = lineage.trace(store, ANN, correction)
+    traced = lineage.trace(store, ANN, correction, base=BASE)
     assert [(holder.adapter, holder.split) for holder in traced.adapters] == [
         ("shop-v2", "train"),
         ("shop-v1", "train"),
     ]
     assert traced.words == "Your correction trained shop-v2 and shop-v1."
-    assert lineage.trace(store, EVE, vote).words == (
+    assert lineage.trace(store, EVE, vote, base=BASE).words == (
         "bob's vote is kept aside for the exam: it trained nothing, and examined shop-v2 and shop-v1."
     )
-    assert [holder.adapter for holder in lineage.trace(store, BOB, both).adapters] == ["shop-v2"]
-    assert lineage.trace(store, BOB, team.rate(turns[0], "up", "bob")).words == "Your rating is in no adapter yet."
+    assert [holder.adapter for holder in lineage.trace(store, BOB, both, base=BASE).adapters] == ["shop-v2"]
+    assert (
+        lineage.trace(store, BOB, team.rate(turns[0], "up", "bob"), base=BASE).words
+        == "Your rating is in no adapter yet."
+    )
 
 
 def test_adapters_from_before_rows_had_roles_know_what_they_were_made_from(tmp_path: Path) -> None:
@@ -121,7 +124,9 @@ def test_what_trained_an_adapter_in_service_is_said_with_it(store: Store, team: 
     correction = team.correct(said(store, "question?"), "better")
     made(store, "shop-v1", [row(correction)])
     store.training.promote("shop-v1", base=BASE, by="ann", why="")
-    assert lineage.trace(store, ANN, correction).words == "Your correction trained shop-v1; shop-v1 is in service now."
+    trained = "Your correction trained shop-v1"
+    assert lineage.trace(store, ANN, correction, base=BASE).words == f"{trained}; shop-v1 is in service now."
+    assert lineage.trace(store, ANN, correction, base="another").words == f"{trained}."  # by which nothing serves
 
 
 def test_an_adapter_that_goes_on_from_another_holds_its_rows_too(store: Store, team: Team) -> None:
@@ -146,10 +151,10 @@ def test_an_adapter_that_goes_on_from_another_holds_its_rows_too(store: Store, t
 def test_somebody_elses_feedback_is_not_there_to_be_followed(store: Store, team: Team) -> None:
     correction = team.correct(said(store, "question?"), "better")
     with pytest.raises(NotFound):
-        lineage.trace(store, BOB, correction)
+        lineage.trace(store, BOB, correction, base=BASE)
     for unknown in ("k_0", "x", ""):
         with pytest.raises(NotFound):
-            lineage.trace(store, EVE, unknown)
+            lineage.trace(store, EVE, unknown, base=BASE)
 
 
 _MARK = "1 piece of feedback in it by bob was withdrawn; the next one that starts from base is without that."
@@ -191,15 +196,18 @@ def test_words_that_were_taken_back_before_a_person_left_are_still_in_what_they_
     made(store, "shop-v1", [row(early)])
     store.feedback.void(early, "bob")
     found = lineage.withdraw(store, ANN, "bob")
-    assert (found.feedback, found.adapters, found.retrain) == (0, {"shop-v1": 1}, {"effort": "normal"})
-    assert found.words.startswith("Nothing of it stands. shop-v1 learned from it, which cannot be undone")
+    assert (found.feedback, found.adapters, found.retrain) == (0, {"shop-v1": 1}, None)
+    assert found.words == (
+        "Nothing of it stands. shop-v1 learned from it, which cannot be undone in them. "
+        "Too little is left to make one without it: roll back, and delete those."
+    )
     assert store.training.adapter("shop-v1").reasons == (_MARK,)
 
 
 def test_feedback_that_only_chose_the_moment_trained_nothing(store: Store, team: Team) -> None:
     correction = team.correct(said(store, "question?"), "better", by="ann")
     made(store, "shop-v1", [row(correction, split="tune")])
-    words = lineage.trace(store, ANN, correction).words
+    words = lineage.trace(store, ANN, correction, base=BASE).words
     assert words == "Your correction taught no adapter: it was kept aside to choose the best moment of shop-v1."
 
 

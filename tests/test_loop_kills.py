@@ -8,10 +8,12 @@ The moments between stages that only the app itself can hook into are in test_pi
 import os
 import shutil
 import signal
+import sqlite3
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +66,9 @@ def processes(app: Running, words: bytes) -> list[int]:
 
 
 def stage(app: Running, run: str) -> str:
-    """Where a run is; within the training, whether it is saving already."""
-    found = app.get(f"/api/runs/{run}")["stage"]
+    """Where a run is, by its row, which is quicker than to ask the app; within the training, whether it is saving."""
+    with closing(sqlite3.connect(f"file:{app.home / 'data' / 'ftchat.db'}?mode=ro", uri=True)) as db:
+        (found,) = db.execute("SELECT stage FROM runs WHERE id = ?", (run,)).fetchone()
     metrics = app.home / "data" / "runs" / run / "metrics.jsonl"
     saving = found == "train" and metrics.is_file() and '"stage": "saving"' in metrics.read_text()
     return "saving" if saving else str(found)
@@ -77,7 +80,7 @@ def reach(app: Running, run: str, wanted: str) -> str:
     while time.monotonic() < until:
         if ORDER[now := stage(app, run)] >= ORDER[wanted]:
             return now
-        time.sleep(0.01)
+        time.sleep(0.001)
     raise AssertionError(f"{run} never came to {wanted}")
 
 
@@ -113,7 +116,8 @@ def test_a_run_of_a_real_app_outlives_a_kill_or_says_why_not(app: Running, victi
     correct(app, f"What does the {PRODUCTS[CASES.index((victim, moment)) % 6]} cost?", f"Yours, {victim} {moment}.")
     run = app.post("/api/runs", args={"steps": 12})["id"]
     met = reach(app, run, moment)
-    assert ORDER[met] < ORDER["done"], "the run was over before it could be killed"
+    passed = ORDER[met] - ORDER[moment]  # the first and the last stage may last less than a look
+    assert passed == 0 or (passed == 1 and moment in ("queued", "publish") and met != "done"), (moment, met)
     if victim == "app":
         app.kill()
         wait_for(lambda: not app.family(), what="the end of every process", within_s=15)

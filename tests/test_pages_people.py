@@ -207,7 +207,7 @@ def test_an_invited_person_teaches_a_reviewer_approves_by_keys_and_an_admin_says
     new = room.pipeline.status().new_feedback
     assert (waiting(room), new > before) == (0, True)
     for page in (ann, dora):
-        expect(page.locator("#new-feedback")).to_have_text(f"{new} new since the last run")
+        expect(page.locator("#new-feedback")).to_have_text(f"{new} new to learn from")
     go(dora, "What you gave")
     dora.locator("#review-status label", has_text="Approved").click()
     expect(dora.locator("#review-list .item")).to_have_count(2)  # her own, and nobody else's

@@ -22,6 +22,7 @@ from ftchat.errors import BadAdapter, BadInput, Conflict, EngineError, TrainingE
 from ftchat.pipeline import questions
 from ftchat.trainee import Trainee
 from ftchat.training.job import read_metrics
+from ftchat.ui import train_views
 
 
 async def test_five_corrections_make_an_adapter_that_a_person_can_use_and_roll_back(room: Room) -> None:
@@ -41,9 +42,13 @@ async def test_five_corrections_make_an_adapter_that_a_person_can_use_and_roll_b
     seen = room.pipeline.seen(run.id)
     assert (seen.step, seen.steps) == (2, 2)
     assert {show.now for show in seen.shows if show.taught} == {"shop-v1 says so."}
+    assert seen.headline == "shop-v1 is ready. The exam cannot decide yet, so you do."
     await room.service.use("ann", "shop-v1")
     assert room.pipeline.status().champion == "shop-v1"
+    assert room.pipeline.seen(run.id).headline == "shop-v1 is in service, because a person chose it."
+    assert room.service.manifest("shop-v1")["parent"] == "base"
     assert await room.service.rollback("ann") == "base"
+    assert room.pipeline.seen(run.id).headline == "shop-v1 was in service, and is no more."
     assert room.service.desired() == ["shop-v1"]
 
 
@@ -273,6 +278,10 @@ async def test_for_another_base_everything_is_new(room: Room) -> None:
     room.store.turns.add_base("b9", "larger")
     room.pipeline._base = replace(room.pipeline._base, fingerprint="b9")
     assert (room.pipeline.card().new, room.pipeline.last_rows()) == (3, 0)
+    assert room.pipeline.latest() is None
+    offered = train_views.no_run(room.pipeline.card())
+    assert "There is feedback that this model can learn from (3 to train on): press Retrain." in offered
+    assert room.pipeline.seen(run.id).headline == "shop-v1 was made for another base model."
 
 
 async def test_a_card_that_takes_long_is_made_anew_for_who_needs_it_and_for_pages_only_after_a_rest(

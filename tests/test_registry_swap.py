@@ -11,18 +11,20 @@ from typing import Any
 
 import httpx
 import pytest
-from room import ANN, BASE, Room
+from room import ANN, BASE, BOB, Room
+from test_lineage import row
 from test_registry import candidate
 from test_registry_hostile import CASES, good
 from test_service import adapters
 
-from ftchat import web
+from ftchat import lineage, web
 from ftchat.base import Base
 from ftchat.config import TrainArgs
 from ftchat.errors import BadAdapter, Conflict, EngineNotReady, NotFound
 from ftchat.reconcile import Reconcile
 from ftchat.records import Message
-from ftchat.service import Service, distance
+from ftchat.registry.probed import distance
+from ftchat.service import Service
 
 URL = "http://127.0.0.1:7860"
 
@@ -57,7 +59,7 @@ async def test_an_exported_adapter_comes_back_in_under_a_new_name_and_answers(
     answer = await client.post("/api/adapters/import", content=exported)
     assert (answer.status_code, answer.json()["name"], answer.json()["state"]) == (201, "shop-v2", "challenger")
     assert answer.json()["lineage"] == {
-        "run": None, "base": "b0", "snapshot": None, "base_name": "starter", "imported": True
+        "run": None, "base": "b0", "snapshot": None, "base_name": "starter", "parent": None, "imported": True
     }  # fmt: skip
     assert answer.json()["reasons"] == ["Imported by admin; it was not examined."]
     assert left(room) == ["shop-v1", "shop-v2"]
@@ -265,6 +267,35 @@ async def test_an_adapter_that_is_needed_stays(room: Room, why: str) -> None:
         await room.service.delete("ann", "shop-v1")
     room.registry.verify("shop-v1")
     assert "shop-v1" in [adapter.name for adapter in room.service.adapters()]
+
+
+async def trained_by_bob(room: Room) -> str:
+    """A run that learned from what bob said."""
+    turn = await room.chat.ask(BOB, "What does brie cost?", mode="chat")
+    await room.done(turn)
+    correction = room.store.feedback.add_correction(room.store.turns.get(turn).replies[0].id, "bob", "by bob")
+    run = room.store.training.start_run(by="ann", base="b0", args=TrainArgs()).id
+    room.store.training.update_run(run, snapshot=room.store.training.add_snapshot("0" * 40, [row(correction)]))
+    room.store.training.update_run(run, stage="done")
+    return run
+
+
+@pytest.mark.parametrize("state", ["challenger", "champion"])
+async def test_what_learned_from_withdrawn_feedback_may_go_and_is_not_gone_back_to(room: Room, state: str) -> None:
+    adapters(room, 1, 2, run=await trained_by_bob(room))
+    adapters(room, 3)
+    if state == "champion":
+        for number in (1, 2, 3):
+            await room.service.use("ann", f"shop-v{number}")
+    else:
+        room.store.training.set_state("shop-v1", "challenger")
+    lineage.withdraw(room.store, ANN, "bob")
+    if state == "champion":
+        with pytest.raises(Conflict, match="in service"):
+            await room.service.delete("ann", "shop-v3")
+        assert await room.service.rollback("ann") == "base"
+    await room.service.delete("ann", "shop-v1")
+    assert "shop-v1" not in [adapter.name for adapter in room.service.adapters()]
 
 
 async def test_a_champion_of_long_ago_may_go_and_going_back_passes_over_it(room: Room) -> None:

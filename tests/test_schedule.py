@@ -152,6 +152,7 @@ class Pressed:
         self.card = room.pipeline.card
         self.engine_stage = room.pipeline.engine_stage
         self.last_rows = room.pipeline.last_rows
+        self.latest = room.pipeline.latest
 
     async def press(self, user: str, *, effort: str) -> Run:
         run = self._room.store.training.start_run(by=user, base="b0", args=TrainArgs())
@@ -285,7 +286,7 @@ async def test_somebody_who_was_quicker_is_no_failure(room: Room) -> None:
 
 async def test_the_api_says_where_the_schedule_stands_and_only_admins_see_who_is_told(tmp_path: Path) -> None:
     room = Room(tmp_path, alone=False)
-    tokens = {role: room.accounts.new_token(role, user=None, name="")[1] for role in ("admin", "viewer")}
+    tokens = {role: room.accounts.new_token("admin", role, user=None, name="")[1] for role in ("admin", "viewer")}
     transport = httpx.ASGITransport(app=web.build(room.parts))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860") as client:
 

@@ -12,8 +12,8 @@ from hostile import HOSTILE, Tags
 
 from ftchat.dataset import Card
 from ftchat.errors import BadInput
-from ftchat.progress import RunSeen, Show, see
-from ftchat.records import Adapter, Run, Verdict
+from ftchat.progress import RunSeen, Show, Stands, headline, see
+from ftchat.records import Run, Verdict
 from ftchat.schedule import Looked, State
 from ftchat.store.exams import Pin
 from ftchat.ui import plot, train_views
@@ -45,7 +45,9 @@ def text_of(html: str) -> str:
 def test_a_hostile_text_is_harmless_wherever_it_is_shown(text: str) -> None:
     shown = [
         train_views.shows([Show(prompt=text, taught=True, before=text, wanted=text, now=text + " x")]),
-        train_views.run(run_seen(headline=text, stage="failed", reason=text, adapter=text), state=text),
+        train_views.run(
+            run_seen(headline=text, stage="failed", reason=text, adapter=text, stands=Stands(by="votes", why=text))
+        ),
     ]
     assert [Tags(html).active for html in shown] == [set()] * len(shown)
 
@@ -173,24 +175,44 @@ def test_a_run_says_stage_step_and_time_while_it_trains() -> None:
 def test_a_finished_run_has_its_verdict_in_words() -> None:
     verdict = Verdict(decision="INSUFFICIENT", reasons=("Asked 1 question.", "7 more would do."))
     seen = run_seen(stage="done", adapter="shop-v1", verdict=verdict, headline="shop-v1 is ready.")
-    html = train_views.run(seen, state="challenger")
+    html = train_views.run(replace(seen, stands=Stands(state="challenger")))
     assert '<h3 id="verdict">shop-v1 is ready.</h3>' in html
     assert "<li>Asked 1 question.</li><li>7 more would do.</li>" in html
     assert "challenger" in html
-    chosen = text_of(train_views.run(seen, state="champion"))
-    assert "shop-v1 is in service, because a person chose it." in chosen
-    voted = text_of(train_views.run(seen, state="champion", voted="Blind votes against base: 9 to 1."))
-    assert "shop-v1 is in service: blind votes found it better." in voted
-    assert "Blind votes against base: 9 to 1." in voted
+    by_votes = Stands(state="champion", by="votes", why="Blind votes against base: 9 to 1.")
+    assert "Blind votes against base: 9 to 1." in text_of(train_views.run(replace(seen, stands=by_votes)))
 
 
-def adapter(state: Any) -> Adapter:
-    return Adapter(name="shop-v1", base="b", state=state, run="n_1", created_at="")
+_IN, _READY = "shop-v1 is in service", "shop-v1 is ready. The exam cannot decide yet, so you do."
+
+
+@pytest.mark.parametrize(
+    ("decision", "stands", "words"),
+    [
+        ("PROMOTE", Stands(state="champion", by="exam"), "shop-v1 is better and now in service."),
+        ("PROMOTE", Stands(state="retired", by="exam"), "shop-v1 was in service, and is no more."),
+        ("PROMOTE", Stands(state="champion", by="ftchat"), f"{_IN} again, since the one after it could not be."),
+        ("PROMOTE", Stands(state="deleted"), "shop-v1 was deleted."),
+        ("PROMOTE", Stands(state="elsewhere", by="exam"), "shop-v1 was made for another base model."),
+        ("INSUFFICIENT", Stands(state="challenger"), _READY),
+        ("INSUFFICIENT", Stands(state="champion", by="ann"), f"{_IN}, because a person chose it."),
+        ("INSUFFICIENT", Stands(state="champion", by="votes"), f"{_IN}: blind votes found it better."),
+        ("INSUFFICIENT", Stands(state="retired"), "shop-v1 lost its blind votes."),
+        ("INSUFFICIENT", Stands(state="retired", by="votes"), "shop-v1 was in service, and is no more."),
+        ("REJECT", Stands(state="rejected"), "shop-v1 was not taken into service."),
+        ("REJECT", Stands(state="broken"), "shop-v1 cannot be served."),
+    ],
+)
+def test_what_is_said_of_a_run_is_where_its_adapter_stands_by_now(decision: Any, stands: Stands, words: str) -> None:
+    verdict = Verdict(decision=decision, reasons=("Because.",))
+    run = Run(id="n_1", stage="done", by="ann", created_at="", progress=1.0, adapter="shop-v1", verdict=verdict)
+    assert headline(run, stands) == words
 
 
 def test_only_buttons_that_do_something_are_shown() -> None:
-    def can(seen: RunSeen | None, champion: str, *adapters: Adapter) -> tuple[bool, ...]:
-        found = train_views.actions(seen, champion=champion, adapters=adapters)
+    def can(seen: RunSeen | None, champion: str, state: Any = "") -> tuple[bool, ...]:
+        stands = Stands(state=state)
+        found = train_views.actions(seen and replace(seen, stands=stands), champion=champion)
         return (found.start, found.stop, found.use, found.roll_back)
 
     done = run_seen(stage="done", adapter="shop-v1")
@@ -198,14 +220,10 @@ def test_only_buttons_that_do_something_are_shown() -> None:
     assert can(run_seen(), "base") == (False, True, False, False)
     assert can(run_seen(stage="exam"), "base") == (False, True, False, False)
     assert can(run_seen(stage="publish"), "base") == (False, False, False, False)
-    assert can(done, "base", adapter("challenger")) == (True, False, True, False)
-    assert can(done, "shop-v1", adapter("champion")) == (True, False, False, True)
-    assert can(run_seen(stage="rejected", adapter="shop-v1"), "base", adapter("rejected")) == (
-        True,
-        False,
-        False,
-        False,
-    )
+    assert can(done, "base", "challenger") == (True, False, True, False)
+    assert can(done, "shop-v1", "champion") == (True, False, False, True)
+    rejected = run_seen(stage="rejected", adapter="shop-v1")
+    assert can(rejected, "base", "rejected") == (True, False, False, False)
 
 
 def test_before_and_now_stand_beside_the_correction() -> None:

@@ -249,7 +249,7 @@ def status(**given: Any) -> Status:
 
 
 def test_the_strip_says_name_engine_champion_and_what_is_new() -> None:
-    assert text_of(views.strip(status(), name="shop")) == "shop Engine ready Champion shop-v3 5 new since the last run"
+    assert text_of(views.strip(status(), name="shop")) == "shop Engine ready Champion shop-v3 5 new to learn from"
     loading = views.strip(status(ready=False, engine="loading weights", new_feedback=0), name="shop")
     assert "Engine loading the model" in loading
     assert "nothing new to learn" in loading

@@ -28,6 +28,7 @@ from ftchat.errors import (
     BadAdapter,
     BadInput,
     EngineError,
+    EngineGarbled,
     EngineNotReady,
     EngineTimeout,
     FtchatError,
@@ -139,8 +140,11 @@ class Engine:
             raise BadInput(f"start is {start}: it must be from 1 to {len(token_ids) - 1}, the last of these tokens.")
         body = {"model": model, "prompt": list(token_ids), "max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0}
         answer = await self._once(model, lambda connection: connection.post("/v1/completions", body))
-        found = answer["choices"][0]["prompt_logprobs"]
-        return [float(found[at][str(token_ids[at])]["logprob"]) for at in range(start, len(token_ids))]
+        try:
+            found = answer["choices"][0]["prompt_logprobs"]
+            return [float(found[at][str(token_ids[at])]["logprob"]) for at in range(start, len(token_ids))]
+        except (KeyError, IndexError, TypeError, ValueError) as err:
+            raise EngineGarbled(f"The engine did not say how likely {model} finds a text, as vLLM does.") from err
 
     async def load(self, name: str, path: Path, *, only: int | None = None) -> None:
         """Serve the adapter in `path` under `name`, on every endpoint that is there, or on one.

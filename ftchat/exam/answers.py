@@ -4,7 +4,6 @@ The answers are greedy, so that asking again gives the same ones. It does not kn
 """
 
 import asyncio
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -37,7 +36,7 @@ class Asking:
 async def answered(examiner: Examiner, asking: Asking, *, paper: Paper, pins: Sequence[Pin], judge: Judge) -> Answers:
     """Ask, and have it judged."""
     fitting = await asyncio.to_thread(_fitting, examiner, paper)
-    asked = fitting[:: math.ceil(len(fitting) / asking.limit) or 1]  # spread over all that was ever asked
+    asked = _spread(fitting, asking.limit)
     said = {name: await all_of(partial(_row, examiner, name), asked) for name in asking.who}
     pinned = {name: await all_of(partial(_pin, examiner, name), pins) for name in _both(asking)}
     again = [*paper.bad, *paper.liked]
@@ -64,8 +63,14 @@ async def answered(examiner: Examiner, asking: Asking, *, paper: Paper, pins: Se
         texts=judged["texts"],
         against={name: (low, high) for name, (low, high) in judged["against"].items()},
         pins=_judged_pins(pins, pinned, held),
-        flaws=judged["flaws"],
+        flaws={**judged["flaws"], "marked": paper.marked},
     )
+
+
+def _spread(rows: Sequence[Row], most: int) -> list[Row]:
+    """So many of them, spread over all that was ever asked."""
+    count = min(len(rows), most)
+    return [rows[at * len(rows) // count] for at in range(count)]
 
 
 def _fitting(examiner: Examiner, paper: Paper) -> list[Row]:
@@ -91,7 +96,8 @@ def _told(row: Row, at: int, said: Mapping[str, Sequence[Said]]) -> dict[str, An
 
 
 def _was_bad(row: Row, now: str) -> dict[str, Any]:
-    return {"bad": bad_text(row), "wanted": row.target if row.role == "target" else None, "now": now}
+    wanted = row.target if row.role == "target" else None
+    return {"bad": bad_text(row), "wanted": wanted, "now": now, "unseen": row.split == "exam"}
 
 
 def _length(rows: Sequence[Row], answers: Sequence[Said]) -> float:

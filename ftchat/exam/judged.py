@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ftchat.exam.chance import interval, mean
-from ftchat.exam.texts import likeness, metrics, of, rouge_l, squeezed
+from ftchat.exam.texts import bleu_of, bleu_over, likeness, metrics, of, rouge_l, squeezed
 
 _NEARER = 1.0  # points of chrF from which an answer is nearer than another
 _ANOTHER = 50.0  # points of chrF below which an answer is another one
@@ -33,8 +33,13 @@ def _closer(row: Mapping[str, Any], name: str) -> bool:
 
 
 def _against(rows: Sequence[Mapping[str, Any]], candidate: str, champion: str) -> dict[str, tuple[float, float]]:
-    """Candidate minus champion, row by row: where the mean lies."""
-    found = {}
+    """Candidate minus champion: where the mean of the rows' lies, or for BLEU, which is of all at once, that of all."""
+    ours, theirs = ([bleu_of(row["said"][name], row["wanted"]) for row in rows] for name in (candidate, champion))
+
+    def bleu(drawn: Sequence[int]) -> float:
+        return bleu_over([ours[at] for at in drawn]) - bleu_over([theirs[at] for at in drawn])
+
+    found = {"bleu": interval(len(rows), bleu)}
     for name, score in (("chrf", likeness), ("rouge_l", rouge_l), ("exact", _same)):
         gains = [score(r["said"][candidate], r["wanted"]) - score(r["said"][champion], r["wanted"]) for r in rows]
         found[name] = interval(len(gains), lambda drawn, gains=gains: mean([gains[at] for at in drawn]))  # type: ignore[misc]
@@ -47,9 +52,10 @@ def _same(text: str, wanted: str) -> float:
 
 def _flaws(bad: Sequence[Mapping[str, Any]], liked: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """What became of replies that people marked as bad, and how many that they liked are others now."""
-    fixed = sum(_fixed(item) for item in bad)
+    fixed, unseen = sum(_fixed(item) for item in bad), [item for item in bad if item["unseen"]]
     new = sum(likeness(item["now"], item["liked"]) < _ANOTHER for item in liked)
-    return {"fixed": fixed, "still": len(bad) - fixed, "new": new}
+    apart = {"unseen": len(unseen), "unseen_fixed": sum(_fixed(item) for item in unseen)}
+    return {"fixed": fixed, "still": len(bad) - fixed, "new": new, **apart}
 
 
 def _fixed(item: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ It reads the frozen files, so that a run that lost its app asks the same questio
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +22,9 @@ class Paper:
 
     wanted: tuple[Row, ...]  # what people wrote themselves: their text should become likelier
     pairs: tuple[Row, ...]  # of two replies the better one: it should be likelier than the other
-    bad: tuple[Row, ...]  # questions with a reply that people marked as bad
+    bad: tuple[Row, ...]  # questions with a reply that people marked as bad: so many are asked again,
     liked: tuple[Row, ...]  # questions with a reply that people liked
+    marked: int = 0  # of so many
     taught: int = 0  # exam rows that are left out, because training saw their question in another conversation
 
 
@@ -41,16 +42,19 @@ def frozen(folder: Path) -> list[Row]:
     return sorted(found, key=lambda row: row.id)
 
 
-def paper(rows: Sequence[Row], *, bad: int = 16, liked: int = 8) -> Paper:
-    """The questions in a set of rows; `bad` and `liked` are how many of those are asked again, newest first."""
+def paper(rows: Sequence[Row], *, wrote: Collection[str] | None = None, bad: int = 16, liked: int = 8) -> Paper:
+    """The questions in a set of rows; `bad` and `liked` are how many of those are asked again, newest first; of the bad
+    ones those in `wrote`, the ids of rows about replies of whom it is about, if that is given."""
     taught = {_question(row) for row in rows if row.split in ("train", "tune")}
     kept = [row for row in rows if row.split == "exam"]
     exam = [row for row in kept if _question(row) not in taught]
+    flawed = _once(row for row in _flawed(rows) if wrote is None or row.id in wrote)
     return Paper(
         wanted=tuple(row for row in exam if row.role == "target"),
         pairs=tuple(row for row in exam if row.role == "pair"),
-        bad=tuple(_first(_flawed(rows), limit=bad)),
-        liked=tuple(_first((row for row in rows if row.role == "positive"), limit=liked)),
+        bad=tuple(flawed[:bad]),
+        liked=tuple(_once(row for row in rows if row.role == "positive")[:liked]),
+        marked=len(flawed),
         taught=len(kept) - len(exam),
     )
 
@@ -74,10 +78,10 @@ def _flawed(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row.role == "negative" or (row.role == "target" and row.rejected)]
 
 
-def _first(rows: Iterable[Row], *, limit: int) -> list[Row]:
+def _once(rows: Iterable[Row]) -> list[Row]:
     """Those never taught first, then the newest; a question once."""
     newest = sorted(rows, key=lambda row: row.id[2:], reverse=True)
     once: dict[tuple[Message, ...], Row] = {}
     for row in sorted(newest, key=lambda row: row.split != "exam"):
         once.setdefault(row.messages, row)
-    return list(once.values())[:limit]
+    return list(once.values())

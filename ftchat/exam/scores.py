@@ -40,4 +40,5 @@ class Answers:
     texts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # BLEU, ROUGE-L, chrF, exact match
     against: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # candidate minus champion, 95% interval
     pins: tuple[Pinned, ...] = ()
-    flaws: Mapping[str, int] = field(default_factory=dict)  # fixed, still there, new
+    # Bad replies that are fixed and still there, of how many marked, those never taught apart; and what is new.
+    flaws: Mapping[str, int] = field(default_factory=dict)

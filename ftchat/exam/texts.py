@@ -11,11 +11,12 @@ from typing import Any
 import datasets
 import evaluate
 from rouge_score.rouge_scorer import RougeScorer
-from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.bleu import BLEU, BLEUScore
 from sacrebleu.metrics.chrf import CHRF
 
 NAMES = ("bleu", "rouge_l", "chrf", "exact")
 _BLEU, _CHRF, _ROUGE = BLEU(), CHRF(), RougeScorer(["rougeL"])
+_BLEU_OF_ONE = BLEU(effective_order=True)  # which changes the score of one answer, not what it counts
 Texts = Sequence[str]
 
 
@@ -82,6 +83,22 @@ def of(predictions: Texts, references: Texts, *, by: Any = None) -> dict[str, fl
         return {}
     found = (by or metrics()).compute(predictions=list(predictions), references=list(references))
     return {name: float(found[name]) for name in NAMES}
+
+
+def bleu_of(text: str, wanted: str) -> BLEUScore:
+    """What one answer adds to the BLEU of many: matches and lengths."""
+    return _BLEU_OF_ONE.sentence_score(text, [wanted])
+
+
+def bleu_over(parts: Sequence[BLEUScore]) -> float:
+    """The BLEU of a corpus, from what each answer adds."""
+    counts, totals = (_summed(each) for each in ([part.counts for part in parts], [part.totals for part in parts]))
+    ours, wanted = sum(part.sys_len for part in parts), sum(part.ref_len for part in parts)
+    return float(BLEU.compute_bleu(counts, totals, ours, wanted).score)
+
+
+def _summed(each: Sequence[list[int]]) -> list[int]:
+    return [sum(column) for column in zip(*each, strict=True)]
 
 
 def likeness(text: str, wanted: str) -> float:

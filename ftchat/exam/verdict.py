@@ -4,9 +4,9 @@ Four things must come together for PROMOTE: what people wanted became likelier t
 over groups), its answers come no less often closer to that than the champion's, nothing that should have stayed was
 lost (guards), and the wanted texts have to do with their questions (shuffle test, where there are texts enough for it
 to say so). The second keeps a few questions that were taught the contrary, and gain much, from outweighing many that
-lose a little each. The last one keeps feedback that means nothing from being learned and praised: texts of one kind
-become likelier by being trained on, whether or not they answer anything. Of two replies of which people chose one that
-cannot be said, so there the first three decide.
+lose a little each. What was lost counts however few questions there are. The last one keeps feedback that means nothing
+from being learned and praised: texts of one kind become likelier by being trained on, whether or not they answer
+anything. Of two replies of which people chose one that cannot be said, so there the first three decide.
 """
 
 import math
@@ -20,7 +20,14 @@ from ftchat.records import BASE, Verdict
 from ftchat.training import guards
 
 _NAMED = 3  # pins that a reason names
+_FEW = 8  # answers, below which their middle length is chance
 _PINNED = "Pinned “"
+_MEASURES = {
+    "bleu": ("BLEU", ".1f"),
+    "rouge_l": ("ROUGE-L", ".2f"),
+    "chrf": ("chrF", ".1f"),
+    "exact": ("the same to the letter", ".0%"),
+}
 
 
 def decide(scores: Scores, *, candidate: str, champion: str, gate: GateArgs, answers: Answers | None = None) -> Verdict:
@@ -34,11 +41,13 @@ def decide(scores: Scores, *, candidate: str, champion: str, gate: GateArgs, ans
     figures = _figures(scores, answers, gains=gains, candidate=candidate)
     if not gains:
         first = f"No question is kept aside for the exam yet; {gate.min_groups} are needed for a verdict."
-        return Verdict(decision="INSUFFICIENT", reasons=(first, *failed, *held, *notes), figures=figures)
+        reasons = (first, *failed, *held, *notes)
+        return Verdict(decision="REJECT" if failed else "INSUFFICIENT", reasons=reasons, figures=figures)
     words = _headline(scores, answers, gains=gains, candidate=candidate, champion=champion)
     if len(gains) < gate.min_groups:
         few = f"That is {len(gains)} of the {gate.min_groups} questions that a verdict needs, so you decide."
-        return Verdict(decision="INSUFFICIENT", reasons=(*words, *failed, *held, *notes, few), figures=figures)
+        reasons = (*words, *failed, *held, *notes, *([] if failed else [few]))
+        return Verdict(decision="REJECT" if failed else "INSUFFICIENT", reasons=reasons, figures=figures)
     fewer = _fewer(answers, candidate=candidate, champion=champion)
     decision, why = _decision(gains, scores, gate=gate, figures=figures, fewer=fewer)
     decision = "REJECT" if failed else decision
@@ -121,6 +130,8 @@ def _bad_answers(answers: Answers, *, candidate: str, champion: str, gate: GateA
     ours, theirs = answers.degenerate.get(candidate, 0), answers.degenerate.get(champion, 0)
     if ours - theirs > max(1.0, gate.degenerate_rise * answers.asked):
         found.append(f"{ours} of its answers are empty, endless or a loop; {champion}: {theirs}.")
+    if answers.asked < _FEW:  # one that is long says nothing of the others
+        return found
     length, before = answers.length.get(candidate), answers.length.get(champion)
     if length is not None and before is not None and _off(length) > max(math.log(gate.length_ratio), _off(before)):
         found.append(
@@ -158,6 +169,7 @@ def without_pins(reasons: Sequence[str]) -> list[str]:
 def _notes(scores: Scores, answers: Answers | None, *, candidate: str, champion: str) -> list[str]:
     """What else people want to know."""
     notes = _compared(scores, candidate=candidate, champion=champion)
+    notes += _beside(answers, candidate=candidate, champion=champion) if answers is not None else []
     if scores.left_out:
         rows = "1 exam row is" if scores.left_out == 1 else f"{scores.left_out} exam rows are"
         notes.append(f"{rows} longer than the model can read, and left out.")
@@ -165,12 +177,20 @@ def _notes(scores: Scores, answers: Answers | None, *, candidate: str, champion:
         rows = "1 exam row asks" if scores.taught == 1 else f"{scores.taught} exam rows ask"
         notes.append(f"{rows} what was also taught in another conversation, and left out.")
     if answers is not None and any(answers.flaws.values()):
-        flaws = answers.flaws
-        notes.append(
-            f"Of {flaws['fixed'] + flaws['still']} replies marked bad, {flaws['fixed']} are fixed and {flaws['still']} "
-            f"still there; {flaws['new']} answers that were liked are now others."
-        )
+        notes.append(_flaws(answers.flaws, champion=champion))
     return notes
+
+
+def _flaws(found: Mapping[str, int], *, champion: str) -> str:
+    """What became of replies that were marked as bad."""
+    asked = found["fixed"] + found["still"]
+    some = f"{asked}" if asked == found["marked"] else f"{asked} of the {found['marked']}"
+    whose = BASE if champion == BASE else f"{BASE} and {champion}"
+    apart = f" (of {found['unseen']} never taught, {found['unseen_fixed']})" if found["unseen"] else ""
+    return (
+        f"Of {some} replies of {whose} marked bad, {found['fixed']} are fixed{apart} and {found['still']} still there; "
+        f"{found['new']} answers that were liked are now others."
+    )
 
 
 def _compared(scores: Scores, *, candidate: str, champion: str) -> list[str]:
@@ -184,6 +204,17 @@ def _compared(scores: Scores, *, candidate: str, champion: str) -> list[str]:
     if fallen := guards.falling(scores.shifts, last=len(scores.shifts)):
         notes.append(f"Of the answers that won a vote: {fallen[0].lower()}{fallen[1:]}")
     return notes
+
+
+def _beside(answers: Answers, *, candidate: str, champion: str) -> list[str]:
+    """The usual measures of texts, each with where its difference lies."""
+    ours, found = answers.texts.get(candidate, {}), answers.against
+    said = [
+        f"{words} {ours[name]:{form}} ({found[name][0]:+{form}} to {found[name][1]:+{form}})"
+        for name, (words, form) in _MEASURES.items()
+        if name in ours and name in found
+    ]
+    return [f"Beside your wording, and against {champion} (95%): {', '.join(said)}."] if said else []
 
 
 def _figures(scores: Scores, answers: Answers | None, *, gains: Sequence[float], candidate: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from ftchat.config import Settings, TrainArgs, train_args
 from ftchat.contestants import Contestants
 from ftchat.dataset import Card
 from ftchat.engine import Engine
-from ftchat.errors import BadInput, Conflict, EngineNotReady
+from ftchat.errors import BadInput, Conflict, EngineNotReady, NotFound
 from ftchat.pipeline import again, trial
 from ftchat.pipeline.course import Course
 from ftchat.pipeline.means import Means
@@ -214,20 +214,31 @@ class Pipeline:
         return self.engine_stage()[0] == "failed"
 
     def latest(self) -> str | None:
-        """The newest run's id."""
-        runs = self._store.training.runs(limit=1)
+        """The newest run's id, of those for this base."""
+        runs = self._store.training.runs(base=self._base.fingerprint, limit=1)
         return runs[0].id if runs else None
 
     def seen(self, run: str) -> RunSeen:
         """A run with its curves, samples and words; while its adapter is put to the vote, with where that stands."""
         found = self._store.training.run(run)
         folder = self._means.folder / "runs" / run
-        return progress.see(found, folder, metrics=self._metrics, trial=self.trial(found.adapter))
+        stands = self._stands(found.adapter) if found.adapter else progress.Stands()
+        votes = self.trial(found.adapter) if found.adapter and stands.state == "challenger" else None
+        return progress.see(found, folder, metrics=self._metrics, stands=stands, trial=votes)
 
-    def trial(self, adapter: str | None) -> Trial | None:
-        """Where the votes on an adapter stand, while they decide about it."""
-        playing = {found.name for found in self._means.service.adapters() if found.state == "challenger"}
-        return trial.standing(self._means, adapter) if adapter in playing else None
+    def _stands(self, name: str) -> progress.Stands:
+        """Where an adapter stands now."""
+        log, base = self._store.training, self._base.fingerprint
+        try:
+            adapter = log.adapter(name)
+        except NotFound:
+            return progress.Stands(state="deleted")
+        by, why = log.entered(base, name) or ("", "")
+        return progress.Stands(state=adapter.state if adapter.base == base else "elsewhere", by=by, why=why)
+
+    def trial(self, adapter: str) -> Trial:
+        """Where the votes on an adapter stand that is put to the vote."""
+        return trial.standing(self._means, adapter)
 
     def status(self) -> Status:
         """What the strip says; `engine` is where vLLM stands."""

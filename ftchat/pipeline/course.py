@@ -22,7 +22,7 @@ from ftchat.pipeline import start
 from ftchat.pipeline.examine import examine
 from ftchat.pipeline.means import GREEDY, Means
 from ftchat.pipeline.questions import fits, replay, samples
-from ftchat.records import AdapterState, Message, Replay, Row, Stage, Verdict
+from ftchat.records import BASE, AdapterState, Message, Replay, Row, Stage, Verdict
 from ftchat.trainee import Trainee
 from ftchat.training.job import Job, Sample
 
@@ -276,7 +276,10 @@ class Course:
         without it; where an app that is gone was told to stop, the exam is what is left out."""
         means, name = self._means, await asyncio.to_thread(self._name)
         if name not in means.registry.names():
-            lineage = {"run": self._run, "snapshot": frozen.digest, "base_name": means.base.name}
+            parent = means.store.lineage.start_of(self._run) or BASE
+            lineage = {
+                "run": self._run, "snapshot": frozen.digest, "base_name": means.base.name, "parent": parent,
+            }  # fmt: skip
             candidate, base = self._folder / "candidate", means.base.fingerprint
             await asyncio.to_thread(means.registry.publish, candidate, name, base=base, lineage=lineage)
         await asyncio.to_thread(self._make_known, name)

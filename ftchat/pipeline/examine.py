@@ -22,7 +22,9 @@ async def examine(
     means: Means, candidate: str, champion: str, *, rows: Sequence[Row], replay: Sequence[Replay]
 ) -> Verdict:
     """Ask candidate, champion, base and few-shot; if the engine goes away meanwhile, again when it is back."""
-    paper, pins, gate = exam.paper(rows), means.store.exams.pins(), gate_of(means.settings)
+    pins, gate = means.store.exams.pins(), gate_of(means.settings)
+    wrote = await asyncio.to_thread(means.store.exams.about, means.base.fingerprint, (BASE, champion))
+    paper = exam.paper(rows, wrote=wrote)
     known = [FEW_SHOT] if FEW_SHOT in means.contestants.names() else []
     who = list(dict.fromkeys([candidate, champion, BASE, *known]))
     judge = Judge()

@@ -34,7 +34,7 @@ class _Asked:
 
     rows: Sequence[Row]
     plain: Sequence[str]
-    few_shot: Sequence[str]
+    few_shot: Sequence[str] | None  # None while there is nothing to show examples of
 
 
 class Standings:
@@ -79,7 +79,7 @@ class Standings:
         return self._seen[1]
 
     def _scored(self, asked: _Asked) -> list[Standing]:
-        known = {name: self._known(name, asked) for name in self._who()}
+        known = {name: self._known(name, asked) for name in self._who(asked)}
         base = known[BASE]
         made = {adapter.name: adapter for adapter in self._means.service.adapters()}
         found = []
@@ -98,10 +98,9 @@ class Standings:
             )
         return found
 
-    def _who(self) -> list[str]:
+    def _who(self, asked: _Asked) -> list[str]:
         kept = [adapter.name for adapter in self._means.service.adapters() if adapter.state != "broken"]
-        few_shot = [FEW_SHOT] if FEW_SHOT in self._means.contestants.names() else []
-        return [*kept, *few_shot, BASE]
+        return [*kept, *([] if asked.few_shot is None else [FEW_SHOT]), BASE]
 
     def _today(self) -> _Asked:
         """Gathered and rendered when feedback changed, however often it is looked while scores come in."""
@@ -109,13 +108,13 @@ class Standings:
         if self._asked is None or self._asked[0] != key:
             wanted, examiner = exam.paper(dataset.rows(self._means.store)).wanted, self._examiner()
             rows = [row for row in wanted if examiner.fits(row.messages, row.target)]
-            few_shot = self._digests(FEW_SHOT, rows) if FEW_SHOT in self._means.contestants.names() else ()
+            few_shot = self._digests(FEW_SHOT, rows) if FEW_SHOT in self._means.contestants.names() else None
             self._asked = (key, _Asked(rows, self._digests(BASE, rows), few_shot))
         return self._asked[1]
 
     def _known(self, name: str, asked: _Asked) -> list[float | None]:
         scores = self._means.store.exams.scores(self._means.base.fingerprint, name)
-        return [scores.get(one) for one in (asked.few_shot if name == FEW_SHOT else asked.plain)]
+        return [scores.get(one) for one in (asked.few_shot or () if name == FEW_SHOT else asked.plain)]
 
     def _examiner(self) -> Examiner:
         means = self._means
@@ -129,7 +128,7 @@ class Standings:
         """One contestant after the other; one that cannot be loaded is left out, and why is said."""
         asked = await asyncio.to_thread(self._today)
         self.trouble = ""
-        for name in await asyncio.to_thread(self._who):
+        for name in await asyncio.to_thread(self._who, asked):
             if self._means.store.training.unfinished() is not None:
                 return  # its exam comes first; whoever looks at Progress afterwards begins again
             try:
@@ -140,6 +139,6 @@ class Standings:
     async def _measure_one(self, name: str, asked: _Asked) -> None:
         if None not in await asyncio.to_thread(self._known, name, asked):
             return
-        await self._means.service.summon(BASE if name == FEW_SHOT else name)
         examiner = self._examiner()
-        await exam.all_of(lambda row: examiner.nll(name, row.messages, row.target), asked.rows)
+        async with self._means.service.lent(BASE if name == FEW_SHOT else name):
+            await exam.all_of(lambda row: examiner.nll(name, row.messages, row.target), asked.rows)

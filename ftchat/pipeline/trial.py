@@ -3,12 +3,12 @@
 After every vote the sequential test is asked, which may be looked at as often as one likes: it promotes, retires, or
 says how many votes are missing. Only blind votes between the adapter and the champion count, of each person on each
 question the first, and none on a question that trained one of them. What learned from feedback that was withdrawn
-since is promoted by people alone. It does not know how votes are given.
+since, and what was not examined for what it lost, is promoted by people alone. It does not know how votes are given.
 """
 
 from ftchat.pipeline.means import Means
 from ftchat.progress import Trial
-from ftchat.ratings import Look, sequential
+from ftchat.ratings import sequential, sweep
 from ftchat.records import Adapter
 
 
@@ -36,24 +36,34 @@ def _settled(means: Means, adapter: Adapter) -> Trial:
         if found.decided == "better":
             service.promote(adapter.name, by="votes", why=reason)
         else:
-            log.set_state(adapter.name, "retired", reasons=(*now.reasons, reason))
+            marks = means.store.lineage.marks().get(adapter.name, ())  # which every look adds
+            log.set_state(adapter.name, "retired", reasons=(*(r for r in now.reasons if r not in marks), reason))
     return found
 
 
 def _trial(means: Means, adapter: str) -> Trial:
     champion = means.service.champion()
     score = means.store.ballots.duel(means.base.fingerprint, adapter, champion)
-    look = sequential(score.wins, score.losses, level=means.settings.vote_level)
-    decided, words = look.decision or "", _words(look, score.wins + score.losses, champion)
-    if decided == "better" and adapter in means.store.lineage.marks():
-        decided, words = "", f"{words} It learned from feedback that was withdrawn since, so you decide."
+    level = means.settings.vote_level
+    look = sequential(score.wins, score.losses, level=level)
+    decided, words = look.decision or "", f"{look.words[0].upper()}{look.words[1:]}"
+    if not (score.wins or score.losses):
+        words = f"No blind votes against {champion} yet; {sweep(level)} are the fewest that can decide."
+    if decided == "better" and (why := _doubt(means, adapter)):
+        decided, words = "", f"{words} {why}"
     return Trial(
         adapter=adapter, champion=champion, wins=score.wins, losses=score.losses, decided=decided, more=look.more,
         words=words,
     )  # fmt: skip
 
 
-def _words(look: Look, votes: int, champion: str) -> str:
-    if not votes:
-        return f"No blind votes against {champion} yet; about ten are the fewest that can decide."
-    return f"{look.words[0].upper()}{look.words[1:]}"
+def _doubt(means: Means, adapter: str) -> str:
+    """Why votes alone do not put it into service."""
+    log = means.store.training
+    if adapter in means.store.lineage.marks():
+        return "It learned from feedback that was withdrawn since, so you decide."
+    run = log.adapter(adapter).run
+    verdict = log.run(run).verdict if run else None
+    if verdict is not None and not verdict.figures:
+        return "Its exam was stopped before it could show what was lost, so you decide."
+    return ""

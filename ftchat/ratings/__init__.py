@@ -5,7 +5,7 @@ be asked after every vote; `board` puts them into one leaderboard. Pure: it know
 """
 
 from ftchat.ratings.board import Board, LeftSide, Line, board
-from ftchat.ratings.sequential import Look, sequential
+from ftchat.ratings.sequential import Look, sequential, sweep
 from ftchat.ratings.strength import Strengths, strengths, uncertainty
 from ftchat.ratings.versus import Versus, versus
 
@@ -19,6 +19,7 @@ __all__ = [
     "board",
     "sequential",
     "strengths",
+    "sweep",
     "uncertainty",
     "versus",
 ]

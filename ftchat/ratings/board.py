@@ -72,8 +72,8 @@ class Board:
     excluded: Mapping[str, int]
 
 
-def board(ballots: Ballots, *, contestants: Iterable[str], champion: str) -> Board:
-    """The leaderboard of these contestants, and of everyone who was voted on."""
+def board(ballots: Ballots, *, contestants: Iterable[str], champion: str, level: float = 0.05) -> Board:
+    """The leaderboard of these contestants, and of everyone who was voted on; `level` is the one votes decide at."""
     names = tuple(dict.fromkeys([*contestants, champion, BASE, *ballots.contestants()]))
     found = strengths(ballots, names=names)
     decisive = strengths(ballots, names=names, ties=False)
@@ -83,7 +83,7 @@ def board(ballots: Ballots, *, contestants: Iterable[str], champion: str) -> Boa
     return Board(
         champion=champion,
         rows=tuple(
-            _line(name, ballots, champion=champion, found=found, decisive=decisive, ranks=ranks)
+            _line(name, ballots, champion=champion, level=level, found=found, decisive=decisive, ranks=ranks)
             for name in (*rated, *(name for name in names if name not in ranks))
         ),
         matrix={n: {o: ballots.between(n, o) for o in names if ballots.between(n, o).shown} for n in names},
@@ -106,13 +106,14 @@ def _line(
     ballots: Ballots,
     *,
     champion: str,
+    level: float,
     found: Strengths,
     decisive: Strengths,
     ranks: Mapping[str, tuple[int, int]],
 ) -> Line:
     score = ballots.of(name)
     duel = None if name == champion else ballots.between(name, champion)
-    odds = versus(duel) if duel is not None and duel.votes else None
+    odds = versus(duel, level=level) if duel is not None and duel.votes else None
     span = _rating(found.contrast(name, BASE)) if name in ranks else None
     low, high = ranks.get(name, (None, None))
     return Line(
@@ -121,7 +122,7 @@ def _line(
         **asdict(score),
         against_champion=duel,
         **_shown(odds),
-        words=f"{name} is in service." if duel is None else words(name, champion, duel),
+        words=f"{name} is in service." if duel is None else words(name, champion, duel, level=level),
         rating=span.value if span else None,
         rating_low=span.low if span else None,
         rating_high=span.high if span else None,

@@ -9,6 +9,7 @@ rates of 55 and 90%. Ties and both_bad decide nothing; sides are random, so a li
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from math import exp, inf, log
 from typing import Literal
 
@@ -52,6 +53,12 @@ def sequential(wins: int, losses: int, *, level: float = 0.05) -> Look:
         more=more,
         words=_words(decision, wins=wins, losses=losses, more=more),
     )
+
+
+@cache
+def sweep(level: float) -> int:
+    """The fewest decisive votes that decide, all of them for one side."""
+    return fewest(lambda votes: sequential(votes, 0, level=level).decision is not None, limit=_FAR) or _FAR
 
 
 def _stake(wins: float, losses: float) -> float:

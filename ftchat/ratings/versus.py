@@ -23,23 +23,23 @@ class Versus:
     more: int | None  # decisive votes until that is sure, at the present rate, 0 where it is; None: too close to tell
 
 
-def versus(score: Score) -> Versus:
-    """What the votes between two say about the first of them."""
+def versus(score: Score, *, level: float = 0.05) -> Versus:
+    """What the votes between two say about the first of them; it is sure where votes may decide at this level."""
     a, b = 0.5 + score.wins + score.ties / 2, 0.5 + score.losses + score.ties / 2
     return Versus(
         probability=a / (a + b),
         low=quantile(0.025, a, b),
         high=quantile(0.975, a, b),
         better=cdf(0.5, b, a),
-        more=sequential(score.wins, score.losses).more,
+        more=sequential(score.wins, score.losses, level=level).more,
     )
 
 
-def words(name: str, other: str, score: Score) -> str:
+def words(name: str, other: str, score: Score, *, level: float = 0.05) -> str:
     """How a contestant stands against another, as a sentence."""
     if score.votes == 0:
         return f"{name} and {other} are not compared with each other yet."
-    found = versus(score)
+    found = versus(score, level=level)
     if found.more is None:
         return f"{name} and {other} are too close to tell: {_votes(score.votes)}."
     first, second = (name, other) if found.better >= 0.5 else (other, name)

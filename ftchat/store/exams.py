@@ -5,7 +5,7 @@ It returns records and numbers. It does not know engines or verdicts.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,16 @@ class ExamLog:
     def __init__(self, store: "Store") -> None:
         """Over an open store."""
         self._store = store
+
+    def about(self, base: str, contestants: Collection[str]) -> set[str]:
+        """The ids of rows about a reply that one of these wrote with this base; a row of a vote names a lane, too."""
+        sql = """WITH r AS (SELECT id, turn, lane FROM replies
+                             WHERE base = :b AND contestant IN (SELECT value FROM json_each(:c)))
+            SELECT k.id AS id FROM corrections k JOIN r ON r.id = k.reply
+            UNION ALL SELECT g.id FROM ratings g JOIN r ON r.id = g.reply
+            UNION ALL SELECT v.id || ' ' || r.lane FROM votes v JOIN r ON r.turn = v.turn WHERE v.winner = 'both_bad'"""
+        rows = self._store.rows(sql, {"b": base, "c": json.dumps(list(contestants))})
+        return {row["id"] for row in rows}
 
     def add_pin(
         self, prompt: str, *, by: str, contains: Sequence[str] = (), lacks: Sequence[str] = (), matches: str = ""

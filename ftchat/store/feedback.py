@@ -184,15 +184,6 @@ class FeedbackLog:
         )
         return str(row["text"]) if row else None
 
-    def given_on(self, reply: str, *, rater: str) -> tuple[str | None, str | None]:
-        """The correction and the thumb that someone gave on a reply."""
-        found = {}
-        for table, column in (("corrections", "text"), ("ratings", "value")):
-            sql = f"SELECT {column} AS v FROM {table} WHERE reply = :r AND rater = :by AND {_LIVE.format(table)}"
-            row = self._store.row(sql, {"r": reply, "by": rater})
-            found[table] = row["v"] if row else None
-        return found["corrections"], found["ratings"]
-
     def review(self, target: str, status: Status, by: str) -> None:
         """Record a review; the first approval in a group gives the group its split, for good."""
         with self._store.writing():
@@ -265,6 +256,12 @@ class FeedbackLog:
         counts = ", ".join(f"(SELECT MAX(rowid) FROM {table}) AS {table}" for table in tables)
         row = self._store.row(f"SELECT {counts}") or {}
         return tuple(value or 0 for value in row.values())
+
+    def settle(self, group: str, split: Split) -> None:
+        """Give a group the split that it had elsewhere, unless it has one here: a split is given once, for good."""
+        with self._store.writing():
+            if not self._store.row("SELECT 1 AS yes FROM groups WHERE key = :k", {"k": group}):
+                self._store.insert("groups", {"key": group, "split": split, "created_at": now()})
 
     def groups(self) -> int:
         """How many questions have a split so far."""

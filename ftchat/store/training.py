@@ -111,12 +111,13 @@ class TrainingLog:
             raise NotFound("There is no such run.")
         return row
 
-    def runs(self, *, limit: int = 50, search: str = "", before: str = "") -> list[Run]:
-        """Newest first; with `search`, of a person or with an adapter so called; with `before`, older than that one."""
-        sql = """SELECT * FROM runs WHERE (:before = '' OR id < :before)
+    def runs(self, *, base: str | None = None, limit: int = 50, search: str = "", before: str = "") -> list[Run]:
+        """Newest first; with `base`, those for it; with `search`, of a person or with an adapter so called; with
+        `before`, older than that one."""
+        sql = """SELECT * FROM runs WHERE (:before = '' OR id < :before) AND (:base IS NULL OR base = :base)
             AND (instr(lower(by), :s) OR instr(lower(COALESCE(adapter, '')), :s)) ORDER BY id DESC LIMIT :n"""
-        rows = self._store.rows(sql, {"n": limit, "before": before, "s": search.strip().lower()})
-        return [_run(row) for row in rows]
+        asked = {"base": base, "n": limit, "before": before, "s": search.strip().lower()}
+        return [_run(row) for row in self._store.rows(sql, asked)]
 
     def unfinished(self) -> str | None:
         """The id of the run that is on, if any."""
@@ -199,10 +200,10 @@ class TrainingLog:
 
     def adapter(self, name: str) -> Adapter:
         """One adapter."""
-        for adapter in self.adapters():
-            if adapter.name == name:
-                return adapter
-        raise NotFound(f"There is no adapter called {name}.")
+        row = self._store.row(f"SELECT * FROM adapters WHERE name = :n AND {_THERE}", {"n": name})
+        if row is None:
+            raise NotFound(f"There is no adapter called {name}.")
+        return _adapter(row, self._store.lineage.marks().get(name, ()))
 
     def deleted(self) -> set[str]:
         """Adapters that somebody deleted."""
@@ -226,11 +227,11 @@ class TrainingLog:
         row = self._store.row("SELECT contestant FROM champions WHERE base = :b ORDER BY seq DESC LIMIT 1", {"b": base})
         return str(row["contestant"]) if row else BASE
 
-    def voted_in(self, base: str) -> str:
-        """Why the one in service is, in words, if blind votes decided it."""
-        sql = "SELECT by, why FROM champions WHERE base = :b ORDER BY seq DESC LIMIT 1"
-        row = self._store.row(sql, {"b": base})
-        return str(row["why"]) if row and row["by"] == "votes" else ""
+    def entered(self, base: str, contestant: str) -> tuple[str, str] | None:
+        """Who put a contestant into service last, and why; None if it never was."""
+        sql = "SELECT by, why FROM champions WHERE base = :b AND contestant = :c ORDER BY seq DESC LIMIT 1"
+        row = self._store.row(sql, {"b": base, "c": contestant})
+        return (row["by"], row["why"]) if row else None
 
     def champions(self, base: str) -> list[str]:
         """Every champion of this base so far, newest first, the one in service included; each name once."""

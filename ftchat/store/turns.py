@@ -151,8 +151,11 @@ class TurnLog:
     def _said(self, turn: Turn, lane: LaneName, *, approved_only: bool) -> str:
         feedback = self._store.feedback
         for reply in turn.replies:
-            approved = feedback.approved_correction(reply.id, rater=turn.owner) if approved_only else None
-            if corrected := approved if approved_only else feedback.given_on(reply.id, rater=turn.owner)[0]:
+            if approved_only:
+                corrected = feedback.approved_correction(reply.id, rater=turn.owner)
+            else:
+                corrected = self._store.judged.given_on(reply.id, rater=turn.owner).corrected
+            if corrected:
                 return corrected
         vote = feedback.vote_of(turn.id)
         counts = vote is not None and (not approved_only or feedback.status(vote.id) == "approved")

@@ -17,7 +17,7 @@ ENGINE = {
     "failed": "Engine failed",
 }
 CHAMPION = "Champion"
-NEW_FEEDBACK = "{n} new since the last run"
+NEW_FEEDBACK = "{n} new to learn from"
 NO_NEW_FEEDBACK = "nothing new to learn"
 LOG_OUT = "Log out"
 TRAIN_FOR_OTHERS = "Reviewers and admins see here what is taught. Votes and corrections count as you give them."
@@ -190,6 +190,10 @@ NO_RUN_HINT = (
     "Here you will watch it learn: how far it is, how its answers change, and whether it got better. "
     "First correct a few answers on Compare or Chat, then press Retrain."
 )
+NO_RUN_READY = (
+    "There is feedback that this model can learn from ({n} to train on): press Retrain. "
+    "Here you will watch how far it is, how its answers change, and whether it got better."
+)
 STAGES = {"snapshot": "snapshot", "train": "training", "exam": "exam", "publish": "publish"}
 STATE = {
     "queued": "queued",
@@ -221,8 +225,6 @@ QUESTION, BEFORE, WANTED, NOW = "Question", "Before", "Your correction", "Now"
 AS_WANTED = "as you wanted"
 UNCHANGED = "unchanged"
 NONE = "–"
-CHOSEN_BY_VOTES = "{name} is in service: blind votes found it better."
-CHOSEN_BY_HAND = "{name} is in service, because a person chose it."
 NEW_RUN = "New adapter"
 MORE_ARGS, MORE_ARGS_HINT = "More", "What is empty is chosen by ftchat, from the data and the model's width."
 CHOSEN_BY_FTCHAT, NO_NUMBER = "chosen by ftchat", "{what} is {text!r}: write a number, or leave it empty."
@@ -249,4 +251,4 @@ PAST, NO_ADAPTER_MADE = "Earlier runs", "no adapter"
 RUN_PROGRESS = "Progress"
 ALL_RUNS, FIND_RUN = "All runs", "Find a run by its adapter or by who started it"
 BLIND_VOTES = "Blind votes"
-PLAN = {"rank": "rank", "learning_rate": "rate", "steps": "steps", "rows": "rows", "replay": "replay rows"}
+PLAN = {"rank": "rank", "learning_rate": "rate", "steps": "steps"}

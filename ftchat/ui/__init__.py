@@ -110,7 +110,8 @@ def _wire_together(parts: Parts, *, strip: Strip, pages: _Pages, doors: Doors) -
     return strip.keep_fresh(
         (doors.view, doors.outputs()),
         (waits, (compare.waits, chat.waits)),
-        (pages.train.view, pages.train.outputs()),
+        (pages.train.told, pages.train.pieces()),
+        (pages.train.offered, pages.train.controls()),
         (pages.models.view, pages.models.outputs()),
         (pages.leaderboard.view, (pages.leaderboard.board,)),
     )

@@ -30,7 +30,7 @@ class LeaderboardPage:
         champion = store.training.champion(base)
         now = (ballots, names, champion, store.feedback.newest(), today.date())
         if self._kept is None or self._kept[0] != now:
-            found = board(ballots, contestants=names, champion=champion)
+            found = board(ballots, contestants=names, champion=champion, level=self._parts.settings.vote_level)
             days = activity.by_day(store, today=today, days=DAYS)
             self._kept = (now, leaderboard_views.page(found, days))
         return {self.board: self._kept[1]}

@@ -113,6 +113,7 @@ class ModelsPage:
             rows=self._rows(adapter),
             lineage=self._parts.service.manifest(adapter.name),
             votes=self._votes(adapter),
+            unwanted=adapter.name in self._parts.store.lineage.marks(),
         )
 
     def _rows(self, adapter: Adapter) -> int:

@@ -36,6 +36,7 @@ class Made:
     rows: int = 0
     lineage: Mapping[str, Any] | None = None
     votes: str = ""  # while it is put to the vote, where that stands
+    unwanted: bool = False  # it learned from feedback that was withdrawn since
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +161,8 @@ def _acts(made: Made, *, champion: str, may: May) -> str:
         acts.append(button("rows", texts.WHAT_TRAINED_IT, value=name, kind="ghost"))
     if may.download:
         acts.append(f'<a class="do ghost" href="/api/adapters/{plain(name)}/download" download>{texts.DOWNLOAD}</a>')
-    stays = state == "champion" or (state == "challenger" and made.adapter.run)  # the server refuses more, and says why
+    voted_on = state == "challenger" and made.adapter.run and not made.unwanted
+    stays = state == "champion" or voted_on  # the server refuses more, and says why
     if may.decide and not stays:
         sure = texts.CONFIRM_DELETE.format(name=name)
         acts.append(button("delete", texts.DELETE, value=name, kind="ghost", confirm=sure))

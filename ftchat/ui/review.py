@@ -130,7 +130,8 @@ class ReviewPage:
     def _went(self, who: Person, found: Sequence[Feedback]) -> dict[str, str]:
         """Which adapters each is in, in words, where it is in one."""
         approved = [given.id for given in found if given.status == "approved"]
-        traced = [lineage.trace(self._parts.store, who, id_) for id_ in approved]
+        base = self._parts.base.fingerprint
+        traced = [lineage.trace(self._parts.store, who, id_, base=base) for id_ in approved]
         return {trace.feedback: trace.words for trace in traced if trace.adapters}
 
     def _marks(self, found: Sequence[Feedback]) -> dict[str, str]:

@@ -64,10 +64,17 @@ class TrainPage:
                 show=self._listed,
             )
 
+    def pieces(self) -> list[gr.HTML]:
+        """What `told` writes."""
+        return [self.run, self.acts, self.plot, self.shows, self.past, self.card, self.schedule, self.pins]
+
+    def controls(self) -> list[Any]:
+        """What `offered` writes."""
+        return [self.start, self.dial, self.folded]
+
     def outputs(self) -> list[Any]:
         """What `view` writes."""
-        beside = [self.card, self.dial, self.start, self.schedule, self.pins]
-        return [self.run, self.acts, self.plot, self.shows, self.past, self.folded, *beside]
+        return [*self.pieces(), *self.controls()]
 
     def wire(self, presses: list[gr.Button], *, tabs: gr.Tabs) -> None:
         """Which event calls what; `presses` are the buttons that start a run, on whatever page."""
@@ -84,31 +91,44 @@ class TrainPage:
         self.acts.click(self.act, None, [self.notice, *self.outputs()], **AT_ONCE)
 
     def view(self, who: Person) -> Updates:
-        """The page as things stand, for who may read what others gave."""
+        """The page as things stand."""
+        return self.told(who) | self.offered(who)
+
+    def offered(self, who: Person) -> Updates:
+        """What can be pressed and set: asked about by every page, wherever it is."""
         if not who.is_at_least("reviewer"):
-            return {self.run: views.notice(texts.TRAIN_FOR_OTHERS), self.start: gr.update(interactive=False)}
+            return {self.start: gr.update(interactive=False)}
+        idle = self._parts.store.training.unfinished() is None
+        updates: Updates = {self.start: gr.update(interactive=idle)}
+        updates |= visible(self.folded, shown=len(self._found("", "", _PAST + 1)) > _PAST)
+        return updates | visible(self.dial, shown=who.is_at_least("admin"))
+
+    def told(self, who: Person) -> Updates:
+        """All that is read, for who may read what others gave."""
+        if not who.is_at_least("reviewer"):
+            return {self.run: views.notice(texts.TRAIN_FOR_OTHERS)}
         pipeline = self._parts.pipeline
         latest = pipeline.latest()
         seen = pipeline.seen(latest) if latest else None
         champion = pipeline.status().champion
-        can = train_views.actions(seen, champion=champion, adapters=self._parts.service.adapters())
-        updates: Updates = {self.start: gr.update(interactive=can.start)}
-        updates[self.card] = train_views.card(pipeline.card(lately=True))
-        voted = self._parts.store.training.voted_in(self._parts.base.fingerprint) if can.state == "champion" else ""
-        updates[self.run] = train_views.run(seen, state=can.state, voted=voted) if seen else train_views.no_run()
+        can = train_views.actions(seen, champion=champion)
+        card = pipeline.card(lately=True)
+        updates: Updates = {self.card: train_views.card(card)}
+        updates[self.run] = train_views.run(seen) if seen else train_views.no_run(card)
         updates[self.plot] = train_views.plot(seen) if seen else ""
         updates[self.shows] = train_views.shows(seen.shows) if seen else ""
-        earlier = [run for run in self._parts.store.training.runs(limit=_PAST + 1) if run.id != latest]
-        updates[self.past] = train_views.past(earlier[: _PAST - 1], again=can.start and who.is_at_least("admin"))
-        updates |= visible(self.folded, shown=len(earlier) == _PAST)
+        earlier = [run for run in self._found("", "", _PAST) if run.id != latest]
+        decides = who.is_at_least("admin")
+        updates[self.past] = train_views.past(earlier, again=can.start and decides)
         updates[self.schedule] = train_views.schedule(self._parts.schedule.state(lately=True))
         updates[self.pins] = train_views.pins(self._parts.store.exams.pins())
-        decides = who.is_at_least("admin")
         updates[self.acts] = train_views.acts(can, seen.run if seen else None, champion=champion, decides=decides)
-        return updates | visible(self.dial, shown=decides)
+        return updates
 
     def _found(self, search: str, after: str, limit: int) -> list[Run]:
-        return self._parts.store.training.runs(search=search, before=after, limit=limit)
+        """Some of the runs for this base."""
+        base = self._parts.base.fingerprint
+        return self._parts.store.training.runs(base=base, search=search, before=after, limit=limit)
 
     def _listed(self, who: Person, runs: Sequence[Run], searched: bool) -> str:
         if searched and not runs:
@@ -125,7 +145,9 @@ class TrainPage:
             """Start a run and show it; while one is on, show that one."""
             typed = dict(zip(self.args, (rank, learning_rate, steps, replay_share, seed), strict=True))
             start = self._parts.pipeline.press
-            updates = await self._done(request, lambda who: start(who.name, effort=effort, args=numbers(typed)))
+            updates = await self._done(
+                request, lambda who: start(who.name, effort=effort, args=numbers(typed)), starts=True
+            )
             return {**updates, tabs: gr.Tabs(selected="train")}
 
         return press
@@ -171,14 +193,17 @@ class TrainPage:
         }
         return await self._done(request, deeds[clicked.act]) if clicked.act in deeds else gr.skip()
 
-    async def _done(self, request: gr.Request, deed: Callable[[Person], Awaitable[Any]]) -> Updates:
-        """Do what admins may, and show how things stand then; what was refused is said in its sentence."""
+    async def _done(
+        self, request: gr.Request, deed: Callable[[Person], Awaitable[Any]], *, starts: bool = False
+    ) -> Updates:
+        """Do what admins may, and show how things stand then; what was refused is said in its sentence. To who starts
+        a run while one is on, that one is shown: it says it all."""
         said, who = "", self._parts.person(request)
         try:
             await deed(self._parts.person(request, "admin"))
         except FtchatError as err:
-            running = isinstance(err, Conflict) and self._parts.store.training.unfinished() is not None
-            said = "" if running else views.notice(err.message)
+            on = starts and isinstance(err, Conflict) and self._parts.store.training.unfinished() is not None
+            said = "" if on else views.notice(err.message)
         return {**await asyncio.to_thread(self.view, who), self.notice: said}
 
 

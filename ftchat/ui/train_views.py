@@ -12,7 +12,7 @@ from typing import Any
 from ftchat import texts
 from ftchat.dataset import Card
 from ftchat.progress import RunSeen, Show
-from ftchat.records import BASE, Adapter, Run, Stage
+from ftchat.records import BASE, Run, Stage
 from ftchat.schedule import OFF, State
 from ftchat.store.exams import Pin
 from ftchat.ui.pieces import button, time_of
@@ -65,9 +65,10 @@ def _personal(now: Card) -> str:
     return f"<details><summary>{texts.CARD_PERSONAL}</summary><ul>{items}</ul></details>" if items else ""
 
 
-def no_run() -> str:
-    """What stands on the page before the first run."""
-    return f'<section class="run"><h2>{texts.NO_RUN}</h2><p class="empty">{texts.NO_RUN_HINT}</p></section>'
+def no_run(now: Card) -> str:
+    """What stands on the page before the first run of this base, for which others' feedback may count."""
+    hint = texts.NO_RUN_READY.format(n=now.train) if now.enough else texts.NO_RUN_HINT
+    return f'<section class="run"><h2>{texts.NO_RUN}</h2><p class="empty">{hint}</p></section>'
 
 
 @dataclass(frozen=True)
@@ -78,21 +79,17 @@ class Actions:
     stop: bool
     use: bool  # or compare it blind first
     roll_back: bool
-    state: str  # where the newest run's adapter stands; empty when it has none
 
 
-def actions(seen: RunSeen | None, *, champion: str, adapters: Sequence[Adapter]) -> Actions:
+def actions(seen: RunSeen | None, *, champion: str) -> Actions:
     """Which buttons make sense: only those are shown."""
     running = seen is not None and not seen.run.ended
-    made = next((a for a in adapters if seen and a.name == seen.run.adapter), None)
-    state = made.state if made else ""
-    open_question = not running and state in ("candidate", "challenger") and made is not None and made.name != champion
+    open_question = not running and seen is not None and seen.stands.state in ("candidate", "challenger")
     return Actions(
         start=not running,
         stop=seen is not None and seen.run.stage in ("queued", "snapshot", "train", "exam"),
         use=open_question,
         roll_back=not running and champion != BASE,
-        state=state,
     )
 
 
@@ -111,14 +108,13 @@ def acts(can: Actions, newest: Run | None, *, champion: str, decides: bool) -> s
     return f'<div class="acts">{"".join(made)}</div>' if made else ""
 
 
-def run(seen: RunSeen, *, state: str = "", voted: str = "") -> str:
-    """A run from its first to its last moment: where it is, and at the end the verdict; `voted` is why its adapter is
-    in service, if votes decided that."""
+def run(seen: RunSeen) -> str:
+    """A run from its first to its last moment: where it is, and at the end the verdict."""
     now = seen.run
     return (
-        f'<section class="run" id="run-seen" data-stage="{plain(now.stage)}">{_head(seen, state)}{_bar(now)}'
+        f'<section class="run" id="run-seen" data-stage="{plain(now.stage)}">{_head(seen)}{_bar(now)}'
         f'{_stages(now)}<p class="headline" role="status">{plain(_doing(seen))}</p>'
-        f"{_outcome(seen, state, voted)}</section>"
+        f"{_outcome(seen)}</section>"
     )
 
 
@@ -144,15 +140,16 @@ def _doing(seen: RunSeen) -> str:
     return "" if said or seen.run.ended else seen.headline
 
 
-def _head(seen: RunSeen, state: str) -> str:
-    now = seen.run
+def _head(seen: RunSeen) -> str:
+    now, state = seen.run, seen.stands.state
     right = []
     if now.stage == "train" and seen.steps:
         right.append(texts.STEP.format(step=seen.step, steps=seen.steps))
     if not now.ended and seen.eta_s is not None:
         right.append(time_left(seen.eta_s))
     tone = _TONE.get(now.stage, "good")
-    standing = f'<span class="tag" id="adapter-state">{plain(state)}</span>' if state and now.ended else ""
+    words = {**texts.ADAPTER_STATE, **texts.ADAPTER_GONE}.get(state, "")
+    standing = f'<span class="tag" id="adapter-state">{plain(words)}</span>' if words and now.ended else ""
     return (
         f'<header><h2>{plain(now.adapter or texts.NEW_RUN)}</h2><span class="tag {tone}" id="run-state">'
         f'{plain(texts.STATE[now.stage])}</span>{standing}<span class="far">{" · ".join(right)}</span></header>'
@@ -180,21 +177,20 @@ def _stages(now: Run) -> str:
     return f'<ol class="stages">{items}</ol>'
 
 
-def _outcome(seen: RunSeen, state: str, voted: str) -> str:
+def _outcome(seen: RunSeen) -> str:
     """The verdict in words with its reasons, once there is one."""
     now = seen.run
     if not now.ended:
         return ""
-    title, reasons = seen.headline, [now.reason] if now.reason else []
+    reasons = [now.reason] if now.reason else []
     if now.verdict:
         reasons = [*now.verdict.reasons, *(r for r in reasons if r not in now.verdict.reasons)]
-    if state == "champion" and now.verdict and now.verdict.decision != "PROMOTE":
-        title = (texts.CHOSEN_BY_VOTES if voted else texts.CHOSEN_BY_HAND).format(name=now.adapter or "")
-        reasons += [voted] if voted else []
+    if seen.stands.by == "votes":
+        reasons.append(seen.stands.why)
     listed = "".join(f"<li>{plain(reason)}</li>" for reason in reasons)
     votes = f"<p><b>{texts.BLIND_VOTES}:</b> {plain(seen.trial.words)}</p>" if seen.trial else ""
     return (
-        f'<div class="outcome {_TONE[now.stage]}" role="status"><h3 id="verdict">{plain(title)}</h3>'
+        f'<div class="outcome {_TONE[now.stage]}" role="status"><h3 id="verdict">{plain(seen.headline)}</h3>'
         f"<ul>{listed}</ul>{votes}</div>"
     )
 

@@ -19,5 +19,6 @@ def leaderboard(parts: PartsOf, who: Viewer) -> dict[str, Any]:
         store.ballots.counted(base),
         contestants=store.ballots.contestants(base),
         champion=store.training.champion(base),
+        level=parts.settings.vote_level,
     )
     return {"base": base, "base_name": parts.base.name, **asdict(found)}

@@ -34,7 +34,7 @@ def rows(
 @router.get("/feedback/{feedback}/adapters", response_model=TracedOut)
 def adapters(feedback: str, parts: PartsOf, who: Rater) -> Any:
     """The adapters that a piece of feedback is in: raters follow what they gave, reviewers everything."""
-    return asdict(lineage.trace(parts.store, who, feedback))
+    return asdict(lineage.trace(parts.store, who, feedback, base=parts.base.fingerprint))
 
 
 @router.post("/people/{name}/withdraw", response_model=WithdrawnOut)

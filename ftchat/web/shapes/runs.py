@@ -85,6 +85,7 @@ class Lineage(BaseModel):
     base: str = Field(description="the fingerprint of the base it belongs to")
     snapshot: str | None = None
     base_name: str | None = None
+    parent: str | None = Field(default=None, description="the adapter that its training went on from, or base")
 
 
 class AdapterOut(BaseModel):
