@@ -19,7 +19,7 @@ from ftchat.engine import Engine, Request
 from ftchat.errors import BadAdapter, Conflict, EngineError, EngineNotReady, FtchatError, NotFound
 from ftchat.prompt import Prompter
 from ftchat.records import BASE, Adapter, Message, Params
-from ftchat.registry import CONFIG, MANIFEST, NAME, WEIGHTS, Registry
+from ftchat.registry import NAME, Registry
 from ftchat.registry.probed import computed, distance
 from ftchat.store import Store
 
@@ -65,11 +65,7 @@ class Service:
 
     def manifest(self, name: str) -> dict[str, Any]:
         """What an adapter's folder says of where it comes from; empty where the folder is gone or damaged."""
-        try:
-            found = self._registry.manifest(name)
-        except (BadAdapter, NotFound):
-            return {}
-        return {key: value for key, value in found.items() if key != "probe"}
+        return self._registry.origin(name)
 
     def adopt(self) -> list[str]:
         """Make known what lies complete in the folder, is for this base, and is in no row of the database.
@@ -119,7 +115,7 @@ class Service:
                     await self.load(name)
                     await self.probe(name)
                 except (BadAdapter, NotFound) as err:
-                    self.retire_broken(name, err.message)
+                    await self._store.soon(partial(self.retire_broken, name, err.message))
                     continue
                 await self._store.soon(partial(self._admitted, name))
 
@@ -132,8 +128,7 @@ class Service:
     def published(self, name: str) -> dict[str, Path]:
         """The files of an adapter, by name, exactly as they were published; a damaged one is refused."""
         self._store.training.adapter(name)
-        self._registry.verify(name)
-        return {file: self._registry.path(name) / file for file in (CONFIG, WEIGHTS, MANIFEST)}
+        return self._registry.published(name)
 
     async def use(self, user: str, adapter: str) -> None:
         """Put an adapter into service, whatever the exam said: a person decided. A broken one gets another chance."""
@@ -257,14 +252,14 @@ class Service:
         try:
             await asyncio.to_thread(self._registry.verify, name)
         except (BadAdapter, NotFound) as err:
-            self.retire_broken(name, err.message)
+            await self._store.soon(partial(self.retire_broken, name, err.message))
             raise
         try:
             await self._engine.load(name, self._registry.path(name), only=only)
         except BadAdapter as err:
             # Somebody must answer; another adapter may be the engine's settings' fault.
             if only is None and self.champion() == name:
-                self.retire_broken(name, err.message)
+                await self._store.soon(partial(self.retire_broken, name, err.message))
             raise
         self._refuse_leaving(name)
         self._at_hand.add(name)

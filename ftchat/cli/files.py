@@ -12,9 +12,9 @@ from fastapi import FastAPI
 
 from ftchat.accounts import ALONE, Accounts
 from ftchat.config import Settings
-from ftchat.errors import BadAdapter, Conflict, NotFound
+from ftchat.errors import Conflict
 from ftchat.records import BASE, Adapter, Person, Standing
-from ftchat.registry import CONFIG, MANIFEST, WEIGHTS, Registry
+from ftchat.registry import Registry
 from ftchat.store import Store
 from ftchat.web import accounts, feedback, models, refusals
 from ftchat.web.guard import Guard
@@ -48,17 +48,12 @@ class Shelf:
 
     def manifest(self, name: str) -> dict[str, Any]:
         """What an adapter's folder says; empty where it is gone or damaged."""
-        try:
-            found = self.registry.manifest(name)
-        except (BadAdapter, NotFound):
-            return {}
-        return {key: value for key, value in found.items() if key != "probe"}
+        return self.registry.origin(name)
 
     def published(self, name: str) -> dict[str, Path]:
         """The files of an adapter, exactly as they were published."""
         self.store.training.adapter(name)
-        self.registry.verify(name)
-        return {file: self.registry.path(name) / file for file in (CONFIG, WEIGHTS, MANIFEST)}
+        return self.registry.published(name)
 
     async def use(self, user: str, name: str) -> None:
         """Needs an engine."""

@@ -289,7 +289,7 @@ class Course:
             else:
                 await self._or_stopped(self._tried(name), said=f"Stopped before {name} could be tried.")
         except BadAdapter as err:
-            means.service.retire_broken(name, err.message)
+            await means.store.soon(partial(means.service.retire_broken, name, err.message))
             raise TrainingError(f"{name} was trained but cannot be served: {err.message}") from err
         return name
 

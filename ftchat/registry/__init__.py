@@ -130,6 +130,18 @@ class Registry:
             _refuse_passing(err, name)
             raise BadAdapter(f"{name}: its manifest cannot be read ({err}). Restore it from a backup.") from err
 
+    def origin(self, name: str) -> dict[str, Any]:
+        """What it says of where it comes from; empty where its folder is gone or damaged."""
+        try:
+            return {key: value for key, value in self.manifest(name).items() if key != "probe"}
+        except (BadAdapter, NotFound):
+            return {}
+
+    def published(self, name: str) -> dict[str, Path]:
+        """Its files by name, exactly as they were published; a damaged one is refused."""
+        self.verify(name)
+        return {file: self.path(name) / file for file in (CONFIG, WEIGHTS, MANIFEST)}
+
     def last_number(self, slug: str) -> int:
         """The highest version in the folder, complete or not: its number is taken."""
         found = [p.name.removeprefix(f"{slug}-v") for p in self.root.glob(f"{slug}-v*")]
