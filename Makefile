@@ -18,7 +18,7 @@ run: setup ## start the app on this machine, without a login: http://127.0.0.1:7
 	@exec $(BIN)/python app.py --open $(ARGS)
 
 test: setup-dev ## run the tests, in two processes (-n 0 in ARGS: in one)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup-lint ## ruff and mypy
 	@$(BIN)/ruff check .

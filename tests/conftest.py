@@ -23,17 +23,6 @@ if TYPE_CHECKING:
     from room import Room
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`make test` works in two processes: one begins with all that drives a browser, since two browsers wait for
-    each other; one does all that asks the shared vLLM; of all else each file is done by one of them."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
-    for item in items:
-        file = "vllm" if "vllm" in getattr(item, "fixturenames", ()) else item.path.name
-        browses = item.get_closest_marker("browser") is not None
-        item.add_marker(pytest.mark.xdist_group("browser" if browses else file))
-
-
 @pytest.fixture(scope="session")
 def starter_path() -> Path:
     """The folder of the practice model."""
