@@ -22,7 +22,7 @@ def scores(gains: list[float], *, rise: float = 0.0, groups: list[str] | None = 
     return Scores(
         rows=tuple(groups or [f"g{i}" for i in range(len(gains))]),
         target={"new-v1": tuple(2.0 - g for g in gains), "base": (2.0,) * len(gains)},
-        replay={"new-v1": 0.5 + rise, "base": 0.5},
+        replay={"new-v1": (0.5 + rise,), "base": (0.5,)},
     )
 
 
@@ -111,7 +111,7 @@ def test_what_is_not_a_number_is_no_gain(broken: float) -> None:
     worse = replace(given, target={**given.target, "new-v1": ours})
     said = "How likely new-v1 or base finds an answer was not a number, so nothing can be said of it."
     assert verdict(worse) == ("REJECT", (said,))
-    assert verdict(replace(given, replay={"new-v1": broken, "base": 0.5})) == ("REJECT", (said,))
+    assert verdict(replace(given, replay={"new-v1": (broken,), "base": (0.5,)})) == ("REJECT", (said,))
 
 
 def test_how_many_preferred_answers_are_found_likelier_is_said_and_at_what_cost() -> None:
@@ -181,6 +181,25 @@ def test_a_guard_that_fails_rejects_what_would_be_promoted(said: Answers, reason
     decision, reasons = verdict(scores(CLEAR), said)
     assert decision == "REJECT"
     assert reason in reasons
+
+
+@pytest.mark.parametrize(
+    ("rises", "decision", "said"),
+    [
+        ([0.01] * 20 + [3.0] * 4, "PROMOTE", "+0.010 nats a token, limit 0.05; 4 of 24 are others now, 4 may be"),
+        ([0.01] * 19 + [0.6] * 5, "REJECT", "+0.010 nats a token, limit 0.05; 5 of 24 are others now, 4 may be"),
+        ([0.4] + [0.0] * 3, "REJECT", "+0.100 nats a token, limit 0.05"),
+        ([0.06] * 24, "REJECT", "+0.060 nats a token, limit 0.05"),
+        ([-0.06] * 24, "PROMOTE", "-0.060 nats a token, limit 0.05"),
+    ],
+)
+def test_a_few_answers_may_be_others_and_the_rest_must_be_as_likely_as_before(
+    rises: list[float], decision: str, said: str
+) -> None:
+    replay = {"new-v1": tuple(0.1 + rise for rise in rises), "base": (0.1,) * len(rises)}
+    found, reasons = verdict(replace(scores(CLEAR), replay=replay))
+    kept = "What base knew, it still knows" if decision == "PROMOTE" else "It forgot some of what base knew"
+    assert (found, f"{kept} (answers it should have kept: {said})." in reasons) == (decision, True), reasons
 
 
 @pytest.mark.parametrize(

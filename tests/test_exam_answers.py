@@ -101,7 +101,7 @@ async def test_what_is_measured_are_likelihoods_margins_and_what_winners_of_vote
     assert found == exam.Scores(
         rows=("k_1",),
         target={"new-v1": (1.0,), "base": (2.0,)},
-        replay={"new-v1": 0.5, "base": 0.25},
+        replay={"new-v1": (0.5,), "base": (0.25,)},
         left_out=1,
         pairs=("v_4",),
         margin={"new-v1": (0.25,), "base": (-1.0,)},

@@ -113,7 +113,7 @@ async def measure(
     target = {name: await all_of(partial(_wanted, examiner, name), wanted) for name in who}
     both = {name: await all_of(partial(_both, examiner, name), compared) for name in models}
     margin = {name: [worse - better for better, worse in values] for name, values in both.items()}
-    stay = {name: mean(await all_of(partial(_kept, examiner, name), kept)) for name in models}
+    stay = {name: tuple(await all_of(partial(_kept, examiner, name), kept)) for name in models}
     return Scores(
         rows=tuple(row.group for row in wanted),
         target={name: tuple(values) for name, values in target.items()},

@@ -10,7 +10,7 @@ class Scores:
 
     rows: tuple[str, ...]  # groups
     target: Mapping[str, tuple[float, ...]]
-    replay: Mapping[str, float]
+    replay: Mapping[str, tuple[float, ...]]
     left_out: int = 0  # rows that are longer than the model's context
     taught: int = 0  # rows whose question training saw in another conversation
     pairs: tuple[str, ...] = ()  # groups of the rows that only say which of two texts is better

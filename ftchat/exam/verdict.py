@@ -11,6 +11,7 @@ anything. Of two replies of which people chose one that cannot be said, so there
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from ftchat.config import GateArgs
@@ -20,6 +21,8 @@ from ftchat.records import BASE, Verdict
 from ftchat.training import guards
 
 _NAMED = 3  # pins that a reason names
+_ANOTHER = 0.5  # nats a token, from which on an answer is another one
+_SOME = 5  # one in so many of the answers that should stay may be another one
 _FEW = 8  # answers, below which their middle length is chance
 _PINNED = "Pinned “"
 _MEASURES = {
@@ -33,7 +36,7 @@ _MEASURES = {
 def decide(scores: Scores, *, candidate: str, champion: str, gate: GateArgs, answers: Answers | None = None) -> Verdict:
     """The verdict. Below `gate.min_groups` exam groups it is never PROMOTE."""
     gains = _by_group(scores, candidate=candidate, champion=champion)
-    if guards.not_a_number(*gains, *scores.replay.values()):
+    if guards.not_a_number(*gains, *chain.from_iterable(scores.replay.values())):
         broken = f"How likely {candidate} or {champion} finds an answer was not a number, so nothing can be said of it."
         return Verdict(decision="REJECT", reasons=(broken,), figures={"groups": len(gains)})
     failed, held = _guards(scores, answers, candidate=candidate, champion=champion, gate=gate)
@@ -113,9 +116,12 @@ def _guards(
     held: list[str] = []
     if scores.replay:
         rise = _rise(scores, candidate)
-        forgets = rise > gate.replay_nll_rise
+        others, may = _others(scores, candidate), len(scores.replay[BASE]) // _SOME
+        forgets = rise > gate.replay_nll_rise or others > may
         kept = "It forgot some of what base knew" if forgets else "What base knew, it still knows"
-        said = f"{kept} (answers it should have kept: {rise:+.3f} nats a token, limit {gate.replay_nll_rise})."
+        said = f"{rise:+.3f} nats a token, limit {gate.replay_nll_rise}"
+        said += f"; {others} of {len(scores.replay[BASE])} are others now, {may} may be" if others else ""
+        said = f"{kept} (answers it should have kept: {said})."
         (failed if forgets else held).append(said)
     if answers is not None:
         failed += _bad_answers(answers, candidate=candidate, champion=champion, gate=gate)
@@ -219,9 +225,11 @@ def _beside(answers: Answers, *, candidate: str, champion: str) -> list[str]:
 
 def _figures(scores: Scores, answers: Answers | None, *, gains: Sequence[float], candidate: str) -> dict[str, Any]:
     """Everything that was measured, as numbers."""
-    figures: dict[str, Any] = {"groups": len(gains), "replay_nll": dict(scores.replay)}
+    nlls = {name: mean(values) for name, values in scores.replay.items()}
+    figures: dict[str, Any] = {"groups": len(gains), "replay_nll": nlls}
     if scores.replay:
         figures["replay_nll_rise"] = _rise(scores, candidate)
+        figures["replay_others"] = _others(scores, candidate)
     if gains:
         nll = {name: mean(values) for name, values in scores.target.items() if values}
         figures |= {"better": sum(g > 0 for g in gains), "mean_gain": mean(gains), "p": sign_flip(gains), "nll": nll}
@@ -236,7 +244,19 @@ def _figures(scores: Scores, answers: Answers | None, *, gains: Sequence[float],
 
 
 def _rise(scores: Scores, candidate: str) -> float:
-    return scores.replay.get(candidate, 0.0) - scores.replay.get(BASE, 0.0)
+    """How much less likely what should have stayed became, in the mean of what is no other answer by now: those are
+    counted by themselves, since a habit that is taught may well reach a few of these questions."""
+    return mean([rise for rise in _rises(scores, candidate) if rise <= _ANOTHER])
+
+
+def _others(scores: Scores, candidate: str) -> int:
+    """How many answers that should have stayed are others by now."""
+    return sum(rise > _ANOTHER for rise in _rises(scores, candidate))
+
+
+def _rises(scores: Scores, candidate: str) -> list[float]:
+    """The same, answer by answer."""
+    return [now - before for now, before in zip(scores.replay[candidate], scores.replay[BASE], strict=True)]
 
 
 def _by_group(scores: Scores, *, candidate: str, champion: str) -> list[float]:
