@@ -73,6 +73,7 @@ class Settings:
     exam_groups: int = _setting(8, "exam groups below which no exam may promote")
     exam_level: float = _setting(0.05, "how often chance alone may look as good as what an exam promotes")
     exam_forgetting: float = _setting(0.05, "nats a token that answers which should stay may become less likely")
+    exam_others: float = _setting(0.2, "share of the answers which should stay that may be other ones")
     exam_degenerate: float = _setting(0.1, "share of answers beyond the champion's that may be empty, endless or loops")
     exam_length: float = _setting(2.0, "how many times as long, or as short, as the wanted texts answers may be")
     exam_answers: int = _setting(24, "exam questions that are answered, and not only scored")
@@ -162,6 +163,7 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("exam_groups", 8, 10_000),
     ("exam_level", 0.001, 0.2),
     ("exam_forgetting", 0.0, 10.0),
+    ("exam_others", 0.0, 1.0),
     ("exam_degenerate", 0.0, 1.0),
     ("exam_length", 1.1, 100.0),
     ("exam_answers", 1, 1000),
@@ -317,6 +319,7 @@ class GateArgs:
     min_groups: int = 8
     level: float = 0.05
     replay_nll_rise: float = 0.05
+    replay_others: float = 0.2
     degenerate_rise: float = 0.1
     length_ratio: float = 2.0
 

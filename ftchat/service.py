@@ -232,6 +232,10 @@ class Service:
         self._chosen[model] = None
         for longest_ago in list(self._chosen)[: -(self._settings.max_cpu_loras or len(self._chosen))]:
             del self._chosen[longest_ago]
+        await self._loaded(model)
+
+    async def _loaded(self, model: str) -> None:
+        """Load an adapter unless it is."""
         if model not in self._at_hand or self._engine.lacks(model):
             await self.load(model)
 
@@ -239,8 +243,8 @@ class Service:
     async def lent(self, model: str) -> AsyncIterator[None]:
         """A model that can answer until the end of `with`, though nobody chose it."""
         with self._arrives(model):
-            if model != BASE and (model not in self._at_hand or self._engine.lacks(model)):
-                await self.load(model)
+            if model != BASE:
+                await self._loaded(model)
             yield
 
     async def load(self, name: str, *, only: int | None = None) -> None:

@@ -208,6 +208,7 @@ def test_a_few_answers_may_be_others_and_the_rest_must_be_as_likely_as_before(
         ("exam_groups", 9, 0.0, {}, ("PROMOTE", "INSUFFICIENT")),
         ("exam_level", 0.001, 0.0, {}, ("PROMOTE", "INSUFFICIENT")),
         ("exam_forgetting", 0.01, 0.02, {}, ("PROMOTE", "REJECT")),
+        ("exam_others", 1.0, 0.6, {}, ("REJECT", "PROMOTE")),
         ("exam_degenerate", 0.5, 0.0, {"degenerate": {"new-v1": 2, "base": 0}}, ("REJECT", "PROMOTE")),
         ("exam_length", 1.5, 0.0, {"length": {"new-v1": 1.8, "base": 1.0}}, ("PROMOTE", "REJECT")),
     ],

@@ -141,9 +141,8 @@ def _becomes(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
 
 def _people(train: Sequence[Row]) -> list[dict[str, Any]]:
     rows = Counter(row.rater for row in train)
-    weight = {
-        row.rater: row.weight for row in train if row.role != "negative"
-    }  # what is only to be avoided weighs less
+    # What is only to be avoided weighs less, whoever says so.
+    weight = {row.rater: row.weight for row in train if row.role != "negative"}
     return [
         {"name": who, "rows": rows[who], "weight": round(weight.get(who, 1.0), 4), "share": round(share, 4)}
         for who, share in shares(train).items()

@@ -22,7 +22,6 @@ from ftchat.training import guards
 
 _NAMED = 3  # pins that a reason names
 _ANOTHER = 0.5  # nats a token, from which on an answer is another one
-_SOME = 5  # one in so many of the answers that should stay may be another one
 _FEW = 8  # answers, below which their middle length is chance
 _PINNED = "Pinned “"
 _MEASURES = {
@@ -116,11 +115,12 @@ def _guards(
     held: list[str] = []
     if scores.replay:
         rise = _rise(scores, candidate)
-        others, may = _others(scores, candidate), len(scores.replay[BASE]) // _SOME
+        others, many = _others(scores, candidate), len(scores.replay[BASE])
+        may = math.floor(gate.replay_others * many + 1e-9)
         forgets = rise > gate.replay_nll_rise or others > may
         kept = "It forgot some of what base knew" if forgets else "What base knew, it still knows"
         said = f"{rise:+.3f} nats a token, limit {gate.replay_nll_rise}"
-        said += f"; {others} of {len(scores.replay[BASE])} are others now, {may} may be" if others else ""
+        said += f"; {others} of {many} are others now, {may} may be" if others else ""
         said = f"{kept} (answers it should have kept: {said})."
         (failed if forgets else held).append(said)
     if answers is not None:

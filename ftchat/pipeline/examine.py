@@ -64,6 +64,7 @@ def gate_of(settings: Settings) -> GateArgs:
         min_groups=settings.exam_groups,
         level=settings.exam_level,
         replay_nll_rise=settings.exam_forgetting,
+        replay_others=settings.exam_others,
         degenerate_rise=settings.exam_degenerate,
         length_ratio=settings.exam_length,
     )
