@@ -7,12 +7,13 @@ the same keys and no null, as readers of large JSONL files need. It does not kno
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from ftchat.errors import BadInput
 from ftchat.records import Feedback, Finish, LaneName, Message, Reply, Split, Status, canonical
 from ftchat.store import Store
+from ftchat.store.lessons import Lesson
 
 Format = Literal["sft", "dpo", "kto", "raw"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -79,50 +80,40 @@ def export(
 
 def _lines(store: Store, format_: Format, *, status: Status | None, split: Split | None) -> Iterator[str]:
     sent: set[int] = set()
-    for feedback in newest_first(store, status=status):
-        if split is not None and feedback.split != split:
-            continue
-        judged = judged_from(store, feedback)
-        for line in WRITERS[format_](judged):
-            # Of corrections of the same reply to the same messages the newest stands; other lines are given once.
-            key = hash(canonical(line["prompt"] if format_ == "sft" else line))
-            if key not in sent:
-                sent.add(key)
-                yield json.dumps(line, ensure_ascii=False) + "\n"
+    for page in _pages(store, status=status):
+        for judged in judged_from(store, [given for given in page if split in (None, given.split)]):
+            for line in WRITERS[format_](judged):
+                # Of corrections of the same reply to the same messages the newest stands; other lines are given once.
+                key = hash(canonical(line["prompt"] if format_ == "sft" else line))
+                if key not in sent:
+                    sent.add(key)
+                    yield json.dumps(line, ensure_ascii=False) + "\n"
 
 
-def newest_first(store: Store, *, status: Status | None) -> Iterator[Feedback]:
-    """Feedback that stands, page by page, so that it need not be in memory at once."""
+def _pages(store: Store, *, status: Status | None) -> Iterator[list[Feedback]]:
+    """Feedback that stands, newest first, so much at a time that it need not be in memory at once."""
     after: str | None = None
     while True:
         page, after = store.feedback.page(status=status, after=after, limit=_PAGE)
-        yield from page
+        yield page
         if after is None:
             return
 
 
-def judged_from(store: Store, feedback: Feedback) -> Judged:
-    """A piece of feedback with its messages and replies, as they are stored."""
-    turn = store.turns.get(feedback.turn)
-    lane = next((reply.lane for reply in turn.replies if reply.id == feedback.reply), None)
-    asked: LaneName = lane or ("right" if feedback.value == "right" else "left")
-    head, path = store.turns.conversation(turn.conversation).head, store.turns.path_to(turn.id)[:-1]
+def judged_from(store: Store, feedback: Sequence[Feedback]) -> list[Judged]:
+    """Feedback with its messages and replies, as they are stored."""
+    return [_judged(store, lesson) for lesson in store.lessons.of(feedback)]
 
-    def before(of: LaneName) -> tuple[Message, ...]:
-        return (*head, *store.turns.history(path, of, approved_only=True), Message("user", turn.prompt))
 
-    messages = before(asked)
-    replies = [_said(reply) for reply in turn.replies if lane in (None, reply.lane)]
-    if path:
-        for at, said in enumerate(replies):
-            if said.lane != asked and (found := before(said.lane)) != messages:
-                replies[at] = replace(said, messages=found)
+def _judged(store: Store, lesson: Lesson) -> Judged:
+    feedback, on = lesson.feedback, lesson.replies
+    asked = next((one for one in on if one.reply.lane == feedback.value), on[0])
     return Judged(
         kind=feedback.kind,
         value=feedback.value,
-        messages=messages,
-        replies=tuple(replies),
-        lane=lane,
+        messages=asked.messages,
+        replies=tuple(_said(one.reply, () if one.messages == asked.messages else one.messages) for one in on),
+        lane=asked.reply.lane if feedback.reply else None,
         status=feedback.status,
         split=feedback.split,
         rater=feedback.rater,
@@ -146,10 +137,10 @@ def _said_with(store: Store, feedback: Feedback) -> dict[str, Any]:
     return {"reasons": reasons or None, "comment": vote.comment, "blind": vote.blind}
 
 
-def _said(reply: Reply) -> Said:
+def _said(reply: Reply, messages: tuple[Message, ...]) -> Said:
     """A reply that was imported keeps the name of who wrote it elsewhere as its model."""
     contestant = reply.model if reply.contestant == IMPORTED else reply.contestant
-    return Said(reply.lane, contestant, reply.text, reply.finish or "cut")
+    return Said(reply.lane, contestant, reply.text, reply.finish or "cut", messages)
 
 
 def sft(judged: Judged) -> list[Line]:

@@ -5,7 +5,7 @@ A record knows its own bounds. It does not know where it is kept or who may see 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -184,6 +184,15 @@ class Turn:
             if reply.lane == lane:
                 return reply
         raise BadInput(f"This turn has no lane called {lane!r}.")
+
+
+def carried_on(replies: Sequence[Reply], lane: LaneName, *, corrected: Iterable[str | None], winner: str | None) -> str:
+    """What later turns of a lane see as the answer: what it was corrected to, else the vote's winner, else the lane's
+    own reply, else the other one."""
+    if text := next(filter(None, corrected), None):
+        return text
+    order = sorted(replies, key=lambda reply: (reply.lane != (winner or lane), reply.lane != lane))
+    return next((reply.text for reply in order if reply.text.strip()), "")
 
 
 @dataclass(frozen=True)

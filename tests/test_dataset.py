@@ -229,7 +229,7 @@ def test_only_what_was_approved_stands_for_an_earlier_reply(store: Store) -> Non
     assert earlier() == "DOUBTFUL"
 
 
-def test_a_row_has_the_messages_that_an_export_of_the_same_feedback_has(store: Store, team: Team) -> None:
+def test_where_all_is_approved_a_row_and_an_export_have_what_the_person_was_shown(store: Store, team: Team) -> None:
     first = said(store, "first?")
     branches = [said(store, f"then {i}?", f"left {i}", f"right {i}", after=first) for i in range(3)]
     leaves = [said(store, f"and {i}?", f"more {i}", f"less {i}", after=branches[i]) for i in range(3)]
@@ -241,14 +241,14 @@ def test_a_row_has_the_messages_that_an_export_of_the_same_feedback_has(store: S
         team.vote(leaf, "right")
         team.rate(leaf, "up", lane="right")
     for lesson in store.lessons.approved():
-        expected = exports.judged_from(store, lesson.feedback)
-        asked = next(a for a in lesson.replies if a.lane == (expected.lane or _asked(expected.value)))
-        assert asked.messages == expected.messages
+        path = store.turns.path_to(lesson.feedback.turn)
+        for one in lesson.replies:
+            head = store.turns.conversation(path[-1].conversation).head
+            shown = [*head, *store.turns.history(path[:-1], one.reply.lane), Message("user", path[-1].prompt)]
+            assert [*one.messages] == shown
+        (judged,) = exports.judged_from(store, [lesson.feedback])
+        assert judged.messages in [one.messages for one in lesson.replies]
     assert {len(lesson.replies[0].messages) for lesson in store.lessons.approved()} == {2, 4, 6}
-
-
-def _asked(winner: str) -> str:
-    return "right" if winner == "right" else "left"
 
 
 def test_how_many_queries_are_asked_does_not_depend_on_how_much_there_is(

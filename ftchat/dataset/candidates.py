@@ -15,7 +15,7 @@ limit may be worse than another, but it is no example to follow: it would teach 
 from dataclasses import dataclass
 from typing import Literal
 
-from ftchat.records import Row, RowRole
+from ftchat.records import Reply, Row, RowRole
 from ftchat.store.lessons import Answered, Lesson
 
 Why = Literal[
@@ -57,51 +57,53 @@ def candidates(lesson: Lesson) -> tuple[list[Row], list[Dropped]]:
         return _pair(lesson)
     if feedback.value == "tie":
         return _tie(lesson)
-    left, right = (_single(lesson, reply, "negative", name=f"{feedback.id} {reply.lane}") for reply in lesson.replies)
+    left, right = (_single(lesson, one, "negative", name=f"{feedback.id} {one.reply.lane}") for one in lesson.replies)
     return left[0] + right[0], left[1] + right[1]
 
 
 def _correction(lesson: Lesson) -> tuple[list[Row], list[Dropped]]:
-    reply, wanted = lesson.replies[0], lesson.feedback.value
-    finished = reply.finish in ("stop", "length") and reply.text.strip() not in ("", wanted.strip())
-    return [_row(lesson, reply, "target", target=wanted, rejected=reply.text if finished else None)], []
+    one, wanted = lesson.replies[0], lesson.feedback.value
+    text, finished = one.reply.text, one.reply.finish in ("stop", "length")
+    replaced = finished and text.strip() not in ("", wanted.strip())
+    return [_row(lesson, one, "target", target=wanted, rejected=text if replaced else None)], []
 
 
-def _single(lesson: Lesson, reply: Answered, role: RowRole, *, name: str = "") -> tuple[list[Row], list[Dropped]]:
-    name = name or lesson.feedback.id
+def _single(lesson: Lesson, one: Answered, role: RowRole, *, name: str = "") -> tuple[list[Row], list[Dropped]]:
+    name, reply = name or lesson.feedback.id, one.reply
     if why := _unfit(reply) or ("too long" if role == "positive" and reply.finish == "length" else None):
         return [], [Dropped(name, lesson.feedback.rater, role, why)]
-    return [_row(lesson, reply, role, target=reply.text, name=name)], []
+    return [_row(lesson, one, role, target=reply.text, name=name)], []
 
 
 def _pair(lesson: Lesson) -> tuple[list[Row], list[Dropped]]:
-    better, worse = sorted(lesson.replies, key=lambda reply: reply.lane != lesson.feedback.value)
-    if why := _unfit_together(better, worse) or ("too long" if better.finish == "length" else None):
+    better, worse = sorted(lesson.replies, key=lambda one: one.reply.lane != lesson.feedback.value)
+    long: Why | None = "too long" if better.reply.finish == "length" else None
+    if why := _unfit_together(better.reply, worse.reply) or long:
         return [], [Dropped(lesson.feedback.id, lesson.feedback.rater, "pair", why)]
-    return [_row(lesson, better, "pair", target=better.text, rejected=worse.text)], []
+    return [_row(lesson, better, "pair", target=better.reply.text, rejected=worse.reply.text)], []
 
 
 def _tie(lesson: Lesson) -> tuple[list[Row], list[Dropped]]:
     left, right = lesson.replies
-    why = _unfit_together(left, right) or (None if lesson.feedback.split == "exam" else "tie")
+    why = _unfit_together(left.reply, right.reply) or (None if lesson.feedback.split == "exam" else "tie")
     if why:
         return [], [Dropped(lesson.feedback.id, lesson.feedback.rater, "tie", why)]
-    return [_row(lesson, left, "tie", target=left.text, rejected=right.text)], []
+    return [_row(lesson, left, "tie", target=left.reply.text, rejected=right.reply.text)], []
 
 
-def _unfit(reply: Answered) -> Why | None:
+def _unfit(reply: Reply) -> Why | None:
     if not reply.text.strip():
         return "empty"
     return "cut" if reply.finish in (None, "cut", "error") else None
 
 
-def _unfit_together(one: Answered, other: Answered) -> Why | None:
+def _unfit_together(one: Reply, other: Reply) -> Why | None:
     same: Why | None = "same" if one.text.strip() == other.text.strip() else None
     return _unfit(one) or _unfit(other) or same
 
 
 def _row(
-    lesson: Lesson, reply: Answered, role: RowRole, *, target: str, rejected: str | None = None, name: str = ""
+    lesson: Lesson, one: Answered, role: RowRole, *, target: str, rejected: str | None = None, name: str = ""
 ) -> Row:
     feedback = lesson.feedback
     assert feedback.split is not None  # lessons are of groups that have one
@@ -111,7 +113,7 @@ def _row(
         split=feedback.split,
         weight=1.0,
         group=feedback.group,
-        messages=reply.messages,
+        messages=one.messages,
         target=target,
         rejected=rejected,
         rater=feedback.rater,

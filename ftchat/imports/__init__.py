@@ -78,7 +78,7 @@ def _add(store: Store, found: Sequence[_Ready], *, by: str) -> Imported:
     for line in found:
         if line.group not in there:
             known = store.feedback.all(groups=[line.group])
-            there[line.group] = {mark for given in known for mark in _marks(judged_from(store, given))}
+            there[line.group] = {mark for judged in judged_from(store, known) for mark in _marks(judged)}
         if line.same.isdisjoint(there[line.group]):
             ids.append(_append(store, line, by=by))
             there[line.group] |= line.marks

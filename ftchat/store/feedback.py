@@ -175,15 +175,6 @@ class FeedbackLog:
         row = self._store.row("SELECT status FROM standing WHERE id = :i", {"i": feedback})
         return row["status"] if row else None
 
-    def approved_correction(self, reply: str, *, rater: str) -> str | None:
-        """What someone corrected a reply to, if that was approved."""
-        row = self._store.row(
-            """SELECT k.text FROM corrections k JOIN standing s ON s.id = k.id
-                WHERE k.reply = :r AND k.rater = :by AND s.status = 'approved'""",
-            {"r": reply, "by": rater},
-        )
-        return str(row["text"]) if row else None
-
     def review(self, target: str, status: Status, by: str) -> None:
         """Record a review; the first approval in a group gives the group its split, for good."""
         with self._store.writing():

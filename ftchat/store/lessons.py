@@ -1,7 +1,7 @@
-"""Approved feedback with everything that it was given on, read in four queries however much there is.
+"""Feedback with everything that it was given on, read in a few queries however much there is.
 
-What was said before a turn is what `TurnLog.history` gives for feedback that is approved, so that training sees what
-an export shows. It returns records. It does not know what a piece of feedback teaches.
+What was said before a turn is as approved feedback left it, for what trains, what examines and what is exported alike.
+It returns records. It does not know what a piece of feedback teaches.
 """
 
 import json
@@ -10,7 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ftchat.records import Feedback, Finish, LaneName, Message
+from ftchat.records import Feedback, LaneName, Message, Reply, carried_on
+from ftchat.store.turns import conversation_from, reply_from
 
 if TYPE_CHECKING:
     from ftchat.store import Store
@@ -25,12 +26,9 @@ def feedback_of(row: str) -> str:
 
 @dataclass(frozen=True)
 class Answered:
-    """One lane's reply, with what stood before it."""
+    """One lane's reply, with what it was asked after, the question last."""
 
-    reply: str
-    lane: LaneName
-    text: str
-    finish: Finish | None
+    reply: Reply
     messages: tuple[Message, ...]
 
 
@@ -55,8 +53,12 @@ class LessonLog:
         found = [*self._store.feedback.all(status="approved", groups=groups), *besides]
         found = sorted(found, key=lambda given: given.id.partition("_")[2]) if besides else found
         feedback = [given for given in found if given.split is not None]
-        talks = _Talks(self._store, feedback)
-        return [talks.lesson(given) for given in feedback]
+        return _lessons(self._store, feedback, approved=feedback)
+
+    def of(self, feedback: Sequence[Feedback]) -> list[Lesson]:
+        """Any feedback, in its order."""
+        approved = self._store.feedback.all(status="approved", groups={given.group for given in feedback})
+        return _lessons(self._store, feedback, approved=approved)
 
     def decided_at(self) -> str:
         """When a piece of feedback was last approved or rejected; empty before the first."""
@@ -64,35 +66,35 @@ class LessonLog:
         return str(row["at"]) if row else ""
 
 
-class _Talks:
-    """The conversations in which something was approved."""
+def _lessons(store: "Store", feedback: Sequence[Feedback], *, approved: Sequence[Feedback]) -> list[Lesson]:
+    talks = _Talks(store, feedback, approved)
+    return [talks.lesson(given) for given in feedback]
 
-    def __init__(self, store: "Store", feedback: list[Feedback]) -> None:
+
+class _Talks:
+    """The conversations in which feedback was given, with what is approved in them."""
+
+    def __init__(self, store: "Store", feedback: Sequence[Feedback], approved: Sequence[Feedback]) -> None:
         asked = {"turns": json.dumps(sorted({given.turn for given in feedback}))}
         sql = f"SELECT id, conversation, parent, owner, prompt FROM turns WHERE {_OF_THESE}"
         self._turns = {row["id"]: row for row in store.rows(sql, asked)}
-        sql = f"""SELECT r.id, r.turn, r.lane, r.text, r.finish FROM replies r JOIN turns ON turns.id = r.turn
+        sql = f"""SELECT r.* FROM replies r JOIN turns ON turns.id = r.turn
                   WHERE turns.{_OF_THESE} ORDER BY r.turn, r.lane"""
-        self._replies: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._replies: dict[str, list[Reply]] = defaultdict(list)
         for row in store.rows(sql, asked):
-            self._replies[row["turn"]].append(row)
-        sql = f"""SELECT id, system, context FROM conversations
-                  WHERE id IN (SELECT conversation FROM turns WHERE {_OF_THESE})"""
-        self._heads = {row["id"]: _head(row) for row in store.rows(sql, asked)}
-        self._corrected = {(f.reply, f.rater): f.value for f in feedback if f.kind == "correction"}
-        self._winners = {given.turn: given.value for given in feedback if given.kind == "vote"}
+            self._replies[row["turn"]].append(reply_from(row))
+        sql = f"SELECT * FROM conversations WHERE id IN (SELECT conversation FROM turns WHERE {_OF_THESE})"
+        self._heads = {row["id"]: conversation_from(row).head for row in store.rows(sql, asked)}
+        self._corrected = {(f.reply, f.rater): f.value for f in approved if f.kind == "correction"}
+        self._winners = {given.turn: given.value for given in approved if given.kind == "vote"}
         self._said: dict[tuple[str, str], tuple[Message, ...]] = {}
 
     def lesson(self, feedback: Feedback) -> Lesson:
         """One piece of feedback with its replies."""
         turn = self._turns[feedback.turn]
-        replies = [row for row in self._replies[feedback.turn] if feedback.reply in (None, row["id"])]
-        return Lesson(feedback, tuple(self._answered(turn, row) for row in replies))
-
-    def _answered(self, turn: Mapping[str, Any], row: Mapping[str, Any]) -> Answered:
-        before = self._before(turn, row["lane"])
-        messages = (*before, Message("user", turn["prompt"]))
-        return Answered(row["id"], row["lane"], row["text"], row["finish"], messages)
+        replies = [reply for reply in self._replies[feedback.turn] if feedback.reply in (None, reply.id)]
+        asked = Message("user", turn["prompt"])
+        return Lesson(feedback, tuple(Answered(reply, (*self._before(turn, reply.lane), asked)) for reply in replies))
 
     def _before(self, turn: Mapping[str, Any], lane: LaneName) -> tuple[Message, ...]:
         """What stood before a turn in a lane. Kept by turn, since many turns share their beginning."""
@@ -107,16 +109,8 @@ class _Talks:
         return said
 
     def _exchange(self, turn: Mapping[str, Any], lane: LaneName) -> tuple[Message, ...]:
-        """One turn as later ones see it: the owner's correction, else the vote's winner, else this lane's reply."""
+        """One turn as later ones see it."""
         replies = self._replies[turn["id"]]
-        corrected = (self._corrected.get((reply["id"], turn["owner"])) for reply in replies)
-        first = self._winners.get(turn["id"], lane)
-        order = sorted(replies, key=lambda reply: (reply["lane"] != first, reply["lane"] != lane))
-        texts = (*corrected, *(reply["text"] for reply in order if reply["text"].strip()))
-        text = next((text for text in texts if text), "")
+        corrected = [self._corrected.get((reply.id, turn["owner"])) for reply in replies]
+        text = carried_on(replies, lane, corrected=corrected, winner=self._winners.get(turn["id"]))
         return (Message("user", turn["prompt"]), Message("assistant", text)) if text else ()
-
-
-def _head(row: Mapping[str, Any]) -> tuple[Message, ...]:
-    system = (Message("system", row["system"]),) if row["system"].strip() else ()
-    return (*system, *(Message(**message) for message in json.loads(row["context"])))

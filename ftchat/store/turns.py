@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ftchat.errors import NotFound
-from ftchat.records import Conversation, LaneName, Message, Params, Reply, Turn, group_key, now
+from ftchat.records import Conversation, LaneName, Message, Params, Reply, Turn, carried_on, group_key, now
 from ftchat.store import words
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class TurnLog:
         row = self._store.row("SELECT * FROM conversations WHERE id = :c", {"c": conversation})
         if row is None or (owner is not None and row["owner"] != owner):
             raise NotFound("There is no such conversation.")
-        return _conversation(row)
+        return conversation_from(row)
 
     def conversations(
         self,
@@ -113,7 +113,7 @@ class TurnLog:
                 return []
             where.append(f"c.id IN ({words.CONVERSATIONS})")
         sql = f"SELECT c.* FROM conversations c WHERE {' AND '.join(where) or '1'} ORDER BY c.id DESC LIMIT :n"
-        return [_conversation(row) for row in self._store.rows(sql, params)]
+        return [conversation_from(row) for row in self._store.rows(sql, params)]
 
     def of_conversation(self, conversation: str) -> list[str]:
         """The ids of its turns, oldest first."""
@@ -137,31 +137,19 @@ class TurnLog:
             path.append(self.get(parent))
         return path[::-1]
 
-    def history(self, path: Sequence[Turn], lane: LaneName, *, approved_only: bool = False) -> list[Message]:
-        """What was said in earlier turns: the corrected text, else the vote's winner, else this lane's own reply.
-
-        The person's own feedback counts before its review, except with `approved_only`: for what trains and examines.
-        """
+    def history(self, path: Sequence[Turn], lane: LaneName) -> list[Message]:
+        """What was said in earlier turns, as the person who asked sees it: their own feedback counts before its
+        review. As it trains and examines it is in `lessons`."""
         messages = []
         for turn in path:
-            if text := self._said(turn, lane, approved_only=approved_only):
+            if text := self._said(turn, lane):
                 messages += [Message("user", turn.prompt), Message("assistant", text)]
         return messages
 
-    def _said(self, turn: Turn, lane: LaneName, *, approved_only: bool) -> str:
-        feedback = self._store.feedback
-        for reply in turn.replies:
-            if approved_only:
-                corrected = feedback.approved_correction(reply.id, rater=turn.owner)
-            else:
-                corrected = self._store.judged.given_on(reply.id, rater=turn.owner).corrected
-            if corrected:
-                return corrected
-        vote = feedback.vote_of(turn.id)
-        counts = vote is not None and (not approved_only or feedback.status(vote.id) == "approved")
-        first = vote.winner if vote and counts else lane
-        order = sorted(turn.replies, key=lambda reply: (reply.lane != first, reply.lane != lane))
-        return next((reply.text for reply in order if reply.text.strip()), "")
+    def _said(self, turn: Turn, lane: LaneName) -> str:
+        corrected = [self._store.judged.given_on(reply.id, rater=turn.owner).corrected for reply in turn.replies]
+        vote = self._store.feedback.vote_of(turn.id)
+        return carried_on(turn.replies, lane, corrected=corrected, winner=vote.winner if vote else None)
 
 
 def _turn(row: Mapping[str, Any], replies: list[dict[str, Any]]) -> Turn:
@@ -176,14 +164,16 @@ def _turn(row: Mapping[str, Any], replies: list[dict[str, Any]]) -> Turn:
         parent=row["parent"],
         params=Params(**{**params, "stop": tuple(params["stop"])}),
         created_at=row["created_at"],
-        replies=tuple(_reply(r) for r in replies),
+        replies=tuple(reply_from(r) for r in replies),
     )
 
 
-def _reply(row: Mapping[str, Any]) -> Reply:
+def reply_from(row: Mapping[str, Any]) -> Reply:
+    """A reply as the table has it."""
     return Reply(**{**row, "examples": tuple(json.loads(row["examples"]))})
 
 
-def _conversation(row: Mapping[str, Any]) -> Conversation:
+def conversation_from(row: Mapping[str, Any]) -> Conversation:
+    """A conversation as the table has it."""
     context = tuple(Message(**message) for message in json.loads(row["context"]))
     return Conversation(**{k: row[k] for k in ("id", "owner", "title", "system", "created_at")}, context=context)

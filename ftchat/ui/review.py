@@ -115,7 +115,7 @@ class ReviewPage:
         return {self.list: page, self.trail: trail}
 
     def _shown(self, who: Person, found: Sequence[Feedback], *, older: str | None, newer: bool) -> review_views.Shown:
-        items = [(given, judged_from(self._parts.store, given)) for given in found]
+        items = list(zip(found, judged_from(self._parts.store, found), strict=True))
         decides = who.is_at_least("reviewer")
         return review_views.Shown(
             items=items,
