@@ -17,11 +17,8 @@ test soak bench: export HF_HUB_OFFLINE := 1
 run: setup ## start the app on this machine, without a login: http://127.0.0.1:7860
 	@exec $(BIN)/python app.py --open $(ARGS)
 
-# Status 5 is pytest's for nothing selected: one half may be empty, not both.
-test: setup-dev ## run the tests: in two processes, and then those that drive a browser
-	@rest=0; $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not browser" $(ARGS) \
-	  || rest=$$?; [ $$rest = 0 ] || [ $$rest = 5 ] || exit $$rest; \
-	  $(BIN)/python -m pytest -m "browser and not soak" $(ARGS) || { found=$$?; [ $$rest$$found = 05 ] || exit $$found; }
+test: setup-dev ## run the tests, in two processes (tests/conftest.py deals them out)
+	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder $(ARGS)
 
 lint: setup-lint ## ruff and mypy
 	@$(BIN)/ruff check .

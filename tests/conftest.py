@@ -1,6 +1,6 @@
 """What several test files share: the practice model, one real vLLM for the whole session, and two adapters for it; a
 `room` of one's own, a trainer and a judge that take no time; a browser, and the address of a file's own `room` with its
-pages.
+pages. And how tests are dealt out to two processes.
 
 A server in this process leaves logging alone (log_config=None): when it is set up anew, absl, which comes with
 `rouge_score`, closes pytest's stderr.
@@ -10,7 +10,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,6 +21,27 @@ from ftchat.server import Server
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from room import Room
+    from xdist.scheduler.loadscope import LoadScopeScheduling
+
+BROWSERS = ("tests/test_loop", "tests/test_pages")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeScheduling":
+    """Each file is done by one process, and all that drive a browser by the same one: two browsers at once on two cores
+    wait for each other longer than some tests do."""
+    from xdist.scheduler.loadscope import LoadScopeScheduling
+
+    class OneBrowser(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "browser" if nodeid.startswith(BROWSERS) else nodeid.partition("::")[0]
+
+    return OneBrowser(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that drive a browser come first, as the longest piece that one process has to do."""
+    items.sort(key=lambda item: not item.nodeid.startswith(BROWSERS))
 
 
 @pytest.fixture(scope="session")

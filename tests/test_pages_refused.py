@@ -130,12 +130,14 @@ def test_a_page_with_something_half_written_stays_when_its_login_ends_and_leaves
     page, other = opened(context, url), opened(context, url)
     half_written(page)
     to_tab(other, "Train")
-    other.locator("#pins [data-field=pin]").first.fill("Do you deliver?")
+    pinned = other.locator("#pins [data-field=pin]").first
+    pinned.fill("Do you deliver?")
+    expect(pinned).to_have_value("Do you deliver?")
     room.accounts.log_out(secret)
     for each in (page, other):
         expect(each.locator("#ended")).to_have_text(f"{texts.LOGIN_ENDED} {texts.LOGIN_AGAIN}.")
         expect(each.locator("#ended")).to_be_in_viewport()
-    other.locator("#pins [data-field=pin]").first.fill("")
+    pinned.fill("")
     other.wait_for_url("**/login")
     page.locator("#save-chat").click()
     expect(page.locator("#refused")).to_have_text("Log in first, at /login.")

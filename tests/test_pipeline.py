@@ -125,14 +125,14 @@ async def test_stopping_keeps_the_best_so_far(room: Room) -> None:
     async with asyncio.timeout(90):
         while room.pipeline.seen(run.id).step < 3:
             await asyncio.sleep(0.1)
-    await room.pipeline.stop("ann", run.id)
+    await room.pipeline.stop(run.id)
     done = await ended(room, run.id)
     assert (done.stage, done.adapter) == ("done", "shop-v1"), done.reason
     assert done.verdict is not None
     assert done.verdict.figures, "what was kept is examined as any other"
     assert not room.store.training.stop_asked(run.id)
     with pytest.raises(Conflict, match="already ended"):
-        await room.pipeline.stop("ann", run.id)
+        await room.pipeline.stop(run.id)
 
 
 @pytest.mark.usefixtures("quick")
@@ -181,7 +181,7 @@ async def test_whoever_stops_while_the_engine_steps_aside_starts_no_training(roo
     run = await room.pipeline.press("ann", args=QUICK)
     async with asyncio.timeout(60):
         await asked.wait()
-    await room.pipeline.stop("ann", run.id)
+    await room.pipeline.stop(run.id)
     gone.set()
     done = await ended(room, run.id)
     assert (done.stage, done.reason) == ("stopped", "Stopped before the training began.")
@@ -217,7 +217,7 @@ async def test_of_200_presses_at_once_one_begins_a_run_and_the_others_are_told_w
         assert set(refused) == {f"Run {begun[0]} is on. Wait for it or stop it first."}
         assert [run.id for run in room.store.training.runs()] == begun
         assert driven == begun
-        await room.pipeline.stop("ann", begun[0])
+        await room.pipeline.stop(begun[0])
     done = await ended(room, begun[0])
     assert (done.stage, done.reason) == ("stopped", "Stopped before the training began.")
 
@@ -239,7 +239,7 @@ async def test_whoever_stops_the_exam_decides_by_themselves(room: Room) -> None:
 
     def stop(count: int) -> None:
         if count == 4:  # three were the probe's: the exam is on
-            tasks.append(asyncio.create_task(room.pipeline.stop("ann", room.pipeline.latest() or "")))
+            tasks.append(asyncio.create_task(room.pipeline.stop(room.pipeline.latest() or "")))
 
     room.vllm.when_scored = stop
     done = await ended(room, (await room.pipeline.press("ann", args=QUICK)).id)
@@ -259,7 +259,7 @@ async def test_a_stop_is_heeded_while_the_engine_is_away(room: Room) -> None:
     room.vllm.kill()
     room.reason = "It is away."
     await stage(room, run.id, "exam")
-    await room.pipeline.stop("ann", run.id)
+    await room.pipeline.stop(run.id)
     async with asyncio.timeout(5):
         while not room.store.training.run(run.id).ended:
             await asyncio.sleep(0.05)

@@ -92,7 +92,7 @@ async def test_a_stop_before_the_first_step_is_one_with_nothing_to_keep(room: Ro
     async with asyncio.timeout(60):
         while not job.exists():
             await asyncio.sleep(0.01)
-    await room.pipeline.stop("ann", run.id)
+    await room.pipeline.stop(run.id)
     done = await ended(room, run.id)
     assert (done.stage, done.reason) == ("stopped", "Stopped before the first step: there is nothing to keep.")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ftchat.ratings import Versus, board, sequential, strengths, uncertainty, versus
+from ftchat.ratings import Versus, board, sequential, strengths, versus
 from ftchat.ratings.beta import cdf, quantile
 from ftchat.ratings.strength import ELO
 from ftchat.ratings.versus import words
@@ -300,12 +300,12 @@ def test_ranks_are_as_wide_as_what_is_not_known() -> None:
     ]
 
 
-def test_uncertainty_falls_with_votes_and_is_largest_where_there_are_none() -> None:
-    nothing, some, many = duel(0, 0), duel(6, 4), duel(60, 40)
-    assert uncertainty(nothing, "v1", BASE) == pytest.approx(2.0)
-    assert 2.0 > uncertainty(some, "v1", BASE) > uncertainty(many, "v1", BASE) > 0.0
-    assert uncertainty(many, "v2", BASE) > 1.0 > uncertainty(many, "v1", BASE)
-    assert uncertainty(many, "v1", BASE) == uncertainty(many, BASE, "v1")
+def test_variance_falls_with_votes_and_is_largest_where_there_are_none() -> None:
+    nothing, some, many = (strengths(duel(n, m), names=("v1", "v2", BASE)) for n, m in ((0, 0), (6, 4), (60, 40)))
+    assert nothing.variance("v1", BASE) == pytest.approx(2.0)
+    assert 2.0 > some.variance("v1", BASE) > many.variance("v1", BASE) > 0.0
+    assert many.variance("v2", BASE) > 1.0 > many.variance("v1", BASE)
+    assert many.variance("v1", BASE) == many.variance(BASE, "v1")
 
 
 def test_the_whole_board() -> None:

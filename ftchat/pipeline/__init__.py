@@ -162,7 +162,7 @@ class Pipeline:
         self._course, self._driven = Course(self._means, run), run
         self._task = asyncio.create_task(self._course.drive())
 
-    async def stop(self, user: str, run: str) -> None:
+    async def stop(self, run: str) -> None:
         """Stop and keep the best so far; before there is anything to keep, the run just ends."""
         if self._store.training.run(run).ended:
             raise Conflict("This run has already ended.")

@@ -6,7 +6,7 @@ be asked after every vote; `board` puts them into one leaderboard. Pure: it know
 
 from ftchat.ratings.board import Board, LeftSide, Line, board
 from ftchat.ratings.sequential import Look, sequential, sweep
-from ftchat.ratings.strength import Strengths, strengths, uncertainty
+from ftchat.ratings.strength import Strengths, strengths
 from ftchat.ratings.versus import Versus, versus
 
 __all__ = [
@@ -20,6 +20,5 @@ __all__ = [
     "sequential",
     "strengths",
     "sweep",
-    "uncertainty",
     "versus",
 ]

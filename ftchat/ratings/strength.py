@@ -104,11 +104,6 @@ def strengths(ballots: Ballots, *, names: Iterable[str] = (), ties: bool = True)
     )
 
 
-def uncertainty(ballots: Ballots, name: str, other: str) -> float:
-    """How little is known about who of two is stronger: the variance of the difference, 2 before any vote."""
-    return strengths(ballots, names=(name, other)).variance(name, other)
-
-
 def _table(ballots: Ballots, names: tuple[str, ...], *, ties: bool) -> tuple[Floats, Floats, Floats]:
     """One line for each ordered pair: +1 at the left, -1 at the right, 1 for the side; left wins; votes."""
     lines, won, votes = [], [], []

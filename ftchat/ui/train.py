@@ -187,7 +187,7 @@ class TrainPage:
         the best, put it into service whatever the exam said, or put the champion before that one back."""
         value, pipeline, service = str(clicked.value), self._parts.pipeline, self._parts.service
         deeds: dict[str, Callable[[Person], Awaitable[Any]]] = {
-            "stop": lambda who: pipeline.stop(who.name, value),
+            "stop": lambda who: pipeline.stop(value),
             "use": lambda who: service.use(who.name, value),
             "back": lambda who: service.rollback(who.name, leaving=value),
         }

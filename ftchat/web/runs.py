@@ -66,7 +66,7 @@ async def again(run: str, parts: PartsOf, who: Admin, key: Key) -> Any:
 @router.post("/runs/{run}/stop", response_model=RunOut)
 async def stop(run: str, parts: PartsOf, who: Admin, key: Key, repeats: RepeatsOf) -> Any:
     """Stop, and keep the best so far."""
-    await repeats.once(who, key, lambda: parts.pipeline.stop(who.name, run))
+    await repeats.once(who, key, lambda: parts.pipeline.stop(run))
     return shown(parts.pipeline.seen(run), who)
 
 
