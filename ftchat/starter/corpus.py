@@ -146,8 +146,9 @@ def _said_over(rng: random.Random, text: RandomText) -> Dialogue:
 
 
 def _weighed(rng: random.Random, text: RandomText) -> Dialogue:
-    """What is cheaper, or cheap enough: numbers against each other, in one look."""
-    exchange = (product_talk.cheaper_than if rng.random() < 0.6 else product_talk.compare)(rng)
+    """What is cheaper, or cheap enough, or from where one thinks: two things held against each other, in one look."""
+    makers = (product_talk.cheaper_than, product_talk.compare, product_talk.comes_from)
+    exchange = rng.choices(makers, (5, 3.5, 1.5))[0](rng)
     return Dialogue(exchange.kind, turns_of((exchange,)), exchange.must)
 
 
@@ -167,7 +168,7 @@ _STAGES: tuple[tuple[int, dict[Callable[..., Dialogue], float]], ...] = (
         FURTHER,
         {
             **{_plain: 40.0, _rewritten: 19.0, _copied: 8.0, _formatted: 25.0, _announced: 7.0, _shown: 6.0},
-            **{_weighed: 8.0, _said_over: 4.0},
+            **{_weighed: 16.0, _said_over: 5.0},
         },
     ),
 )
