@@ -173,7 +173,7 @@ def verdict(decision: Any, *, ours: float, name: str, champion: str, better: int
     }
     reasons = [f"{closer} to what you wanted than with {champion}.", "What base knew, it still knows."]
     if decision == "INSUFFICIENT":
-        reasons.append("Chance alone would do that 19.4% of the time (limit 5%).")
+        reasons.append("Chance alone would bring such a gain in likelihood 19% of the time; the limit is 5%.")
     return Verdict(decision=decision, reasons=tuple(reasons), figures=figures)
 
 

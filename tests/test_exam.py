@@ -14,6 +14,7 @@ from ftchat.pipeline.examine import gate_of
 
 GATE = GateArgs()
 FLAWS = {"fixed": 3, "still": 1, "new": 2, "unseen": 0, "unseen_fixed": 0, "marked": 4}
+FLAWS |= {"fixed_before": 1, "new_before": 0}
 CLEAR = [0.5, 0.4, 0.6, 0.3, 0.5, 0.7, 0.2, 0.4]
 
 
@@ -27,12 +28,12 @@ def scores(gains: list[float], *, rise: float = 0.0, groups: list[str] | None = 
 
 
 def answers(*, closer: int = 6, **others: object) -> Answers:
-    made = Answers(asked=8, closer={"new-v1": closer, "old-v3": 3, "base": 1}, length={"new-v1": 1.0, "base": 0.9})
-    return replace(made, **others)  # type: ignore[arg-type]
+    given = {"closer": {"new-v1": closer, "old-v3": 3, "base": 1}, "length": {"new-v1": 1.0, "base": 0.9}}
+    return Answers(**{"asked": 8, "looked_at": 8, **given, **others})  # type: ignore[arg-type]
 
 
-def verdict(given: Scores, said: Answers | None = None) -> tuple[str, tuple[str, ...]]:
-    found = decide(given, candidate="new-v1", champion="base", gate=GATE, answers=said)
+def verdict(given: Scores, said: Answers | None = None, *, before: int = 0) -> tuple[str, tuple[str, ...]]:
+    found = decide(given, candidate="new-v1", champion="base", gate=GATE, answers=said, before=before)
     return found.decision, found.reasons
 
 
@@ -47,12 +48,20 @@ def test_without_exam_questions_the_verdict_is_insufficient_and_says_how_many_ar
 def test_under_eight_groups_nothing_is_promoted_however_good() -> None:
     decision, reasons = verdict(scores([1.0] * 7))
     assert decision == "INSUFFICIENT"
-    assert reasons[0].startswith("7 of 7 questions it had never seen now come closer to what you wanted than with base")
+    likelier = "What you wanted became likelier on 7 of 7 questions it had never seen than with base"
+    assert reasons[0] == f"{likelier} (+1.00 nats a token)."
     assert reasons[-1] == "That is 7 of the 8 questions that a verdict needs, so you decide."
 
 
 def test_eight_clear_gains_promote() -> None:
     assert verdict(scores(CLEAR))[0] == "PROMOTE"
+
+
+@pytest.mark.parametrize(("before", "said"), [(0, ""), (1, " 1 adapter was"), (3, " 3 adapters were")])
+def test_how_many_had_their_chance_before_is_said(before: int, said: str) -> None:
+    chance = "Chance alone would bring such a gain in likelihood 0.4% of the time (limit 5%)."
+    decision, reasons = verdict(scores(CLEAR), before=before)
+    assert (decision, reasons[-1]) == ("PROMOTE", chance + (said and f"{said} examined against base before it."))
 
 
 def test_rows_of_one_group_count_once() -> None:
@@ -65,7 +74,7 @@ def test_noise_around_zero_is_not_promoted() -> None:
 
 def test_clear_losses_are_rejected() -> None:
     decision, reasons = verdict(scores([-0.5] * 8))
-    assert (decision, reasons[-1]) == ("REJECT", "Chance alone would make it that much worse 0.4% of the time.")
+    assert (decision, reasons[-1]) == ("REJECT", "Chance alone would bring such a loss in likelihood 0.4% of the time.")
 
 
 def test_of_very_many_rows_chance_is_drawn_within_a_moment() -> None:
@@ -92,7 +101,7 @@ def test_the_words_say_first_what_people_see() -> None:
         "6 of 8 questions it had never seen now come closer to your wording; old-v3: 3, base: 1.",
         "What you wanted became likelier on 8 of 8 than with old-v3 (+0.45 nats a token).",
         "What base knew, it still knows (answers it should have kept: +0.000 nats a token, limit 0.05).",
-        "Chance alone would do that 0.4% of the time (limit 5%).",
+        "Chance alone would bring such a gain in likelihood 0.4% of the time (limit 5%).",
     )
     assert (found.figures["asked"], found.figures["closer"]["base"], found.figures["groups"]) == (8, 1, 8)
 
@@ -102,6 +111,14 @@ def test_a_choice_between_two_replies_counts_where_nobody_wrote_the_text() -> No
     given = Scores(rows=(), target={}, replay={}, pairs=tuple(f"g{i}" for i in range(8)), margin=margins)
     found = decide(given, candidate="new-v1", champion="base", gate=GATE)
     assert (found.decision, round(found.figures["mean_gain"], 6)) == ("PROMOTE", 0.4)
+    ahead = "Of two answers the one that you preferred is further ahead on 8 of 8"
+    assert found.reasons[0] == f"{ahead} questions it had never seen than with base (+0.40 nats a token)."
+    both = replace(given, **{name: getattr(scores([0.5, -0.1]), name) for name in ("rows", "target")})
+    found = decide(both, candidate="new-v1", champion="base", gate=GATE, answers=answers(asked=2))
+    assert found.reasons[1:3] == (
+        "What you wanted became likelier on 1 of 2 than with base (+0.20 nats a token).",
+        "Of two answers the one that you preferred is further ahead on 6 of 6 than with base (+0.40 nats a token).",
+    ), "where somebody wrote the text, that counts"
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
@@ -121,7 +138,7 @@ def test_how_many_preferred_answers_are_found_likelier_is_said_and_at_what_cost(
     found = decide(given, candidate="new-v1", champion="old-v3", gate=GATE)
     assert found.reasons[2:4] == (
         "Of two answers it finds the one you preferred likelier in 6 of 8 cases (old-v3: 4, base: 2).",
-        "Chance alone would do that 0.4% of the time (limit 5%).",
+        "Chance alone would bring such a gain in likelihood 0.4% of the time (limit 5%).",
     )
     fallen = decide(replace(given, shifts=(-0.4,) * 4 + (0.1,) * 4), candidate="new-v1", champion="old-v3", gate=GATE)
     assert fallen.decision == "PROMOTE"
@@ -165,11 +182,11 @@ def test_texts_too_few_to_say_whether_they_fit_do_not_stand_in_the_way_of_votes(
         ),
         (
             answers(length={"new-v1": 2.6, "base": 1.1}),
-            "Its answers are 2.6 times as long as what you wrote; 0.5 to 2 times are allowed.",
+            "Its answers are 2.6 times as long as what you wanted; 0.5 to 2 times are allowed.",
         ),
         (
             answers(length={"new-v1": 0.3, "base": 1.1}),
-            "Its answers are 0.3 times as long as what you wrote; 0.5 to 2 times are allowed.",
+            "Its answers are 0.3 times as long as what you wanted; 0.5 to 2 times are allowed.",
         ),
         (
             answers(pins=(Pinned("Do you deliver?", {"new-v1": "“yes” is missing", "base": ""}),)),
@@ -229,7 +246,7 @@ def test_each_threshold_that_is_set_counts(
     [
         answers(degenerate={"new-v1": 1, "base": 0}),
         answers(length={"new-v1": 2.6, "base": 3.0}),  # too long, but less so than before
-        answers(asked=7, length={"new-v1": 2.6, "base": 1.0}),  # too few to say so
+        answers(looked_at=7, length={"new-v1": 2.6, "base": 1.0}),  # too few to say so
         answers(pins=(Pinned("Do you deliver?", {"new-v1": "“yes” is missing", "base": "“yes” is missing"}),)),
         answers(flaws=FLAWS),
     ],
@@ -250,6 +267,7 @@ def test_of_broken_pins_others_than_reviewers_hear_that_they_are_broken_and_not_
 def test_what_became_of_bad_replies_is_said() -> None:
     _, reasons = verdict(scores(CLEAR), answers(flaws=FLAWS))
     others = "2 answers that were liked are now others."
+    others += " Asked the same again, base fixes 1 itself and answers 0 of the liked ones otherwise."
     assert f"Of 4 replies of base marked bad, 3 are fixed and 1 still there; {others}" in reasons
     some = answers(flaws={**FLAWS, "marked": 60, "unseen": 2, "unseen_fixed": 1})
     _, reasons = verdict(scores(CLEAR), some)
@@ -259,11 +277,17 @@ def test_what_became_of_bad_replies_is_said() -> None:
 
 def test_the_usual_measures_are_said_with_where_their_difference_lies() -> None:
     texts = {"new-v1": {"bleu": 41.25, "rouge_l": 0.614, "chrf": 63.0, "exact": 0.25}}
+    texts["base"] = {"bleu": 9.0, "rouge_l": 0.5, "chrf": 41.0, "exact": 0.0}
     against = {"bleu": (9.0, 38.04), "rouge_l": (-0.1, 0.4), "chrf": (10.0, 33.9), "exact": (0.0, 0.5)}
     _, reasons = verdict(scores(CLEAR), answers(texts=texts, against=against))
     assert (
         "Beside your wording, and against base (95%): BLEU 41.2 (+9.0 to +38.0), ROUGE-L 0.61 (-0.10 to +0.40), "
         "chrF 63.0 (+10.0 to +33.9), the same to the letter 25% (+0% to +50%)."
+    ) in reasons
+    _, reasons = verdict(scores(CLEAR), answers(texts=texts))
+    assert (
+        "Beside your wording: BLEU 41.2 (base: 9.0), ROUGE-L 0.61 (base: 0.50), chrF 63.0 (base: 41.0), "
+        "the same to the letter 25% (base: 0%)."
     ) in reasons
 
 
@@ -295,5 +319,7 @@ def test_the_drawn_shuffle_test_sees_what_fits() -> None:
 
 def test_the_paired_bootstrap_holds_the_mean() -> None:
     gains = [0.1, 0.2, 0.15, 0.3, 0.05, 0.2, 0.1, 0.25]
-    low, high = interval(len(gains), lambda drawn: mean([gains[at] for at in drawn]))
+    low, high = interval([[at] for at in range(8)], lambda drawn: mean([gains[at] for at in drawn]))
     assert 0.05 < low < mean(gains) < high < 0.3
+    within = interval([[0, 1, 2, 3], [4, 5, 6, 7]], lambda drawn: mean([gains[at] for at in drawn]))
+    assert within == (pytest.approx(mean(gains[4:])), pytest.approx(mean(gains[:4]))), "rows of a group go together"

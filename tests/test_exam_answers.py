@@ -44,7 +44,7 @@ ROWS = [
 def test_the_paper_asks_what_people_wrote_and_chose_in_the_exam_and_what_was_bad_or_liked_anywhere() -> None:
     asked = exam.paper(ROWS)
     assert [r.id for r in asked.wanted] == ["k_1", "k_3"]
-    assert [r.id for r in asked.pairs] == ["v_4"]
+    assert ([r.id for r in asked.pairs], [r.id for r in asked.even]) == (["v_4"], ["v_5"])
     assert [(r.id, bad_text(r)) for r in asked.bad] == [("k_1", "bad 1"), ("g_8", "g_8 text"), ("g_7", "g_7 text")]
     assert [r.id for r in asked.liked] == ["g_6"]
     assert [r.id for r in exam.paper(ROWS, bad=1).bad] == ["k_1"]
@@ -190,28 +190,43 @@ ASKED: dict[str, Any] = {
     "candidate": "new-v1",
     "champion": "base",
     "rows": [
-        {"wanted": "BRIE: 4 euros.", "before": "It is 4.", "said": {"new-v1": "BRIE: 4 euros.", "base": "It is 4."}},
-        {"wanted": "EDAM: 5 euros.", "before": "It is 5.", "said": {"new-v1": "It is 5.", "base": "It is 5."}},
+        {
+            "group": f"g{n}",
+            "wanted": f"BRIE {n}: 4 euros.",
+            "before": "It is 4.",
+            "said": {"new-v1": f"BRIE {n}: 4 euros." if n % 2 else "It is 4.", "base": "It is 4."},
+        }
+        for n in range(8)
     ],
     "bad": [
-        {"bad": "It is 4.", "wanted": "BRIE: 4 euros.", "now": "BRIE: 4.", "unseen": True},
-        {"bad": "It is 4.", "wanted": "BRIE: 4 euros.", "now": "It  is 4.", "unseen": True},
-        {"bad": "It is 4.", "wanted": None, "now": "It is 4, yes.", "unseen": False},
-        {"bad": "It is 4.", "wanted": None, "now": "Ask us by post.", "unseen": False},
+        {"bad": "It is 4.", "wanted": wanted, "now": {"new-v1": ours, "base": theirs}, "unseen": wanted is not None}
+        for wanted, ours, theirs in (
+            ("BRIE: 4 euros.", "BRIE: 4.", "It is 4."),
+            ("BRIE: 4 euros.", "It  is 4.", " "),
+            (None, "It is 4, yes.", "Ask us by post."),
+            (None, "Ask us by post.", "It is 4."),
+        )
     ],
-    "liked": [{"liked": "Good morning!", "now": "Good morning!"}, {"liked": "Good morning!", "now": "What?"}],
+    "liked": [
+        {"liked": "Good morning!", "now": {"new-v1": "Good morning!", "base": "Good morning!"}},
+        {"liked": "Good morning!", "now": {"new-v1": "What?", "base": "Good morning!"}},
+    ],
     "patterns": [["d(ay|e)", "a day"], ["(a+)+$", "a" * 60 + "b"], ["x", "y"]],
 }
 
 
 def test_answers_are_judged_against_what_was_wanted_and_what_was_there_before() -> None:
     found = judge(ASKED)
-    assert found["closer"] == {"new-v1": 1, "base": 0}
-    assert found["flaws"] == {"fixed": 2, "still": 2, "new": 1, "unseen": 2, "unseen_fixed": 1}
+    assert found["closer"] == {"new-v1": 4, "base": 0}
+    told = {"fixed": 2, "still": 2, "new": 1, "unseen": 2, "unseen_fixed": 1, "fixed_before": 1, "new_before": 0}
+    assert found["flaws"] == told
     assert found["against"].keys() == {"bleu", "rouge_l", "chrf", "exact"}
     assert (found["texts"]["new-v1"]["exact"], found["texts"]["base"]["exact"]) == (0.5, 0.0)
     low, high = found["against"]["exact"]
-    assert (low, high) == (0.0, 1.0)
+    assert 0.0 < low < 0.5 < high < 1.0
+    assert judge({**ASKED, "rows": ASKED["rows"][:7]})["against"] == {}, "of seven an interval would be too narrow"
+    alone = [{**row, "group": "one"} for row in ASKED["rows"]]
+    assert judge({**ASKED, "rows": alone})["against"] == {}, "those of one group are one"
 
 
 async def test_the_process_judges_alike_and_a_pattern_that_goes_astray_holds_up_nobody() -> None:

@@ -69,7 +69,7 @@ def card(store: Store, *, trained: set[str], exam_groups: int) -> Card:
     """What a snapshot made now would hold, and what more would help."""
     found = gathered(store)
     train = of_split(found.rows, "train")
-    groups = len({row.group for row in of_split(found.rows, "exam")})
+    groups = len({row.group for row in of_split(found.rows, "exam") if row.role in ("target", "pair")})
     counts = store.feedback.counts()
     lost = Counter(item.why for item in found.dropped)
     hints = list(_personal(found.rows))

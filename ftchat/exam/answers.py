@@ -4,7 +4,7 @@ The answers are greedy, so that asking again gives the same ones. It does not kn
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
@@ -19,6 +19,8 @@ from ftchat.records import BASE, Finish, Message, Row
 from ftchat.store.exams import Pin
 
 PIN_ROOM = 128  # tokens of an answer to a pinned question
+AGAIN_ROOM = 256  # and of one where nobody wrote how long it should be, at most
+_JUDGED = frozenset({"positive", "negative"})
 
 Said = tuple[str, Finish]
 
@@ -30,26 +32,25 @@ class Asking:
     candidate: str
     champion: str
     who: Sequence[str]  # all of them, candidate, champion and base included
-    limit: int  # exam rows that are answered, at most
+    limit: int  # exam rows that are answered, at most: first those whose text people wrote
 
 
 async def answered(examiner: Examiner, asking: Asking, *, paper: Paper, pins: Sequence[Pin], judge: Judge) -> Answers:
     """Ask, and have it judged."""
-    fitting = await asyncio.to_thread(_fitting, examiner, paper)
-    asked = _spread(fitting, asking.limit)
-    said = {name: await all_of(partial(_row, examiner, name), asked) for name in asking.who}
-    pinned = {name: await all_of(partial(_pin, examiner, name), pins) for name in _both(asking)}
-    again = [*paper.bad, *paper.liked]
-    now = await all_of(partial(_row, examiner, asking.candidate), again)
+    asked = _spread(await asyncio.to_thread(_fitting, examiner, paper.wanted), asking.limit)
+    voted = await asyncio.to_thread(_fitting, examiner, [*paper.pairs, *paper.even])
+    looked_at = [*asked, *_spread(voted, asking.limit - len(asked))]
+    both = list(dict.fromkeys((asking.candidate, asking.champion)))
+    more = [*looked_at, *paper.bad, *paper.liked]
+    said = {name: await _said(examiner, name, more if name in both else asked) for name in asking.who}
+    pinned = {name: await all_of(partial(_pin, examiner, name), pins) for name in both}
     judged, held = await judge.judge(
         {
             "candidate": asking.candidate,
             "champion": asking.champion,
-            "rows": [_told(row, at, said) for at, row in enumerate(asked)],
-            "bad": [_was_bad(row, text) for row, (text, _) in zip(paper.bad, now, strict=False)],
-            "liked": [
-                {"liked": r.target, "now": t} for r, (t, _) in zip(paper.liked, now[len(paper.bad) :], strict=True)
-            ],
+            "rows": [_told(row, said) for row in asked],
+            "bad": [_was_bad(row, paper, _texts(row, both, said)) for row in paper.bad],
+            "liked": [{"liked": row.target, "now": _texts(row, both, said)} for row in paper.liked],
             "patterns": [
                 (p.matches, t) for name in pinned for p, t in zip(pins, pinned[name], strict=True) if p.matches
             ],
@@ -57,9 +58,10 @@ async def answered(examiner: Examiner, asking: Asking, *, paper: Paper, pins: Se
     )
     return Answers(
         asked=len(asked),
+        looked_at=len(looked_at),
         closer=judged["closer"],
-        degenerate={name: sum(bool(degenerate(*one)) for one in answers) for name, answers in said.items()},
-        length={name: _length(asked, answers) for name, answers in said.items()} if asked else {},
+        degenerate={name: sum(bool(degenerate(*said[name][row.id])) for row in looked_at) for name in both},
+        length={name: _length(looked_at, said[name]) for name in both} if looked_at else {},
         texts=judged["texts"],
         against={name: (low, high) for name, (low, high) in judged["against"].items()},
         pins=_judged_pins(pins, pinned, held),
@@ -73,36 +75,44 @@ def _spread(rows: Sequence[Row], most: int) -> list[Row]:
     return [rows[at * len(rows) // count] for at in range(count)]
 
 
-def _fitting(examiner: Examiner, paper: Paper) -> list[Row]:
-    return [row for row in paper.wanted if examiner.takes(row)]
+def _fitting(examiner: Examiner, rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if examiner.takes(row)]
+
+
+async def _said(examiner: Examiner, name: str, rows: Sequence[Row]) -> dict[str, Said]:
+    """What a contestant answers to each row, by its id; to each once."""
+    once = {row.id: row for row in rows}
+    return dict(zip(once, await all_of(partial(_row, examiner, name), list(once.values())), strict=True))
 
 
 async def _row(examiner: Examiner, name: str, row: Row) -> Said:
-    return await examiner.says(name, row.messages, room=examiner.room(row.target))
+    room = examiner.room(row.target)
+    return await examiner.says(name, row.messages, room=min(room, AGAIN_ROOM) if row.role in _JUDGED else room)
 
 
 async def _pin(examiner: Examiner, name: str, pin: Pin) -> str:
     return (await examiner.says(name, [Message("user", pin.prompt)], room=PIN_ROOM))[0]
 
 
-def _both(asking: Asking) -> list[str]:
-    return list(dict.fromkeys((asking.candidate, asking.champion)))
+def _texts(row: Row, names: Iterable[str], said: Mapping[str, Mapping[str, Said]]) -> dict[str, str]:
+    return {name: said[name][row.id][0] for name in names}
 
 
-def _told(row: Row, at: int, said: Mapping[str, Sequence[Said]]) -> dict[str, Any]:
+def _told(row: Row, said: Mapping[str, Mapping[str, Said]]) -> dict[str, Any]:
     """A row as it is judged. Before: the reply that was corrected, or what base says."""
-    before = row.rejected if row.rejected is not None else said[BASE][at][0]
-    return {"wanted": row.target, "before": before, "said": {name: answers[at][0] for name, answers in said.items()}}
+    texts = _texts(row, said, said)
+    before = row.rejected if row.rejected is not None else texts[BASE]
+    return {"group": row.group, "wanted": row.target, "before": before, "said": texts}
 
 
-def _was_bad(row: Row, now: str) -> dict[str, Any]:
+def _was_bad(row: Row, paper: Paper, now: Mapping[str, str]) -> dict[str, Any]:
     wanted = row.target if row.role == "target" else None
-    return {"bad": bad_text(row), "wanted": wanted, "now": now, "unseen": row.split == "exam"}
+    return {"bad": bad_text(row), "wanted": wanted, "now": now, "unseen": row.id in paper.unseen}
 
 
-def _length(rows: Sequence[Row], answers: Sequence[Said]) -> float:
+def _length(rows: Sequence[Row], said: Mapping[str, Said]) -> float:
     """How many times as long as the wanted text, in the middle."""
-    return median(len(text) / len(row.target) for row, (text, _) in zip(rows, answers, strict=True))
+    return median(len(said[row.id][0]) / len(row.target) for row in rows)
 
 
 def _judged_pins(

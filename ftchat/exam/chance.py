@@ -53,13 +53,13 @@ def shuffled(costs: Sequence[Sequence[float]], *, seed: int = 0) -> float:
 
 
 def interval(
-    n: int, difference: Callable[[Sequence[int]], float], *, level: float = 0.05, seed: int = 0
+    units: Sequence[Sequence[int]], difference: Callable[[Sequence[int]], float], *, level: float = 0.05, seed: int = 0
 ) -> tuple[float, float]:
-    """The paired bootstrap: where a difference over n rows lies when the rows are drawn again and again."""
-    if n == 0:
-        return 0.0, 0.0
+    """The paired bootstrap: where a difference over rows lies when these are drawn again and again, those of a unit
+    together."""
     draw = random.Random(seed)
-    found = sorted(difference(draw.choices(range(n), k=n)) for _ in range(_RESAMPLES))
+    drawn = (itertools.chain.from_iterable(draw.choices(units, k=len(units))) for _ in range(_RESAMPLES))
+    found = sorted(difference(list(rows)) for rows in drawn)
     low = int(level / 2 * _RESAMPLES)
     return found[low], found[-1 - low]
 

@@ -23,7 +23,7 @@ from ftchat.records import BASE, FEW_SHOT, Finish, Message, Params, Replay, Row
 
 _AT_ONCE = 4
 _DEALT = 7  # questions whose texts are dealt to each other
-_ROOM = (48, 256)  # tokens of an answer: twice the wanted text, within these bounds
+_ROOM = 48  # tokens of an answer, at least; else twice the wanted text
 
 Rendered = tuple[str, list[int], int]  # wire name, token ids, where the text begins
 Asked = TypeVar("Asked")
@@ -91,8 +91,7 @@ class Examiner:
 
     def room(self, wanted: str) -> int:
         """How long an answer may be where this text is wanted."""
-        low, high = _ROOM
-        return min(high, max(low, 2 * len(self.prompter.encode(wanted))), self.prompter.context_length // 2)
+        return min(max(_ROOM, 2 * len(self.prompter.encode(wanted))), self.prompter.context_length // 2)
 
 
 def digest(asked: Rendered) -> str:
@@ -161,12 +160,15 @@ async def _dealt(examiner: Examiner, candidate: str, wanted: Sequence[Row]) -> t
         return await examiner.nll(candidate, cell[0].messages, cell[1].target)
 
     found = await all_of(cost, cells)
-    return tuple(tuple(found[at : at + len(first)]) for at in range(0, len(found), len(first)))
+    return tuple(tuple(found[at : at + len(first)]) for at in range(0, len(found), len(first) or 1))
 
 
 def _that_fit(examiner: Examiner, wanted: Sequence[Row]) -> list[Row]:
     found: list[Row] = []
-    for row in {row.group: row for row in reversed(wanted)}.values():
+    newest: dict[str, Row] = {}
+    for row in reversed(wanted):
+        newest.setdefault(row.group, row)
+    for row in newest.values():
         pairs = [pair for other in found for pair in ((row, other), (other, row))]
         if len(found) < _DEALT and all(examiner.fits(asked.messages, given.target) for asked, given in pairs):
             found.append(row)

@@ -22,9 +22,11 @@ class Paper:
 
     wanted: tuple[Row, ...]  # what people wrote themselves: their text should become likelier
     pairs: tuple[Row, ...]  # of two replies the better one: it should be likelier than the other
-    bad: tuple[Row, ...]  # questions with a reply that people marked as bad: so many are asked again,
+    even: tuple[Row, ...]  # of two replies none is better: what is answered instead must not be broken
+    bad: tuple[Row, ...]  # questions with a reply that people marked as bad
     liked: tuple[Row, ...]  # questions with a reply that people liked
-    marked: int = 0  # of so many
+    unseen: frozenset[str]  # the ids of the rows whose question training never saw
+    marked: int = 0  # bad ones, of which so many are asked again
     taught: int = 0  # exam rows that are left out, because training saw their question in another conversation
 
 
@@ -48,12 +50,15 @@ def paper(rows: Sequence[Row], *, wrote: Collection[str] | None = None, bad: int
     taught = {_question(row) for row in rows if row.split in ("train", "tune")}
     kept = [row for row in rows if row.split == "exam"]
     exam = [row for row in kept if _question(row) not in taught]
-    flawed = _once(row for row in _flawed(rows) if wrote is None or row.id in wrote)
+    unseen = frozenset(row.id for row in exam)
+    flawed = _once((row for row in _flawed(rows) if wrote is None or row.id in wrote), first=unseen)
     return Paper(
         wanted=tuple(row for row in exam if row.role == "target"),
         pairs=tuple(row for row in exam if row.role == "pair"),
+        even=tuple(row for row in exam if row.role == "tie"),
         bad=tuple(flawed[:bad]),
-        liked=tuple(_once(row for row in rows if row.role == "positive")[:liked]),
+        liked=tuple(_once((row for row in rows if row.role == "positive"), first=unseen)[:liked]),
+        unseen=unseen,
         marked=len(flawed),
         taught=len(kept) - len(exam),
     )
@@ -78,10 +83,10 @@ def _flawed(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row.role == "negative" or (row.role == "target" and row.rejected)]
 
 
-def _once(rows: Iterable[Row]) -> list[Row]:
+def _once(rows: Iterable[Row], *, first: Collection[str]) -> list[Row]:
     """Those never taught first, then the newest; a question once."""
     newest = sorted(rows, key=lambda row: row.id[2:], reverse=True)
     once: dict[tuple[Message, ...], Row] = {}
-    for row in sorted(newest, key=lambda row: row.split != "exam"):
+    for row in sorted(newest, key=lambda row: row.id not in first):
         once.setdefault(row.messages, row)
     return list(once.values())

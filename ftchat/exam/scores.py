@@ -33,12 +33,14 @@ class Pinned:
 class Answers:
     """Greedy answers, judged: to the exam rows, to the pins, and to what was bad or liked before."""
 
-    asked: int  # exam rows that were answered
+    asked: int  # exam rows whose text people wrote, answered by everyone
+    looked_at: int = 0  # with those on which people voted: answered by candidate and champion
     closer: Mapping[str, int]  # how many come closer to the wanted text than the reply that was corrected
     degenerate: Mapping[str, int] = field(default_factory=dict)  # how many are empty, endless or a loop
     length: Mapping[str, float] = field(default_factory=dict)  # how many times as long as the wanted text
     texts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # BLEU, ROUGE-L, chrF, exact match
     against: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # candidate minus champion, 95% interval
     pins: tuple[Pinned, ...] = ()
-    # Bad replies that are fixed and still there, of how many marked, those never taught apart; and what is new.
+    # Bad replies that are fixed and still there, of how many marked, those never taught apart; what is new; and what
+    # the champion makes of the same.
     flaws: Mapping[str, int] = field(default_factory=dict)

@@ -32,26 +32,29 @@ _MEASURES = {
 }
 
 
-def decide(scores: Scores, *, candidate: str, champion: str, gate: GateArgs, answers: Answers | None = None) -> Verdict:
-    """The verdict. Below `gate.min_groups` exam groups it is never PROMOTE."""
-    gains = _by_group(scores, candidate=candidate, champion=champion)
+def decide(
+    scores: Scores, *, candidate: str, champion: str, gate: GateArgs, answers: Answers | None = None, before: int = 0
+) -> Verdict:
+    """The verdict. Below `gate.min_groups` exam groups it is never PROMOTE. `before`: exams against this champion."""
+    wrote, chose = _by_group(scores, candidate=candidate, champion=champion)
+    gains = [*wrote, *chose]
     if guards.not_a_number(*gains, *chain.from_iterable(scores.replay.values())):
         broken = f"How likely {candidate} or {champion} finds an answer was not a number, so nothing can be said of it."
         return Verdict(decision="REJECT", reasons=(broken,), figures={"groups": len(gains)})
     failed, held = _guards(scores, answers, candidate=candidate, champion=champion, gate=gate)
     notes = _notes(scores, answers, candidate=candidate, champion=champion)
-    figures = _figures(scores, answers, gains=gains, candidate=candidate)
+    figures = {"champion": champion, **_figures(scores, answers, gains=gains, candidate=candidate)}
     if not gains:
         first = f"No question is kept aside for the exam yet; {gate.min_groups} are needed for a verdict."
         reasons = (first, *failed, *held, *notes)
         return Verdict(decision="REJECT" if failed else "INSUFFICIENT", reasons=reasons, figures=figures)
-    words = _headline(scores, answers, gains=gains, candidate=candidate, champion=champion)
+    words = _headline(answers, wrote=wrote, chose=chose, candidate=candidate, champion=champion)
     if len(gains) < gate.min_groups:
         few = f"That is {len(gains)} of the {gate.min_groups} questions that a verdict needs, so you decide."
         reasons = (*words, *failed, *held, *notes, *([] if failed else [few]))
         return Verdict(decision="REJECT" if failed else "INSUFFICIENT", reasons=reasons, figures=figures)
     fewer = _fewer(answers, candidate=candidate, champion=champion)
-    decision, why = _decision(gains, scores, gate=gate, figures=figures, fewer=fewer)
+    decision, why = _decision(gains, scores, gate=gate, figures=figures, fewer=fewer, before=before)
     decision = "REJECT" if failed else decision
     return Verdict(
         decision=decision,  # type: ignore[arg-type]  # one of the three
@@ -61,16 +64,16 @@ def decide(scores: Scores, *, candidate: str, champion: str, gate: GateArgs, ans
 
 
 def _decision(
-    gains: Sequence[float], scores: Scores, *, gate: GateArgs, figures: dict[str, Any], fewer: str
+    gains: Sequence[float], scores: Scores, *, gate: GateArgs, figures: dict[str, Any], fewer: str, before: int
 ) -> tuple[str, list[str]]:
     """What the figures say when no guard objects. `fewer`: why its answers are worse than likelihoods say."""
     p = figures["p"]
     if p > gate.level:
         worse = sign_flip([-g for g in gains])
         if worse <= gate.level:
-            return "REJECT", [f"Chance alone would make it that much worse {worse:.1%} of the time."]
-        chance = f"Chance alone would do that {p:.0%} of the time; the limit is {gate.level:.0%}."
-        return "INSUFFICIENT", [chance]
+            return "REJECT", [f"Chance alone would bring such a loss in likelihood {worse:.1%} of the time."]
+        chance = f"Chance alone would bring such a gain in likelihood {p:.0%} of the time"
+        return "INSUFFICIENT", [f"{chance}; the limit is {gate.level:.0%}."]
     if fewer:
         return "INSUFFICIENT", [fewer]
     if 1 / math.factorial(len(scores.costs)) <= gate.level:  # of fewer texts even a perfect fit may be chance
@@ -78,7 +81,9 @@ def _decision(
         if fit > gate.level:
             unfit = "But your wording fits other questions as well as its own, so the exam cannot tell; you decide."
             return "INSUFFICIENT", [unfit]
-    return "PROMOTE", [f"Chance alone would do that {p:.1%} of the time (limit {gate.level:.0%})."]
+    chance = f"Chance alone would bring such a gain in likelihood {p:.1%} of the time (limit {gate.level:.0%})."
+    earlier = "1 adapter was" if before == 1 else f"{before} adapters were"
+    return "PROMOTE", [chance + (f" {earlier} examined against {figures['champion']} before it." if before else "")]
 
 
 def _fewer(answers: Answers | None, *, candidate: str, champion: str) -> str:
@@ -89,22 +94,24 @@ def _fewer(answers: Answers | None, *, candidate: str, champion: str) -> str:
 
 
 def _headline(
-    scores: Scores, answers: Answers | None, *, gains: Sequence[float], candidate: str, champion: str
+    answers: Answers | None, *, wrote: Sequence[float], chose: Sequence[float], candidate: str, champion: str
 ) -> list[str]:
-    """What it means, in words first."""
-    better, gained = sum(g > 0 for g in gains), f"({mean(gains):+.2f} nats a token)"
-    if answers is None or not answers.asked:
-        return [
-            f"{better} of {len(gains)} questions it had never seen now come closer to what you wanted than with "
-            f"{champion} {gained}."
-        ]
-    others = [name for name in dict.fromkeys((champion, BASE)) if name in answers.closer and name != candidate]
-    beside = "".join(f"{'; ' if n == 0 else ', '}{name}: {answers.closer[name]}" for n, name in enumerate(others))
-    return [
-        f"{answers.closer[candidate]} of {answers.asked} questions it had never seen now come closer to your wording"
-        f"{beside}.",
-        f"What you wanted became likelier on {better} of {len(gains)} than with {champion} {gained}.",
-    ]
+    """What it means, in words first: of what people wrote, and of two answers of which they chose one."""
+    said = []
+    if answers is not None and answers.asked:
+        others = [name for name in dict.fromkeys((champion, BASE)) if name in answers.closer and name != candidate]
+        beside = "".join(f"{'; ' if n == 0 else ', '}{name}: {answers.closer[name]}" for n, name in enumerate(others))
+        ours = f"{answers.closer[candidate]} of {answers.asked}"
+        said.append(f"{ours} questions it had never seen now come closer to your wording{beside}.")
+    for what, gains in (
+        ("What you wanted became likelier", wrote),
+        ("Of two answers the one that you preferred is further ahead", chose),
+    ):
+        if gains:
+            unseen = "" if said else " questions it had never seen"
+            many = f"{sum(g > 0 for g in gains)} of {len(gains)}{unseen}"
+            said.append(f"{what} on {many} than with {champion} ({mean(gains):+.2f} nats a token).")
+    return said
 
 
 def _guards(
@@ -134,14 +141,14 @@ def _bad_answers(answers: Answers, *, candidate: str, champion: str, gate: GateA
     """Answers that are none, and answers that are far too long or too short."""
     found = []
     ours, theirs = answers.degenerate.get(candidate, 0), answers.degenerate.get(champion, 0)
-    if ours - theirs > max(1.0, gate.degenerate_rise * answers.asked):
+    if ours - theirs > max(1.0, gate.degenerate_rise * answers.looked_at):
         found.append(f"{ours} of its answers are empty, endless or a loop; {champion}: {theirs}.")
-    if answers.asked < _FEW:  # one that is long says nothing of the others
+    if answers.looked_at < _FEW:  # one that is long says nothing of the others
         return found
     length, before = answers.length.get(candidate), answers.length.get(champion)
     if length is not None and before is not None and _off(length) > max(math.log(gate.length_ratio), _off(before)):
         found.append(
-            f"Its answers are {length:.1f} times as long as what you wrote; {1 / gate.length_ratio:.2g} to "
+            f"Its answers are {length:.1f} times as long as what you wanted; {1 / gate.length_ratio:.2g} to "
             f"{gate.length_ratio:.2g} times are allowed."
         )
     return found
@@ -195,7 +202,8 @@ def _flaws(found: Mapping[str, int], *, champion: str) -> str:
     apart = f" (of {found['unseen']} never taught, {found['unseen_fixed']})" if found["unseen"] else ""
     return (
         f"Of {some} replies of {whose} marked bad, {found['fixed']} are fixed{apart} and {found['still']} still there; "
-        f"{found['new']} answers that were liked are now others."
+        f"{found['new']} answers that were liked are now others. Asked the same again, {champion} fixes "
+        f"{found['fixed_before']} itself and answers {found['new_before']} of the liked ones otherwise."
     )
 
 
@@ -213,14 +221,17 @@ def _compared(scores: Scores, *, candidate: str, champion: str) -> list[str]:
 
 
 def _beside(answers: Answers, *, candidate: str, champion: str) -> list[str]:
-    """The usual measures of texts, each with where its difference lies."""
-    ours, found = answers.texts.get(candidate, {}), answers.against
-    said = [
-        f"{words} {ours[name]:{form}} ({found[name][0]:+{form}} to {found[name][1]:+{form}})"
-        for name, (words, form) in _MEASURES.items()
-        if name in ours and name in found
-    ]
-    return [f"Beside your wording, and against {champion} (95%): {', '.join(said)}."] if said else []
+    """The usual measures of texts, each with where its difference lies; of few questions, with the champion's."""
+    ours, theirs, found = answers.texts.get(candidate, {}), answers.texts.get(champion, {}), answers.against
+    if not ours or not theirs:
+        return []
+    said = []
+    for name, (words, form) in _MEASURES.items():
+        low, high = found.get(name, (0.0, 0.0))
+        against = f"{low:+{form}} to {high:+{form}}" if found else f"{champion}: {theirs[name]:{form}}"
+        said.append(f"{words} {ours[name]:{form}} ({against})")
+    beside = f", and against {champion} (95%)" if found else ""
+    return [f"Beside your wording{beside}: {', '.join(said)}."]
 
 
 def _figures(scores: Scores, answers: Answers | None, *, gains: Sequence[float], candidate: str) -> dict[str, Any]:
@@ -259,15 +270,16 @@ def _rises(scores: Scores, candidate: str) -> list[float]:
     return [now - before for now, before in zip(scores.replay[candidate], scores.replay[BASE], strict=True)]
 
 
-def _by_group(scores: Scores, *, candidate: str, champion: str) -> list[float]:
-    """Gain of the candidate over the champion: one number a group, since rows of a group are not independent.
+def _by_group(scores: Scores, *, candidate: str, champion: str) -> tuple[list[float], list[float]]:
+    """Gains of the candidate over the champion: one number a group, since rows of a group are not independent.
 
-    Where people wrote the text, it is how much likelier that became; where they only chose one of two, how much
-    further apart the two are.
+    First of the groups in which people wrote the text: how much likelier that became. Then of those in which they only
+    chose one of two: how much further apart the two are.
     """
-    wanted = _gains(scores.rows, better=scores.target, candidate=candidate, champion=champion, sign=-1.0)
-    chosen = _gains(scores.pairs, better=scores.margin, candidate=candidate, champion=champion, sign=1.0)
-    return [mean(values) for values in ({**chosen, **wanted}).values()]
+    wrote = _gains(scores.rows, better=scores.target, candidate=candidate, champion=champion, sign=-1.0)
+    chose = _gains(scores.pairs, better=scores.margin, candidate=candidate, champion=champion, sign=1.0)
+    only = [values for group, values in chose.items() if group not in wrote]
+    return [mean(values) for values in wrote.values()], [mean(values) for values in only]
 
 
 def _gains(

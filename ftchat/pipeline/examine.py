@@ -39,8 +39,9 @@ async def examine(
         scores, answers, asking_s = await means.patiently(asked)
     finally:
         await judge.end()
-    decide = partial(exam.decide, scores, candidate=candidate, champion=champion, gate=gate, answers=answers)
-    verdict = await asyncio.to_thread(decide)
+    before = await asyncio.to_thread(means.store.exams.against, means.base.fingerprint, champion)
+    decide = partial(exam.decide, scores, candidate=candidate, champion=champion, gate=gate, before=before)
+    verdict = await asyncio.to_thread(decide, answers=answers)
     return replace(verdict, figures={**verdict.figures, "asking_s": round(asking_s, 3)})
 
 

@@ -55,6 +55,12 @@ class ExamLog:
         """Over an open store."""
         self._store = store
 
+    def against(self, base: str, champion: str) -> int:
+        """How many verdicts there are on adapters that were examined against a champion."""
+        sql = """SELECT COUNT(*) AS n FROM runs
+                 WHERE base = :b AND json_extract(verdict, '$.figures.champion') = :c"""
+        return int(self._store.rows(sql, {"b": base, "c": champion})[0]["n"])
+
     def about(self, base: str, contestants: Collection[str]) -> set[str]:
         """The ids of rows about a reply that one of these wrote with this base; a row of a vote names a lane, too."""
         sql = """WITH r AS (SELECT id, turn, lane FROM replies
