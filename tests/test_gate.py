@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from room import ANN, Room
+from room import ANN, BOB, Room
 
 from ftchat.config import GateArgs, TrainArgs
 from ftchat.errors import EngineError
@@ -20,7 +20,7 @@ from ftchat.pipeline import trial
 from ftchat.pipeline.examine import examine
 from ftchat.progress import Trial
 from ftchat.ratings import sequential, sweep
-from ftchat.records import Message, Replay, Row, Verdict
+from ftchat.records import Message, Replay, Row, RowRole, Verdict
 
 LEVEL = GateArgs().level
 SWEEP = sweep(0.05)  # votes that decide when all are for one side
@@ -108,7 +108,7 @@ async def test_everyone_is_asked_the_same_and_the_figures_say_it(room: Room) -> 
     assert found.figures["against"]["chrf"][0] > 0
     assert found.figures["preference"].keys() == {"shop-v1", "base"}
     told = {"fixed": 8, "still": 0, "new": 0, "unseen": 8, "unseen_fixed": 8, "marked": 8}
-    assert found.figures["flaws"] == told
+    assert found.figures["flaws"] == {**told, "fixed_before": 0, "new_before": 0}
     assert found.figures["degenerate"] == {"shop-v1": 0, "base": 0}
 
 
@@ -144,11 +144,23 @@ async def test_what_was_sound_long_ago_does_not_vouch_for_what_means_nothing_now
     assert (found.decision, found.figures["fit_p"]) == ("INSUFFICIENT", 1.0), found.reasons
 
 
-async def test_a_candidate_that_only_repeats_itself_is_rejected(room: Room) -> None:
+@pytest.mark.parametrize("role", ["target", "pair", "tie"])
+async def test_a_candidate_that_only_repeats_itself_is_rejected(room: Room, role: RowRole) -> None:
+    """Also where people only voted: what loops may well find the better one of two answers likelier."""
     room.vllm.answers["shop-v1"] = "plain " * 40
-    found = await examined(room, exam_rows())
+    found = await examined(room, [replace(row, role=role) for row in exam_rows()])
     assert found.decision == "REJECT"
     assert "8 of its answers are empty, endless or a loop; base: 0." in found.reasons
+    assert found.figures["asked"] == (8 if role == "target" else 0)
+
+
+async def test_an_answer_has_room_for_twice_what_was_wanted_and_is_asked_once(room: Room) -> None:
+    rows = exam_rows()
+    long = " ".join(str(n) for n in range(300))
+    await examined(room, [*rows[:7], replace(rows[7], target=long)])
+    for name in ("shop-v1", "base"):
+        asked = [b["max_tokens"] for b in room.vllm.bodies if b["model"] == name and "prompt_logprobs" not in b]
+        assert (len(asked), sorted(asked)[-2] < 100, max(asked) > 600) == (8, True, True), name
 
 
 # -- votes --
@@ -195,17 +207,20 @@ async def test_votes_retire_what_loses_and_say_why(room: Room) -> None:
     assert adapter.reasons[1].startswith(f"Blind votes against base: 0 to {SWEEP} in decisive votes")
 
 
-async def test_one_person_counts_once_on_a_question_and_a_vote_that_was_taken_back_as_it_was_said(room: Room) -> None:
+async def test_a_question_counts_once_and_a_vote_that_was_taken_back_as_it_was_said(room: Room) -> None:
     put_to_the_vote(room)
-    for better in ("shop-v1", "base", "shop-v1"):
-        turn = await room.chat.ask(ANN, "The same question?", mode="compare")
+    for who, better in ((ANN, "shop-v1"), (ANN, "base"), (BOB, "shop-v1"), (BOB, "base")):
+        turn = await room.chat.ask(who, "The same question?", mode="compare")
         await room.done(turn)
         left = room.store.turns.get(turn).reply("left").contestant
-        vote = await room.judging.vote(ANN, turn, "left" if left == better else "right")
-        room.judging.undo(ANN, vote.id)
+        vote = await room.judging.vote(who, turn, "left" if left == better else "right")
+        room.judging.undo(who, vote.id)
     (told,) = room.pipeline.settle()
     assert (told.wins, told.losses) == (1, 0)
     room.store.lineage.withdraw("ann", by="ann")
+    (told,) = room.pipeline.settle()
+    assert (told.wins, told.losses) == (1, 0), "bob said so, too, and then the contrary"
+    room.store.lineage.withdraw("bob", by="ann")
     (told,) = room.pipeline.settle()
     assert (told.wins, told.losses) == (0, 0)
 

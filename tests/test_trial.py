@@ -29,31 +29,36 @@ AT_ONCE = 8  # homes; what waits for the disk waits together
 
 @dataclass(frozen=True)
 class Vote:
-    """What somebody says to a question; whether they take it back where the adapter lost."""
+    """Who judges which question; whether the adapter is better on it, and whether they take it back where it lost."""
 
     who: Person
     question: str
-    winner: Winner
+    better: bool
     regrets: bool
 
+    def winner(self, chance: random.Random, *, left: str) -> Winner:
+        """Mostly whoever is better there, as all agree; else the left one more often than the right one."""
+        if chance.random() < 0.8:
+            return "left" if self.better == (left != "base") else "right"
+        winners: tuple[Winner, ...] = ("left", "right", "tie", "both_bad")
+        return chance.choices(winners, (0.4, 0.1, 0.25, 0.25))[0]
 
-def drawn(chance: random.Random, asked: Counter[str]) -> Vote:
-    """Of two equal models: no side is better, but the left one is liked more, and some is said twice or taken back."""
-    who = chance.choice(PEOPLE)
-    old = asked[who.name] > 0 and chance.random() < 0.1
-    number = chance.randrange(asked[who.name]) if old else asked[who.name]
-    asked[who.name] += 0 if old else 1
-    winners: tuple[Winner, ...] = ("left", "right", "tie", "both_bad")
-    (winner,) = chance.choices(winners, (0.54, 0.36, 0.05, 0.05))
-    return Vote(who, f"What is number {number} of {who.name}?", winner, regrets=chance.random() < 0.3)
+
+def drawn(chance: random.Random, asked: list[bool]) -> Vote:
+    """Of two equal models, each is better on half of the questions; many of these are judged by several people, and
+    some by one person twice."""
+    if not asked or chance.random() < 0.4:
+        asked.append(chance.random() < 0.5)
+    number = chance.randrange(max(0, len(asked) - 4), len(asked))
+    return Vote(chance.choice(PEOPLE), f"What is number {number}?", asked[number], regrets=chance.random() < 0.3)
 
 
 async def outcome(home: Path, *, votes: int, seed: int) -> str:
     """What becomes of a challenger that is as good as base, under so many votes, the trial being looked at after each.
 
-    Each look must count what was said: each person on each question once, by what they said first.
+    Each look must count what was said: each question once, by what was said first.
     """
-    chance, asked, said = random.Random(seed), Counter[str](), dict[tuple[str, str], str]()
+    chance, asked, said = random.Random(seed), list[bool](), dict[str, str]()
     room, told = Room(home), list[list[Trial]]()
     room.contestants._chance = chance
     room.judging.after_vote = lambda: told.append(room.pipeline.settle())
@@ -63,9 +68,10 @@ async def outcome(home: Path, *, votes: int, seed: int) -> str:
         for _ in range(votes):
             vote = drawn(chance, asked)
             turn = furnished.compared(room, vote.question, room.contestants.pair(), owner=vote.who.name)
-            given = await room.judging.vote(vote.who, turn.id, vote.winner)
-            winner = {"left": given.left, "right": given.right}.get(vote.winner, vote.winner)
-            said.setdefault((vote.who.name, vote.question), winner)
+            side = vote.winner(chance, left=turn.reply("left").contestant)
+            given = await room.judging.vote(vote.who, turn.id, side)
+            winner = {"left": given.left, "right": given.right}.get(side, side)
+            said.setdefault(vote.question, winner)
             if vote.regrets and winner == "base":
                 room.judging.undo(vote.who, given.id)
             ((look,),) = told[-1:]

@@ -1,8 +1,9 @@
 """Compare blind: what votes decide about an adapter where its exam could not.
 
 After every vote the sequential test is asked, which may be looked at as often as one likes: it promotes, retires, or
-says how many votes are missing. Only blind votes between the adapter and the champion count, of each person on each
-question the first, and none on a question that trained one of them. What learned from feedback that was withdrawn
+says how many votes are missing. Only blind votes between the adapter and the champion count, of each question the
+first, whoever gave it, and none on a question that trained one of them: people who judge the same two answers mostly
+agree, so two equal models would otherwise be told apart by few questions. What learned from feedback that was withdrawn
 since, and what was not examined for what it lost, is promoted by people alone. It does not know how votes are given.
 """
 
@@ -12,11 +13,6 @@ from ftchat.ratings import sequential, sweep
 from ftchat.records import Adapter
 
 
-def standing(means: Means, adapter: str) -> Trial:
-    """What the votes say of an adapter now."""
-    return _trial(means, adapter)
-
-
 def settle(means: Means) -> list[Trial]:
     """Ask the test about every adapter that is put to the vote, and do what it says; returns where each stands."""
     open_ones = [adapter for adapter in means.service.adapters() if adapter.state == "challenger"]
@@ -24,7 +20,7 @@ def settle(means: Means) -> list[Trial]:
 
 
 def _settled(means: Means, adapter: Adapter) -> Trial:
-    found = _trial(means, adapter.name)
+    found = standing(means, adapter.name)
     if not found.decided:
         return found
     log, service = means.store.training, means.service
@@ -41,7 +37,8 @@ def _settled(means: Means, adapter: Adapter) -> Trial:
     return found
 
 
-def _trial(means: Means, adapter: str) -> Trial:
+def standing(means: Means, adapter: str) -> Trial:
+    """What the votes say of an adapter now."""
     champion = means.service.champion()
     score = means.store.ballots.duel(means.base.fingerprint, adapter, champion)
     level = means.settings.vote_level

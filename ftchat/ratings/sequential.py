@@ -1,8 +1,9 @@
 """Is the challenger better than the champion? A test that may be looked at after every vote.
 
 Looking at a win probability again and again promotes an equal model sooner or later. This test counts evidence that
-cannot be fooled that way: a bet against "it wins at most half of the decisive votes", whose stake, whenever one looks,
-has a mean of at most 1 if that is true, so that it ever reaches 1/level with a probability of at most level (Ville).
+cannot be fooled that way: a bet against "it wins at most half of the decisive votes", one to a question, whose stake,
+whenever one looks, has a mean of at most 1 if that is true, so that it ever reaches 1/level with a probability of at
+most level (Ville).
 The bet is spread over win rates above 1/2 by a Beta(2, 2): of those tried it needs about the fewest votes between win
 rates of 55 and 90%. Ties and both_bad decide nothing; sides are random, so a liking for the left side does not tilt it.
 """

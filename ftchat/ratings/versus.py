@@ -6,6 +6,7 @@ them after every vote, so whether that is enough to be sure, and how many more i
 """
 
 from dataclasses import dataclass
+from math import ceil
 
 from ftchat.ratings.beta import cdf, quantile
 from ftchat.ratings.sequential import missing, sequential
@@ -20,18 +21,19 @@ class Versus:
     low: float
     high: float
     better: float  # how likely it wins more than half
-    more: int | None  # decisive votes until that is sure, at the present rate, 0 where it is; None: too close to tell
+    more: int | None  # votes until that is sure, at the present rate, 0 where it is; None: too close to tell
 
 
 def versus(score: Score, *, level: float = 0.05) -> Versus:
     """What the votes between two say about the first of them; it is sure where votes may decide at this level."""
+    more = sequential(score.wins, score.losses, level=level).more
     a, b = 0.5 + score.wins + score.ties / 2, 0.5 + score.losses + score.ties / 2
     return Versus(
         probability=a / (a + b),
         low=quantile(0.025, a, b),
         high=quantile(0.975, a, b),
         better=cdf(0.5, b, a),
-        more=sequential(score.wins, score.losses, level=level).more,
+        more=more and ceil(more * score.votes / (score.wins + score.losses)),  # ties will be among them
     )
 
 

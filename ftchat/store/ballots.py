@@ -57,7 +57,7 @@ GROUP BY reason, "left", "right", v.winner, v.rater"""
 
 # What two contestants got of each other, in the order of the votes. "NOT IN taught" would read all of it for each vote.
 _DUEL = f"""{_TAUGHT.format(judged=":one, :other")}
-SELECT v.rater, c.group_key AS question,
+SELECT c.group_key AS question,
        CASE v.winner WHEN 'left' THEN l.contestant WHEN 'right' THEN r.contestant ELSE v.winner END AS winner
   FROM votes v
   JOIN replies l ON l.turn = v.turn AND l.lane = 'left' JOIN replies r ON r.turn = v.turn AND r.lane = 'right'
@@ -109,12 +109,13 @@ class BallotLog:
             return kept.ballots
 
     def duel(self, base: str, name: str, other: str) -> Score:
-        """How one did against another where votes decide something: each person once on each question, by what they
-        said first. What they took back later counts as it was said, since the names were shown by then."""
+        """How one did against another where votes decide something: of each question what was said first, since more on
+        the same question, by whomever, says little that is new. What was taken back later counts as it was said, since
+        the names were shown by then."""
         span = {"base": base, "one": name, "other": other}
-        first: dict[tuple[str, str], str] = {}
+        first: dict[str, str] = {}
         for row in self._store.rows(_DUEL, span):
-            first.setdefault((row["rater"], row["question"]), row["winner"])
+            first.setdefault(row["question"], row["winner"])
         said = Counter(first.values())
         return Score(wins=said[name], losses=said[other], ties=said["tie"], both_bad=said["both_bad"])
 
