@@ -100,8 +100,10 @@ class Reconcile:
         self._refused = {key: refusal for key, refusal in self._refused.items() if key[0] != index}
 
     async def _bring(self, index: int, served: frozenset[str] | None) -> None:
-        if served is None:
-            return  # it did not say: the next look asks again
+        if served is None:  # the next look asks again
+            mute = f"{self._engine.urls[index]} is there and has not said yet what it serves."
+            self._troubles[index] = [f"{mute} If that stays so, check that this is vLLM, and engine_key."]
+            return
         missing, spare = steps(served, desired=self._service.desired(), spare=self._service.spare(served))
         outcomes = [await self._load(name, index) for name in missing]
         for name in spare:

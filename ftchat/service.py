@@ -6,29 +6,25 @@ adapter was made or examined.
 
 import asyncio
 import logging
-import math
 from collections.abc import AsyncIterator, Container, Iterable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ftchat import probing
 from ftchat.base import Base
 from ftchat.config import Settings
-from ftchat.engine import Engine, Request
+from ftchat.engine import Engine
 from ftchat.errors import BadAdapter, Conflict, EngineError, EngineNotReady, FtchatError, NotFound
 from ftchat.prompt import Prompter
-from ftchat.records import BASE, Adapter, Message, Params
+from ftchat.records import BASE, Adapter
 from ftchat.registry import NAME, Registry
-from ftchat.registry.probed import computed, distance
 from ftchat.store import Store
 
 _log = logging.getLogger(__name__)
 KEPT_CHAMPIONS = 3
-_FEW = Params(temperature=0.0, top_p=1.0, max_tokens=8)
 _AWAY = 0.1  # nats a token between what is served and what the trainer computed: so much is rounding
-_NOTHING = 1e-3  # nats a token: what a batch's rounding does
-_PART = 0.1  # or so much of what was learned, where that is more
 _LOOK_S, _DRAIN_S = 0.1, 60.0
 
 
@@ -92,7 +88,7 @@ class Service:
             if self._registry.manifest(name).get("base", self._base.fingerprint) != self._base.fingerprint:
                 return False  # it waits for its base to be served
             self._registry.check(name)
-        except (BadAdapter, OSError) as err:  # a full disk, too: the app starts without it
+        except (FtchatError, OSError) as err:  # a full disk, too: the app starts without it
             _log.warning("%s lies in adapters/ and is not taken in. %s", name, err)
             return False
         return True
@@ -116,8 +112,10 @@ class Service:
                     await self.probe(name)
                 except (BadAdapter, NotFound) as err:
                     await self._store.soon(partial(self.retire_broken, name, err.message))
-                    continue
-                await self._store.soon(partial(self._admitted, name))
+                except FtchatError as err:  # nor do the others wait for it
+                    _log.info("%s was found in adapters/ and not tried yet: %s", name, err.message)
+                else:
+                    await self._store.soon(partial(self._admitted, name))
 
     def _admitted(self, name: str) -> None:
         log = self._store.training
@@ -131,13 +129,14 @@ class Service:
         return self._registry.published(name)
 
     async def use(self, user: str, adapter: str) -> None:
-        """Put an adapter into service, whatever the exam said: a person decided. A broken one gets another chance."""
+        """Put an adapter into service, whatever the exam said: a person decided. A broken one gets another chance, and
+        what nobody has tried yet is tried."""
         found = self._store.training.adapter(adapter)
         if found.base != self._base.fingerprint:
             raise Conflict(f"{adapter} was made for another base model.")
         with self._arrives(adapter):
             await self.load(adapter)
-            if found.state == "broken":
+            if found.state in ("candidate", "rejected", "broken"):
                 await self.probe(adapter)
             await self._store.soon(partial(self.promote, adapter, by=user, why="chosen by hand"))
 
@@ -155,6 +154,8 @@ class Service:
                         await self.load(earlier)
             except (BadAdapter, NotFound):
                 continue  # damaged or refused: the one before it
+            except EngineNotReady:
+                pass  # its files are sound, and whoever is in service is loaded before anybody is answered
             return await self._store.soon(partial(self._back, user, earlier, leaving=leaving, key=key))
         raise Conflict("There is no earlier champion to go back to.")
 
@@ -263,10 +264,22 @@ class Service:
         except BadAdapter as err:
             # Somebody must answer; another adapter may be the engine's settings' fault.
             if only is None and self.champion() == name:
-                await self._store.soon(partial(self.retire_broken, name, err.message))
+                await self._step_aside(name, err)
             raise
         self._refuse_leaving(name)
         self._at_hand.add(name)
+
+    async def _step_aside(self, name: str, refusal: BadAdapter) -> None:
+        """A champion that the engine refuses. Where it refuses the one before it, too, nothing is wrong with either."""
+        earlier = next(iter(self._earlier()), BASE)
+        if earlier != BASE:
+            try:
+                await self._engine.load(earlier, self._registry.path(earlier))
+            except NotFound:
+                pass  # found damaged when it is asked
+            except FtchatError as err:
+                raise EngineError(f"{refusal.message} It refuses {earlier}, too, so both stay as they are.") from err
+        await self._store.soon(partial(self.retire_broken, name, refusal.message))
 
     async def unload(self, name: str, *, only: int) -> None:
         """Let one endpoint forget an adapter; the next who chooses it loads it again."""
@@ -282,32 +295,10 @@ class Service:
             log.set_state(name, "broken", reasons=[reason])
 
     async def probe(self, name: str) -> None:
-        """The loaded adapter must answer, differently from base, and as the trainer's model did where that is known.
-
-        vLLM serves base where no weight matched, and says nothing.
-        """
-        ids, start = self._prompter.render_answer([Message("user", "Hello!")], "Hello! How can I help you today?")
-        ours, theirs = await self._engine.score(name, ids, start), await self._engine.score(BASE, ids, start)
-        if not all(map(math.isfinite, ours)):
-            raise BadAdapter("It answers with no numbers: its weights are damaged.")
-        if distance(ours, theirs) < _NOTHING:
-            raise BadAdapter("It has no effect: the engine answers as the base does.")
-        text, _ = await self._engine.answer(Request(model=name, token_ids=ids[:start], params=_FEW))
-        if not text.strip():
-            raise BadAdapter("It answers nothing to a plain greeting.")
+        """The loaded adapter must answer, differently from base, and as the trainer's model did where that is known."""
+        await probing.answers(self._engine, self._prompter, name)
         if (trained := self._registry.manifest(name).get("probe")) is not None:
-            await self._compare(name, trained)
-
-    async def _compare(self, name: str, trained: object) -> None:
-        """What the engine computes for the trainer's tokens must be what the trainer computed, but for rounding."""
-        ids, start, logprobs = computed(trained)
-        away = distance(await self._engine.score(name, ids, start), logprobs)
-        learned = distance(await self._engine.score(BASE, ids, start), logprobs)
-        if away > max(self._tolerance, _PART * learned):
-            raise BadAdapter(
-                f"The engine serves another model than was trained: {away:.2f} nats a token lie between them, and "
-                f"{learned:.2f} between base and what was trained."
-            )
+            await probing.as_trained(self._engine, name, trained, tolerance=self._tolerance)
 
     # -- adapters that come from elsewhere, and that go --
 

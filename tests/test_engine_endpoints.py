@@ -279,6 +279,18 @@ async def test_an_adapter_that_one_place_refuses_is_not_called_bad():
     assert client.lacks("shop-v1")
 
 
+async def test_a_server_that_has_no_way_to_load_adapters_says_so_of_itself_and_not_of_the_adapter():
+    def answer(request: httpx.Request) -> httpx.Response:
+        loads = request.url.path == "/v1/load_lora_adapter"
+        return httpx.Response(404, json={"detail": "Not Found"}) if loads else adapter_api(200)(request)
+
+    with pytest.raises(EngineError, match=r"here takes no adapters while it runs: start that engine with") as caught:
+        await engine(answer, HERE).load("shop-v1", Path("shop-v1"))
+    assert type(caught.value) is EngineError
+    with pytest.raises(BadAdapter, match="vLLM's words"):  # it knows the way, and not the folder
+        await engine(adapter_api(404), HERE).load("shop-v1", Path("shop-v1"))
+
+
 async def test_a_rank_that_is_too_large_names_the_setting():
     words = "LoRA rank 64 is greater than max_lora_rank 16."
 

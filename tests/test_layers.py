@@ -35,7 +35,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
     2: (
         *("ratings", "contestants", "lanes", "seen", "asking", "chat", "judging", "redrafts", "sessions"),
         *("dataset", "training", "trainee"),
-        *("progress", "exam", "service", "reconcile", "pipeline", "scenarios", "simulate", "backups"),
+        *("progress", "exam", "probing", "service", "reconcile", "pipeline", "scenarios", "simulate", "backups"),
         *("review", "exports", "imports", "lineage", "schedule", "webhook", "similar"),
     ),
     3: ("parts", "web", "ui", "serve", "doctor", "cli"),
@@ -66,6 +66,7 @@ SIDEWAYS: dict[str, set[str]] = {
     "exam": {"contestants", "dataset", "training.guards"},
     "imports": {"exports"},
     "lineage": {"dataset"},
+    "service": {"probing"},
     "reconcile": {"service"},
     "trainee": {"training.job", "training.parent"},
     "progress": {"training.job"},

@@ -136,6 +136,25 @@ async def test_an_engine_that_calls_its_model_otherwise_is_told_how_to_be_starte
     assert watch.trouble == ""
 
 
+async def test_an_engine_that_does_not_say_what_it_serves_is_named_until_it_does(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that was started with another key: its health needs none."""
+    watch, served = Reconcile(room.engine, room.service), room.engine.models
+
+    async def refused() -> list[None]:
+        return [None]
+
+    monkeypatch.setattr(room.engine, "models", refused)
+    await watch.look()
+    mute = f"{room.engine.urls[0]} is there and has not said yet what it serves."
+    assert (watch.stage, watch.trouble.startswith(mute)) == ("loading adapters", True)
+    assert watch.trouble.endswith("check that this is vLLM, and engine_key.")
+    monkeypatch.setattr(room.engine, "models", served)
+    await watch.look()
+    assert (watch.stage, watch.trouble) == ("ready", "")
+
+
 async def test_adapters_are_back_within_ten_seconds_of_an_endpoints_return(pair: Pair) -> None:
     pair.adapters(1, 2)
     keeping = asyncio.create_task(pair.reconcile.keep())

@@ -10,6 +10,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
+from ftchat import probing
 from ftchat.base import Base
 from ftchat.config import Settings
 from ftchat.engine import Engine
@@ -51,9 +52,10 @@ async def test_what_peft_saved_comes_in_is_what_was_trained_and_goes(
 ) -> None:
     name = await service.receive("ann", adapters[0])
     other = await service.receive("ann", Path(shutil.make_archive(str(tmp_path / "other"), "zip", adapters[1])))
-    await service._compare(name, told(starter_path, adapters[0]))
+    trained = told(starter_path, adapters[0])
+    await probing.as_trained(service._engine, name, trained, tolerance=service._tolerance)
     with pytest.raises(BadAdapter, match="serves another model than was trained"):
-        await service._compare(other, told(starter_path, adapters[0]))
+        await probing.as_trained(service._engine, other, trained, tolerance=service._tolerance)
     for one in (name, other):
         await service.delete("ann", one)
     assert service.adapters() == []

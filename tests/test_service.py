@@ -14,6 +14,7 @@ from test_registry import candidate
 from ftchat.config import TrainArgs
 from ftchat.errors import BadAdapter, Conflict, EngineError
 from ftchat.reconcile import Reconcile
+from ftchat.records import AdapterState
 
 
 def adapters(room: Room, *numbers: int, run: str | None = None) -> None:
@@ -22,6 +23,7 @@ def adapters(room: Room, *numbers: int, run: str | None = None) -> None:
         name = f"shop-v{number}"
         room.registry.publish(candidate(room.settings.home / f"c{number}"), name, base="b0", lineage={})
         room.store.training.add_adapter(name, number=number, base="b0", run=run)
+        room.vllm.logprobs[name] = -0.5
 
 
 def damage(room: Room, name: str) -> None:
@@ -96,8 +98,9 @@ async def test_a_missing_file_is_a_sentence_and_no_crash(room: Room, spoil: str)
     assert room.store.training.adapter("shop-v1").state == "broken"
 
 
+@pytest.mark.parametrize("reads", ["ftchat.registry.sha256", "pathlib.Path.read_bytes"])  # weights, and the manifest
 async def test_an_adapter_that_cannot_be_read_just_now_stays_in_service(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    room: Room, monkeypatch: pytest.MonkeyPatch, reads: str
 ) -> None:
     adapters(room, 1)
     await room.service.use("ann", "shop-v1")
@@ -105,10 +108,69 @@ async def test_an_adapter_that_cannot_be_read_just_now_stays_in_service(
     def full(path: Path) -> str:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr("ftchat.registry.sha256", full)
+    monkeypatch.setattr(reads, full)
     with pytest.raises(EngineError, match="cannot be read just now"):
         await room.service.load_desired()
     assert (room.service.champion(), room.store.training.adapter("shop-v1").state) == ("shop-v1", "champion")
+
+
+def refusing(room: Room, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """An engine that takes these adapters no more."""
+    load = room.engine.load
+
+    async def loaded(name: str, path: Path, *, only: int | None = None) -> None:
+        if name in names:
+            raise BadAdapter(f"The engine refused the adapter {name}: its rank is too large.")
+        await load(name, path, only=only)
+
+    monkeypatch.setattr(room.engine, "load", loaded)
+
+
+async def test_a_champion_that_the_engine_refuses_steps_aside_for_one_that_it_takes(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapters(room, 1, 2)
+    for name in ("shop-v1", "shop-v2"):
+        await room.service.use("ann", name)
+    refusing(room, monkeypatch, "shop-v2")
+    with pytest.raises(BadAdapter, match="rank is too large"):
+        await room.service.load("shop-v2")
+    assert (room.service.champion(), room.store.training.adapter("shop-v2").state) == ("shop-v1", "broken")
+
+
+async def test_where_the_engine_refuses_the_one_before_it_too_both_stay_as_they_are(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapters(room, 1, 2)
+    for name in ("shop-v1", "shop-v2"):
+        await room.service.use("ann", name)
+    refusing(room, monkeypatch, "shop-v1", "shop-v2")
+    with pytest.raises(EngineError, match=r"rank is too large\. It refuses shop-v1, too, so both stay as they are\."):
+        await room.service.load("shop-v2")
+    found = {adapter.name: adapter.state for adapter in room.service.adapters()}
+    assert (room.service.champion(), found) == ("shop-v2", {"shop-v2": "champion", "shop-v1": "retired"})
+
+
+async def test_going_back_waits_for_no_engine(room: Room) -> None:
+    adapters(room, 1, 2, 3)
+    for name in ("shop-v1", "shop-v2", "shop-v3"):
+        await room.service.use("ann", name)
+    damage(room, "shop-v2")
+    room.vllm.kill()
+    assert await room.service.rollback("ann") == "shop-v1"
+
+
+@pytest.mark.parametrize("state", ["candidate", "rejected", "broken"])
+async def test_what_nobody_tried_is_tried_before_it_is_in_service(room: Room, state: AdapterState) -> None:
+    adapters(room, 1)
+    room.store.training.set_state("shop-v1", state)
+    room.vllm.logprobs["shop-v1"] = -1.0  # as base
+    with pytest.raises(BadAdapter, match="It has no effect"):
+        await room.service.use("ann", "shop-v1")
+    assert room.service.champion() == "base"
+    room.vllm.logprobs["shop-v1"] = -0.5
+    await room.service.use("ann", "shop-v1")
+    assert room.service.champion() == "shop-v1"
 
 
 def test_a_folder_that_cannot_be_looked_at_for_a_full_disk_keeps_no_app_from_starting(
@@ -175,6 +237,10 @@ def without_hashes(room: Room) -> None:
     (room.registry.path("shop-v7") / "manifest.json").write_text('{"name": "shop-v7", "base": "b0"}')
 
 
+def no_list_of_files(room: Room) -> None:
+    (room.registry.path("shop-v7") / "manifest.json").write_text('{"name": "shop-v7", "base": "b0", "files": []}')
+
+
 def renamed(room: Room) -> None:
     lies(room, "shop-v8")
     room.registry.remove("shop-v7")
@@ -195,7 +261,8 @@ def no_weights(room: Room) -> None:
         (cut_weights, "adapter_model.safetensors has changed since it was published"),
         (cut_manifest, "its manifest cannot be read"),
         (list_as_manifest, "its manifest cannot be read"),
-        (without_hashes, "adapter_config.json has changed since it was published"),
+        (without_hashes, "its manifest names no files"),
+        (no_list_of_files, "its manifest names no files"),
         (renamed, "Its manifest says that it is shop-v8: import it"),
         (code_beside_it, "'optimizer.pt' is not taken"),
         (no_weights, "adapter_model.safetensors cannot be read"),
@@ -253,6 +320,16 @@ async def test_what_was_taken_in_at_start_is_tried_by_the_engine_and_then_put_to
         "shop-v1": ("challenger", ("It was found in adapters/; it was not examined here.",)),
         "shop-v2": ("broken", ("It has no effect: the engine answers as the base does.",)),
     }
+
+
+async def test_what_cannot_be_tried_yet_keeps_nobody_else_waiting(room: Room) -> None:
+    for name in ("shop-v1", "shop-v2"):
+        lies(room, name)
+        room.vllm.logprobs[name] = -0.5
+    room.service.adopt()
+    room.vllm.fails.add("shop-v2")
+    await room.service.admit()
+    assert {one.name: one.state for one in room.service.adapters()} == {"shop-v1": "challenger", "shop-v2": "candidate"}
 
 
 async def test_the_candidate_of_a_run_that_is_on_is_left_to_its_exam(room: Room) -> None:

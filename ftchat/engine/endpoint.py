@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 import httpx
 
-from ftchat.engine.refusals import GONE, check, said
+from ftchat.engine.refusals import GONE, check, is_vllms, said
 from ftchat.engine.wire import Wire
 from ftchat.errors import AnswerCut, BadAdapter, EngineError, EngineGarbled, EngineNotReady, EngineTimeout
 from ftchat.records import Params
@@ -173,6 +173,11 @@ class Connection:
         if response.status_code in (401, 403):
             check(response.status_code, response.content)
         message = said(response.content)[0]
+        if response.status_code == 404 and not is_vllms(response.content):
+            raise EngineError(
+                f"{self.url} takes no adapters while it runs: start that engine with --enable-lora and "
+                "VLLM_ALLOW_RUNTIME_LORA_UPDATING=1."
+            )
         low = "greater than max_lora_rank" in message
         advice = " Start that engine with --max-lora-rank of that rank or more." if low else ""
         raise BadAdapter(f"The engine refused the adapter {name}: {message}{advice}")

@@ -35,6 +35,14 @@ def check(status: int, content: bytes) -> None:
     raise EngineError(f"The engine could not answer ({status}): {message}")
 
 
+def is_vllms(content: bytes) -> bool:
+    """Whether a refusal is vLLM's own: a path that it does not have at all is refused by its web server."""
+    try:
+        return "message" in json.loads(content)["error"]
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
 def said(content: bytes) -> tuple[str, str]:
     """What vLLM's error says, and the parameter it names."""
     try:

@@ -127,7 +127,7 @@ class Registry:
         try:
             return read_object(self.path(name) / MANIFEST)
         except (OSError, BadAdapter) as err:
-            _refuse_passing(err, name)
+            _refuse_passing(err.__cause__ or err, name)
             raise BadAdapter(f"{name}: its manifest cannot be read ({err}). Restore it from a backup.") from err
 
     def origin(self, name: str) -> dict[str, Any]:
@@ -155,7 +155,9 @@ class Registry:
 
     def verify(self, name: str) -> None:
         """Refuse an adapter whose files are not those that were published."""
-        hashes = self.manifest(name).get("files", {})
+        hashes = self.manifest(name).get("files")
+        if not isinstance(hashes, dict):
+            raise BadAdapter(f"{name}: its manifest names no files. Restore it from a backup.")
         for file in (CONFIG, WEIGHTS):
             try:
                 same = sha256(self.path(name) / file) == hashes.get(file)
@@ -166,7 +168,7 @@ class Registry:
                 raise BadAdapter(f"{name}: {file} has changed since it was published. Restore it from a backup.")
 
 
-def _refuse_passing(err: Exception, name: str) -> None:
+def _refuse_passing(err: BaseException, name: str) -> None:
     """What may be otherwise in a moment says nothing of the adapter."""
     if isinstance(err, OSError) and err.errno in _PASSING:
         raise StoreError(f"{name} cannot be read just now ({err.strerror}). It is tried again.") from err
