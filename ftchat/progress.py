@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ftchat.records import AdapterState, Decision, Run, Stage
-from ftchat.training.job import Job, MetricsLog, Sample, read_metrics
+from ftchat.training.job import FILE, Job, MetricsLog, Sample, read_metrics
 
 SERVED = "served.json"  # answers of the published adapter, by sample id
 _WORDS: dict[Stage, str] = {
@@ -240,7 +240,7 @@ def _shows(folder: Path, events: Sequence[dict[str, Any]]) -> tuple[Show, ...]:
     now = {item["id"]: item["text"] for item in events[-1]["items"]}
     if (folder / SERVED).is_file():
         now |= json.loads((folder / SERVED).read_text(encoding="utf-8"))
-    return tuple(_show(sample, before, now) for sample in Job.read(folder / "job.json").samples)
+    return tuple(_show(sample, before, now) for sample in Job.read(folder / FILE).samples)
 
 
 def _show(sample: Sample, before: dict[str, str], now: dict[str, str]) -> Show:

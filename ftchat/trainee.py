@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ftchat.errors import TrainingError
-from ftchat.training.job import Job, read_metrics
+from ftchat.training.job import FILE, Job, read_metrics
 from ftchat.training.parent import APP
 
 POLL_S = 0.3
@@ -80,8 +80,9 @@ class Trainee:
         return await self._follow(job, offset, report=report)
 
     def _written(self, job: Job) -> Path:
-        """The job's file. One that is there is of the same job, which goes on as it began, perhaps at another place."""
-        path, aside = self._folder / "job.json", self._folder / "job.part"
+        """The job's file. One that is there is of the same job, which goes on or is done again as it began, perhaps at
+        another place."""
+        path, aside = self._folder / FILE, self._folder / "job.part"
         if path.is_file():
             before = Job.read(path)
             places = {name: getattr(job, name) for name in ("base", "snapshot", "out", "metrics", "start")}

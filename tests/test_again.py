@@ -13,6 +13,8 @@ from ftchat import dataset, lineage
 from ftchat.config import TrainArgs
 from ftchat.errors import Conflict, EngineNotReady, NotFound
 from ftchat.pipeline import start
+from ftchat.pipeline.again import prepared
+from ftchat.trainee import Trainee
 from ftchat.training.job import Job
 
 
@@ -45,6 +47,25 @@ async def test_the_same_snapshot_and_arguments_give_the_same_losses(room: Room) 
     held = [{row.feedback for row in room.store.lineage.rows_of(f"shop-v{n}", after="", limit=99)} for n in (1, 2)]
     assert held[0] == held[1] == room.store.training.trained_on(first.id)
     assert len(dataset.rows(room.store)) == 9
+
+
+async def test_what_an_earlier_run_came_down_to_is_what_is_done_again(room: Room) -> None:
+    """Half the tokens at once, say, after its trainer was killed: that rounds otherwise."""
+    await corrected(room, 1)
+    log = room.store.training
+    run = log.start_run(by="ann", base="b0", args=TrainArgs())
+    folder = room.settings.home / "data" / "runs" / run.id
+    folder.mkdir(parents=True)
+    (folder / "snapshot.json").write_text("{}")
+    places = {name: folder / name for name in ("base", "snapshot", "out", "metrics")}
+    Job(**places, context_length=512, halve=True).write(folder / "job.json")
+    log.update_run(run.id, stage="stopped", snapshot=log.add_snapshot("0" * 40, dataset.rows(room.store)))
+    with room.store.writing():
+        again = prepared(room.pipeline._means, "ann", run.id)
+    here = room.settings.home / "data" / "runs" / again.id
+    job = Job(**{name: here / name for name in places}, context_length=2048)
+    found = Job.read(Trainee(here)._written(job))
+    assert (found.context_length, found.halve, found.out) == (512, True, here / "out")
 
 
 async def test_a_quick_run_goes_on_from_the_champion_with_what_is_new_to_it(room: Room, tmp_path: Path) -> None:

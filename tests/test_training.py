@@ -23,6 +23,7 @@ from ftchat.prompt import Prompter
 from ftchat.records import Message
 from ftchat.training.layout import lay_out
 from ftchat.training.loss import SHARES, JointLoss, Part, Scored, parts_of
+from ftchat.training.measure import wanted
 from ftchat.training.model import Learner, load_base
 from ftchat.training.rows import Draw, Example, batches, prepare
 
@@ -235,6 +236,19 @@ def pushed(joint: JointLoss, batch: list[Example]) -> list[float]:
     joint.total(joint.of(scored, batch, sizes=sizes, reference=reference), sizes).backward()
     assert logp.grad is not None
     return [-value for value in logp.grad.tolist()]
+
+
+def test_of_tune_rows_only_texts_that_should_come_say_how_likely_what_was_wanted_is() -> None:
+    batch = [
+        Example(id="k_1", role="target", prompt=(5, 6), answers=((7, 8, 1), (9, 1))),
+        Example(id="v_1", role="pair", prompt=(5, 6), answers=((7, 8, 9, 1), (9, 1))),
+        Example(id="g_1", role="positive", prompt=(5, 6), answers=((7, 1),)),
+        Example(id="g_2", role="negative", prompt=(5, 6), answers=((9, 1),)),
+    ]
+    scored, _ = told(batch)
+    assert wanted(scored, batch) == (-5.0, 5)
+    scored, _ = told(batch[1:2])
+    assert wanted(scored, batch[1:2]) == (0, 0)
 
 
 NONE: dict[Part, float] = dict.fromkeys(SHARES, 0.0)

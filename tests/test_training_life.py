@@ -4,6 +4,7 @@ import json
 import math
 import os
 import random
+import resource
 import signal
 import struct
 import subprocess
@@ -31,11 +32,12 @@ from ftchat.training.checkpoint import Checkpoint
 from ftchat.training.curves import Curves
 from ftchat.training.job import Job, MetricsLog
 from ftchat.training.loop import Course, Outcome
-from ftchat.training.measure import Look
+from ftchat.training.measure import TAUGHT, Look
 from ftchat.training.model import Learner, load_base
 from ftchat.training.plan import choose
 from ftchat.training.rows import Example, Examples, prepare
 from ftchat.training.run import amounts_of, run
+from ftchat.training.save import save_adapter
 from ftchat.training.snapshot import read_snapshot
 from ftchat.training.start import read_start
 
@@ -274,6 +276,36 @@ def test_an_adapter_of_which_nobody_can_be_told_is_not_left(
     )
 
 
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """No file may grow larger, as on a disk that is full."""
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, allowed[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+
+
+def test_a_checkpoint_that_finds_no_room_leaves_the_one_before_and_nothing_beside_it(
+    base: Path, tmp_path: Path
+) -> None:
+    keeper = Checkpoint(write_job(tmp_path, base, snapshot_of([row(0)])))
+    keeper.write({"step": 1})
+    with files_up_to(1 << 16), pytest.raises(OSError, match=r"\w"):
+        keeper.write({"step": 2, "weights": torch.zeros(1 << 20)})
+    assert keeper.read() == {"step": 1}
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
+
+
+def test_an_adapter_that_finds_no_room_says_what_to_do(base: Path, tmp_path: Path) -> None:
+    learner = Learner(load_base(base, torch.device("cpu")), rank=64, alpha=8, seed=1)
+    with files_up_to(1 << 12), pytest.raises(OSError, match=r"\w") as caught:
+        save_adapter(learner, tmp_path / "candidate", base_name="tiny")
+    assert "Make room on the disk" in process._words(caught.value)
+    assert not [path for path in tmp_path.iterdir() if "candidate" in path.name]
+
+
 def test_a_trainer_whose_app_went_before_it_looked_goes_too(tmp_path: Path) -> None:
     code = "from ftchat.training.parent import die_with_parent; die_with_parent(); print('here')"
     for app, status, said in ((os.getpid(), 0, "here\n"), (2**22 - 1, -signal.SIGKILL, "")):
@@ -452,7 +484,8 @@ def test_base_that_makes_no_numbers_of_tune_rows_is_refused_with_a_sentence(base
 def judged(base: Path, folder: Path, looks: Sequence[tuple[float, float]], tune: Sequence[Any]) -> Outcome:
     """A run whose looks at its tune rows come out so: joint loss and nats a token."""
     found = prepare(snapshot_of([row(i) for i in range(4)] + list(tune)), Prompter(base))
-    told = iter([(3.0, 3.0), *looks])
+    taught = any(one.role in TAUGHT for one in found.tune)
+    told = iter([(loss, nll if taught else None) for loss, nll in [(3.0, 3.0), *looks]])
     with pytest.MonkeyPatch.context() as patched, course_of(base, folder, found, steps=40) as course:
         patched.setattr(Course, "_tune", lambda _: Look(*next(told), None))
         return course.run()

@@ -29,7 +29,6 @@ def test_the_probe_is_what_the_model_gives_the_longest_answer_that_is_not_too_lo
         example("k_3", prompt=240, answer=20),
     ]
     probe = probe_of(learner, rows)
-    assert probe is not None
     assert (len(probe["token_ids"]), probe["start"], len(probe["logprobs"])) == (20, 8, 12)
     with torch.no_grad():
         logits = learner.model(torch.tensor([probe["token_ids"]])).logits[0].float().log_softmax(-1)
@@ -39,5 +38,10 @@ def test_the_probe_is_what_the_model_gives_the_longest_answer_that_is_not_too_lo
     assert json.loads((tmp_path / "out" / PROBE).read_text()) == probe
 
 
-def test_where_every_row_is_long_there_is_no_probe() -> None:
-    assert probe_of(None, [example("k_1", prompt=250, answer=20)]) is None  # type: ignore[arg-type]
+def test_where_every_row_is_long_a_part_of_one_is_enough(tmp_path: Path) -> None:
+    learner = Learner(load_base(write_base(tmp_path / "base"), torch.device("cpu")), rank=4, alpha=8, seed=1)
+    for prompt, answer, start in ((250, 200, 128), (250, 20, 236)):
+        row = Example(id="k_1", role="pair", prompt=(5,) * prompt, answers=((9,) * answer, (7,)))
+        probe = probe_of(learner, [row])
+        assert (len(probe["token_ids"]), probe["start"]) == (256, start)
+        assert len(probe["logprobs"]) == 256 - start

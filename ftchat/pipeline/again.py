@@ -5,11 +5,13 @@ libraries do is not in a snapshot: its manifest names their versions, so that a 
 """
 
 import shutil
+from contextlib import suppress
 
 from ftchat.errors import Conflict, EngineNotReady
 from ftchat.pipeline.course import FROZEN
 from ftchat.pipeline.means import Means
 from ftchat.records import Run
+from ftchat.training.job import FILE as JOB
 
 
 def prepared(means: Means, user: str, run: str) -> Run:
@@ -32,6 +34,8 @@ def prepared(means: Means, user: str, run: str) -> Run:
     folder = means.folder / "runs" / made.id
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(written, folder / FROZEN)
+    with suppress(FileNotFoundError):  # with half the tokens at once, say, if the earlier run ended with them
+        shutil.copyfile(written.with_name(JOB), folder / JOB)
     log.update_run(made.id, snapshot=earlier.snapshot)
     means.store.lineage.went_on_from(made.id, start)
     return made

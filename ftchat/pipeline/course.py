@@ -24,7 +24,7 @@ from ftchat.pipeline.means import GREEDY, Means
 from ftchat.pipeline.questions import fits, replay, samples
 from ftchat.records import BASE, AdapterState, Message, Replay, Row, Stage, Verdict
 from ftchat.trainee import Trainee
-from ftchat.training.job import Job, Sample
+from ftchat.training.job import FILE, Job, Sample
 
 MOST_BEGUN = 5  # times that a run may lose its app before it is given up
 _AGAIN_S = 5.0  # after which what could not be noted is noted again
@@ -256,11 +256,12 @@ class Course:
         self._trainee.stop()
 
     def _longest(self, rows: Sequence[Row]) -> int:
-        """Tokens of the longest row: no batch is shorter than that."""
-        fit, longest = self._means.prompter.render_answer, 0
+        """Tokens of the longest row, both answers of one that has two: no batch is shorter than that."""
+        prompter, longest = self._means.prompter, 0
         for row in rows:
             with suppress(BadInput):  # nor is it trained
-                longest = max(longest, *(len(fit(row.messages, text)[0]) for text in (row.target, row.rejected or "")))
+                other = len(prompter.encode(row.rejected, answer=True)) + 1 if row.rejected else 0
+                longest = max(longest, len(prompter.render_answer(row.messages, row.target)[0]) + other)
         return longest
 
     async def _heed_stop(self) -> None:
@@ -324,7 +325,7 @@ class Course:
             request = Request(model=name, token_ids=token_ids, params=GREEDY)
             return sample.id, (await self._means.engine.answer(request))[0]
 
-        job = self._folder / "job.json"
+        job = self._folder / FILE
         watched = [s for s in Job.read(job).samples if fits(self._means, s.messages)] if job.is_file() else []
         progress.keep_served(self._folder, dict(await exam.all_of(said, watched)))
 

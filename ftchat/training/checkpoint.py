@@ -26,13 +26,18 @@ class Checkpoint:
         self._key = _key(job)
 
     def write(self, state: dict[str, Any]) -> None:
-        """Replace what was there: tensors, numbers, texts, and lists and dicts of them."""
+        """Replace what was there: tensors, numbers, texts, and lists and dicts of them. What cannot be written whole
+        leaves nothing behind: a full disk would stay full."""
         aside = self.path.with_name(self.path.name + ".part")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as file:
-            torch.save({"format": FORMAT, "key": self._key, "state": state}, file)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with aside.open("wb") as file:
+                torch.save({"format": FORMAT, "key": self._key, "state": state}, file)
+                file.flush()
+                os.fsync(file.fileno())
+        except (OSError, RuntimeError) as err:  # torch's own, where a disk is full
+            aside.unlink(missing_ok=True)
+            raise OSError(str(err).partition("\n")[0]) from err
         aside.replace(self.path)
         flush(self.path.parent)
 

@@ -15,6 +15,7 @@ from ftchat.config import TrainArgs, train_args
 from ftchat.errors import BadInput, NotFound
 from ftchat.records import Message
 
+FILE = "job.json"  # in the folder of a run
 MAX_SAMPLES = 32
 
 

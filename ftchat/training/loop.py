@@ -41,7 +41,6 @@ NOTHING = (
     "{halted} That was before any weights were good enough to be kept, so nothing was. Try a learning rate below "
     "{rate:.2g}; if that does not help, the base model's files may be damaged."
 )
-TAUGHT = ("target", "positive")  # whose texts themselves should come; of a vote only the difference is meant
 Work = TypeVar("Work")
 
 
@@ -255,8 +254,7 @@ class Course:
         """Keep the weights of this step, unless tune rows that may choose have seen better ones."""
         state = self._state
         if found is not None:
-            by_text = found.nll is not None and any(e.role in TAUGHT for e in self._examples.tune)
-            figure = found.nll if by_text and found.nll is not None else found.loss
+            figure = found.loss if found.nll is None else found.nll
             best = figure < min(state.tunes, default=math.inf)
             state.tunes.append(figure)
             if self._plan.patience and not best:

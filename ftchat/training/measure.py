@@ -8,6 +8,8 @@ from ftchat.training.loss import Part, Reference, Scored
 from ftchat.training.plan import Plan
 from ftchat.training.rows import Example
 
+TAUGHT = ("target", "positive")  # whose texts themselves should come
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -20,7 +22,8 @@ class Reading:
 
 @dataclass(frozen=True)
 class Look:
-    """The tune rows: the joint loss, nats a token of what was wanted, and the share of pairs that go the right way."""
+    """The tune rows: the joint loss, nats a token of texts that should come, if any, and the share of pairs that go the
+    right way."""
 
     loss: float
     nll: float | None
@@ -38,8 +41,8 @@ def by_example(scored: Scored, batch: Sequence[Example]) -> list[tuple[Example, 
 
 
 def wanted(scored: Scored, batch: Sequence[Example]) -> tuple[float, int]:
-    """Log-probability and number of the tokens that people wanted."""
-    found = [(own[0], example.learned) for example, own in by_example(scored, batch) if example.role != "negative"]
+    """Log-probability and number of the tokens that people wanted: of a vote only the difference is meant."""
+    found = [(own[0], example.learned) for example, own in by_example(scored, batch) if example.role in TAUGHT]
     return sum(logp for logp, _ in found), sum(tokens for _, tokens in found)
 
 

@@ -21,6 +21,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 from ftchat.errors import TrainingError
 from ftchat.prompt import Prompter
 from ftchat.records import Message
+from ftchat.training import guards
 from ftchat.training.blocks import Blocks
 from ftchat.training.head import Head
 from ftchat.training.layout import Layout, can_share, lay_out
@@ -41,6 +42,8 @@ def load_base(base: Path, device: torch.device, *, kind: torch.dtype = torch.bfl
             base, dtype=torch.bfloat16, local_files_only=True, trust_remote_code=False
         )
     except (OSError, ValueError, KeyError, RuntimeError) as err:
+        if guards.starved(err):
+            raise
         raise TrainingError(f"The base model in {base} cannot be loaded: {err}") from err
     if kind != torch.bfloat16:  # else what the model itself keeps in fp32, as the turns of its positions, stays that
         model = model.to(kind)

@@ -80,7 +80,7 @@ def _curves(job: Job, log: MetricsLog) -> Curves:
 def _probe(learner: Learner, examples: Examples, log: MetricsLog) -> dict[str, Any] | None:
     """What the trained model gives some tokens, where there is memory to ask it."""
     try:
-        return probe_of(learner, examples.feedback or examples.replay)
+        return probe_of(learner, examples.feedback)
     except (MemoryError, RuntimeError) as err:
         if not guards.starved(err):
             raise

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from peft import get_peft_model_state_dict
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from ftchat.disk import flush
@@ -29,7 +30,11 @@ def save_adapter(learner: Learner, out: Path, *, base_name: str, probe: Mapping[
     aside = out.with_name(f".{out.name}.part")
     shutil.rmtree(aside, ignore_errors=True)  # left by a trainer that was killed while saving
     aside.mkdir(parents=True)
-    save_file(tensors, aside / WEIGHTS, metadata={"format": "pt"})
+    try:
+        save_file(tensors, aside / WEIGHTS, metadata={"format": "pt"})
+    except SafetensorError as err:  # which does not say in which way the disk refused
+        shutil.rmtree(aside)
+        raise OSError(str(err)) from err
     text = json.dumps(_config(learner, base_name), indent=1, sort_keys=True)
     (aside / CONFIG).write_text(text + "\n", encoding="utf-8")
     if probe is not None:
