@@ -1,8 +1,9 @@
 """Feedback as JSONL that `datasets` and TRL take as it is: sft, dpo and kto; and raw, which loses nothing.
 
 sft is what replies should have been, dpo what was better than what, kto single replies that were good or bad. These
-are for training, so they hold train rows unless another split is asked for, each line once. Every line of a format has
-the same keys and no null, as readers of large JSONL files need. It does not know HTTP; `imports` reads it all back.
+are for training, so they hold train rows unless another split is asked for, each line once. What people said against
+each other is all there, while a snapshot weighs it and leaves some of it out. Every line of a format has the same keys
+and no null, as readers of large JSONL files need. It does not know HTTP; `imports` reads it all back.
 """
 
 import json

@@ -5,6 +5,7 @@ A record knows its own bounds. It does not know where it is kept or who may see 
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -72,8 +73,9 @@ def canonical(value: Any) -> str:
 
 
 def group_key(first_prompt: str) -> str:
-    """What makes two conversations one group: the same first message, but for case, spacing and end marks."""
-    said = re.sub(r"\s+", " ", first_prompt).strip().casefold()
+    """What makes two conversations one group: the same first message, but for case, spacing, end marks and how its
+    letters are composed."""
+    said = re.sub(r"\s+", " ", unicodedata.normalize("NFC", first_prompt)).strip().casefold()
     return said.rstrip(" .!?") or said
 
 

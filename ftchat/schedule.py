@@ -218,8 +218,7 @@ class Schedule:
 
     def _seen(self, *, lately: bool = False) -> Seen:
         card, training = self._pipeline.card(lately=lately), self._store.training
-        latest = self._pipeline.latest()
-        newest = training.run(latest) if latest else None
+        newest = self._pipeline.last_begun()
         zone = self._clock().tzinfo
         return Seen(
             run=training.unfinished(),

@@ -39,6 +39,7 @@ class Webhook:
         self._store, self._settings, self._waits_s = store, settings, tuple(waits_s)
         self._url = listener(settings)
         self._transport = transport
+        self._answers: dict[str, tuple[int | None, int, str]] = {}  # what came of it, until that is written down
         self._client: httpx.AsyncClient | None = None  # made when it is needed: it reads the machine's certificates
 
     @property
@@ -68,10 +69,13 @@ class Webhook:
         """Tell of the runs that have ended and that were not told of yet."""
         since = (datetime.now(UTC) - _RECENT).isoformat(timespec="milliseconds")
         for run, ended_at in await asyncio.to_thread(self._store.told.untold, since=since):
-            status, tries, trouble = await self._post(self._said(run, ended_at))
-            if trouble:
-                log.error("%s was not told that run %s has ended: %s", self.host, run, trouble)
+            if run not in self._answers:  # else only writing it down failed
+                self._answers[run] = await self._post(self._said(run, ended_at))
+                if trouble := self._answers[run][2]:
+                    log.error("%s was not told that run %s has ended: %s", self.host, run, trouble)
+            status, tries, trouble = self._answers[run]
             await asyncio.to_thread(self._store.told.keep, run, status=status, tries=tries, trouble=trouble)
+            del self._answers[run]
 
     def _said(self, run: str, ended_at: str) -> dict[str, Any]:
         found = self._store.training.run(run)

@@ -310,6 +310,14 @@ async def test_a_card_that_takes_long_is_made_anew_for_who_needs_it_and_for_page
         assert room.pipeline.status().new_feedback == 3
 
 
+async def test_what_feedback_becomes_is_gathered_once_for_all_its_pages_until_feedback_changes(room: Room) -> None:
+    await corrected(room, 2)
+    first = room.pipeline.became()
+    assert ([item.role for item in first], room.pipeline.became() is first) == (["target"] * 2, True)
+    await corrected(room, 1, first=2)
+    assert len(room.pipeline.became()) == 3
+
+
 @pytest.mark.usefixtures("quick")
 async def test_after_the_same_once_more_of_an_older_run_nothing_becomes_new(room: Room) -> None:
     room.vllm.logprobs |= {f"shop-v{n}": -0.9 for n in (1, 2, 3)}
@@ -319,8 +327,14 @@ async def test_after_the_same_once_more_of_an_older_run_nothing_becomes_new(room
     await corrected(room, 2)
     await ended(room, (await room.pipeline.press("ann", args=QUICK)).id)
     assert room.pipeline.card().new == 0
-    await ended(room, (await room.pipeline.again("ann", first.id)).id)
+    assert room.pipeline.last_rows() == 2
+    repeated = await room.pipeline.again("ann", first.id)
+    await ended(room, repeated.id)
     assert room.pipeline.card().new == 0
+    assert (room.pipeline.latest(), room.pipeline.last_rows()) == (repeated.id, 2), "the schedule goes by the other"
+    begun = room.pipeline.last_begun()
+    assert begun is not None
+    assert begun.id not in (first.id, repeated.id)
 
 
 async def test_a_trainer_that_is_hit_after_it_was_done_has_done_its_work(tmp_path: Path) -> None:

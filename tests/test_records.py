@@ -48,6 +48,7 @@ def test_lone_surrogates_and_nul_are_replaced_and_all_else_is_kept() -> None:
 
 
 def test_a_first_message_of_end_marks_alone_is_a_group_too() -> None:
+    assert group_key("Was kostet der Ka\u0308se?") == group_key("was kostet der K\u00e4se")
     assert [group_key(said) for said in ("?", " ... ", "! ?")] == ["?", "...", "! ?"]
 
 

@@ -17,7 +17,7 @@ from runs import corrected
 
 from ftchat import web
 from ftchat.config import Settings, TrainArgs
-from ftchat.errors import SetupError
+from ftchat.errors import SetupError, StoreError
 from ftchat.records import Run
 from ftchat.schedule import Decision, Plan, Schedule, Seen, due, needed, next_time
 from ftchat.webhook import Webhook
@@ -152,7 +152,7 @@ class Pressed:
         self.card = room.pipeline.card
         self.engine_stage = room.pipeline.engine_stage
         self.last_rows = room.pipeline.last_rows
-        self.latest = room.pipeline.latest
+        self.last_begun = room.pipeline.last_begun
 
     async def press(self, user: str, *, effort: str) -> Run:
         run = self._room.store.training.start_run(by=user, base="b0", args=TrainArgs())
@@ -353,6 +353,26 @@ async def test_the_end_of_a_run_is_told_once_with_names_and_figures_alone(room: 
     told = webhook.last()
     assert told is not None
     assert (told.run, told.status, told.tries, told.trouble) == (run, 200, 1, "")
+    await webhook.close()
+
+
+async def test_what_was_told_and_could_not_be_written_down_is_not_told_again(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = Listener(200)
+    webhook, run = hook(room, listener), ended(room)
+
+    def full(*given: object, **named: object) -> None:
+        raise StoreError("The disk is full.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(room.store.told, "keep", full)
+        with pytest.raises(StoreError):
+            await webhook.tell()
+    await webhook.tell()
+    told = webhook.last()
+    assert told is not None
+    assert (told.run, told.status, len(listener.heard)) == (run, 200, 1)
     await webhook.close()
 
 

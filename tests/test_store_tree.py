@@ -68,6 +68,12 @@ def test_the_correction_queue_is_found_by_index(store: Store) -> None:
     assert [row["detail"] for row in plan] == ["SCAN votes USING INDEX votes_both_bad"]
 
 
+def test_what_somebody_went_on_with_is_found_by_index_whatever_else_they_asked(store: Store) -> None:
+    asked = "SELECT id FROM conversations WHERE owner = 'ann' AND group_key = 'hi' ORDER BY id DESC LIMIT 50"
+    (plan,) = store.rows(f"EXPLAIN QUERY PLAN {asked}")
+    assert plan["detail"] == "SEARCH conversations USING COVERING INDEX conversations_group (group_key=? AND owner=?)"
+
+
 def test_a_session_of_no_known_id_or_question_changes_nothing(store: Store) -> None:
     session = store.sessions.add("ann", "one", ["a", "b"])
     store.sessions.skip(session, 9, "no such question")

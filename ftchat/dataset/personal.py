@@ -4,10 +4,10 @@ What is found is a hint for the people who review, and no more: nothing is remov
 numbers and IBANs are taken only where their check digits are right. It knows texts, not feedback.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _DIGITS = re.compile(r"(?<![\w.,])(?:\+|00)?\(?\d(?:[ ./()-]{0,3}\d){6,20}(?![\w])")
@@ -31,10 +31,20 @@ class Found:
     shown: str
 
 
-@lru_cache(maxsize=1 << 15)  # the card is made anew with every vote, of mostly the same texts
+_known: dict[bytes, tuple[Found, ...]] = {}  # by digest: texts may be long, and the homes that they are of large
+_KNOWN = 1 << 17
+
+
 def found(text: str) -> tuple[Found, ...]:
-    """What is likely to be personal in a text, each once, in order of kinds."""
-    return tuple(dict.fromkeys(_all(text)))
+    """What is likely to be personal in a text, each once, in order of kinds. It is kept, as the card is made anew with
+    every vote, of mostly the same texts."""
+    key = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
+    kept = _known.get(key)
+    if kept is None:
+        if len(_known) >= _KNOWN:
+            _known.clear()
+        kept = _known[key] = tuple(dict.fromkeys(_all(text)))
+    return kept
 
 
 def _all(text: str) -> Iterator[Found]:

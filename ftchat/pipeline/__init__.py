@@ -27,7 +27,7 @@ from ftchat import dataset, exam, progress
 from ftchat.base import Base
 from ftchat.config import Settings, TrainArgs, train_args
 from ftchat.contestants import Contestants
-from ftchat.dataset import Card
+from ftchat.dataset import Became, Card
 from ftchat.engine import Engine
 from ftchat.errors import BadInput, Conflict, EngineNotReady, NotFound
 from ftchat.pipeline import again, trial
@@ -102,6 +102,7 @@ class Pipeline:
         self._beginning: set[asyncio.Task[Run]] = set()
         self._card: _Made | None = None
         self._making_card = threading.Lock()
+        self._became: tuple[Any, list[Became]] | None = None
         self._metrics = progress.Metrics()
 
     # -- what people press --
@@ -202,10 +203,21 @@ class Pipeline:
             self._card = _Made(card=made, of=now, until=ended + _REST * (ended - began))
             return made
 
+    def became(self) -> list[Became]:
+        """What each piece of approved feedback becomes; gathered anew only when feedback changed, as pages read it."""
+        now, kept = self._store.feedback.newest(), self._became
+        if kept is None or kept[0] != now:
+            kept = self._became = now, dataset.became(self._store)
+        return kept[1]
+
     def last_rows(self) -> int:
         """Of how much feedback the last adapter for this base was made."""
         made = self._store.training.last_made(self._base.fingerprint)
         return len(self._store.training.trained_on(made)) if made else 0
+
+    def last_begun(self) -> Run | None:
+        """The newest run for this base that learned from the feedback of its time."""
+        return self._store.training.last_begun(self._base.fingerprint)
 
     # -- what people see --
 

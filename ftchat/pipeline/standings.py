@@ -70,13 +70,14 @@ class Standings:
         Looked up anew only when feedback or adapters changed, or scores were missing."""
         adapters = [(adapter.name, adapter.state) for adapter in self._means.service.adapters()]
         key = (self._means.store.feedback.newest(), adapters)
-        if self._seen is None or self._seen[0] != key:
-            asked = self._today()
-            rows, found = len(asked.rows), self._scored(asked)
-            complete = all(standing.rows == rows for standing in found)
-            self._seen = (key, (rows, found)) if complete else None
-            return rows, found
-        return self._seen[1]
+        kept = self._seen  # several may ask at once
+        if kept is not None and kept[0] == key:
+            return kept[1]
+        asked = self._today()
+        rows, found = len(asked.rows), self._scored(asked)
+        complete = all(standing.rows == rows for standing in found)
+        self._seen = (key, (rows, found)) if complete else None
+        return rows, found
 
     def _scored(self, asked: _Asked) -> list[Standing]:
         known = {name: self._known(name, asked) for name in self._who(asked)}

@@ -391,3 +391,10 @@ def m042_who_was_told(db: Database) -> None:
 def m043_who_made_a_token(db: Database) -> None:
     """Which admin made a token: its user may be one that is only there for tokens."""
     db.execute("ALTER TABLE tokens ADD COLUMN made_by TEXT")
+
+
+@migrations()
+def m044_whose_conversation_went_on(db: Database) -> None:
+    """The conversations that one owner began with the same question, newest first, are found without reading others."""
+    db.execute("DROP INDEX conversations_group")
+    db.execute("CREATE INDEX conversations_group ON conversations (group_key, owner, id)")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _THERE = "name NOT IN (SELECT name FROM deleted_adapters)"
 _MADE = "stage IN ('done','rejected')"
+# Of the feedback of its time, and no repetition of an earlier run on its snapshot.
+_OWN = "NOT EXISTS (SELECT 1 FROM runs earlier WHERE earlier.snapshot = runs.snapshot AND earlier.id < runs.id)"
 _UNFINISHED = "stage NOT IN ('done','rejected','stopped','failed')"
 
 
@@ -151,9 +153,15 @@ class TrainingLog:
         return {row["feedback"] for row in self._store.rows(sql, {"b": base})}
 
     def last_made(self, base: str) -> str | None:
-        """The newest run of a base that ended with an adapter."""
-        row = self._store.row(f"SELECT id FROM runs WHERE base = :b AND {_MADE} ORDER BY id DESC LIMIT 1", {"b": base})
+        """The newest run of a base that ended with an adapter; none that did an earlier one once more."""
+        sql = f"SELECT id FROM runs WHERE base = :b AND {_MADE} AND {_OWN} ORDER BY id DESC LIMIT 1"
+        row = self._store.row(sql, {"b": base})
         return row["id"] if row else None
+
+    def last_begun(self, base: str) -> Run | None:
+        """The newest run of a base, whatever became of it; none that did an earlier one once more."""
+        row = self._store.row(f"SELECT * FROM runs WHERE base = :b AND {_OWN} ORDER BY id DESC LIMIT 1", {"b": base})
+        return _run(row) if row else None
 
     def replay_answers(self, base: str) -> dict[str, str]:
         """What a base answered to replay prompts."""

@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
-from ftchat import dataset
 from ftchat.dataset import Became
 from ftchat.web.common import PartsOf, Reviewer
 from ftchat.web.shapes import Text
@@ -34,7 +33,7 @@ def rows(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Any:
     """What each piece of approved feedback becomes, by id."""
-    found = [item for item in dataset.became(parts.store) if item.id > (after or "") and _is(item, what)]
+    found = [item for item in parts.pipeline.became() if item.id > (after or "") and _is(item, what)]
     more = found[limit - 1].id if len(found) > limit else None
     return {"items": [asdict(item) for item in found[:limit]], "next": more}
 
