@@ -95,7 +95,7 @@ class Round:
     champion: str = BASE
     newest: str = BASE  # the newest adapter that can answer, whatever its exam or votes said
     adherence: dict[str, Share] = field(default_factory=dict)
-    retention: Share = field(default_factory=lambda: Share(kept=0, asked=0))
+    retention: Share = field(default_factory=lambda: Share(kept=0, asked=0))  # what the newest keeps of the rest
     run_s: float = 0.0
     stages_s: dict[str, float] = field(default_factory=dict)  # of the run, as it was looked at
     seconds: float = 0.0
@@ -173,7 +173,7 @@ class Played:
     def words(self) -> str:
         """The learning curve for people."""
         head = f"{self.scenario}: {self.about}\nAnswers to questions that were never taught, and that keep the rule:\n"
-        lines = [f"{'round':>5}  {'base':20} {'champion':34} {'newest':34} {'the rest kept':20} verdict"]
+        lines = [f"{'round':>5}  {'base':20} {'champion':34} {'newest':34} {'the rest, newest':20} verdict"]
         for one in self.rounds:
             champion, newest = (f"{one.adherence[who]} {name}" for who, name in _roles(one))
             cells = f"{one.adherence['base']!s:20} {champion:34} {newest:34} {one.retention!s:20}"
@@ -300,7 +300,7 @@ class Team:
                 kept = map(self._scenario.is_kept, self._scenario.held_out, texts)
                 self._measured[name] = Share(kept=sum(kept), asked=len(texts))
             one.adherence[role] = self._measured[name]
-        now = await self._say(one.champion, self._scenario.retention)
+        now = await self._say(one.newest, self._scenario.retention)
         one.retention = Share(kept=sum(a == b for a, b in zip(now, self._plain, strict=True)), asked=len(now))
 
     async def _say(self, model: str, prompts: Sequence[str]) -> list[str]:

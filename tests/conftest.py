@@ -24,24 +24,33 @@ if TYPE_CHECKING:
     from xdist.scheduler.loadscope import LoadScopeScheduling
 
 BROWSERS = ("tests/test_loop", "tests/test_pages")
+ONE_VLLM = ("tests/test_api.py", "tests/test_engine_real", "tests/test_registry_real", "tests/test_serve.py")
+MODELS = (
+    *("tests/test_pipeline", "tests/test_training", "tests/test_starter", "tests/test_families"),
+    *("tests/test_server.py", "tests/test_simulate", "tests/test_again", "tests/test_cli_work", "tests/test_hub"),
+)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeScheduling":
-    """Each file is done by one process, and all that drive a browser by the same one: two browsers at once on two cores
-    wait for each other longer than some tests do."""
+    """Each file is done by one process. All that drive a browser are done by the same one, as two browsers at once on
+    two cores wait for each other longer than some tests do; and so are all that share one vLLM, started once then.
+    """
     from xdist.scheduler.loadscope import LoadScopeScheduling
 
-    class OneBrowser(LoadScopeScheduling):
+    class Pieces(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "browser" if nodeid.startswith(BROWSERS) else nodeid.partition("::")[0]
+            shared = {BROWSERS: "browser", ONE_VLLM: "vLLM"}
+            return next((name for those, name in shared.items() if nodeid.startswith(those)), nodeid.partition("::")[0])
 
-    return OneBrowser(config, log)
+    return Pieces(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that drive a browser come first, as the longest piece that one process has to do."""
-    items.sort(key=lambda item: not item.nodeid.startswith(BROWSERS))
+    """Those that drive a browser come first, as the longest piece that one process has to do; it waits a good deal, so
+    what computes most is done beside it, not at the end beside each other."""
+    order = (BROWSERS, ONE_VLLM, MODELS)
+    items.sort(key=lambda item: next((n for n, those in enumerate(order) if item.nodeid.startswith(those)), len(order)))
 
 
 @pytest.fixture(scope="session")

@@ -148,7 +148,7 @@ def _learned(one: Round, report: Report) -> None:
         "it learned",
         now.share > base.share,
         f"of {now.asked} questions that it was never taught, {base.kept} went as wished before and {now.kept} now; "
-        f"{one.retention.kept} of {one.retention.asked} other answers stayed as they were",
+        f"{one.retention.kept} of {one.retention.asked} other answers stayed as they were under it",
     )
 
 
