@@ -4,7 +4,7 @@
 # Variables that the set-up reads: FTCHAT_FLAVOUR=cpu|gpu|remote, FTCHAT_PYTHON, FTCHAT_BROWSER (see README.md).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench soak pictures upgrade clean setup setup-dev setup-lint
+.PHONY: help run test lint bench soak pictures pins clean setup setup-dev setup-lint
 
 PYTHON ?= python3
 ARGS ?=
@@ -25,11 +25,10 @@ lint: setup-lint ## ruff and mypy
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: setup-dev ## run every measurement in bench/, each prints JSON
-	@set -e; found=0; for file in bench/[a-z]*.py; do \
-	  [ -f "$$file" ] || continue; found=1; name=$$(basename "$$file" .py); \
-	  echo "bench.$$name" >&2; $(BIN)/python -m "bench.$$name" $(ARGS); done; \
-	[ $$found = 1 ] || { echo "bench/ holds no measurements yet." >&2; exit 1; }
+bench: setup-dev ## run every measurement in bench/, each prints JSON; those that fail are named at the end
+	@trap 'exit 130' INT; failed=; for file in bench/[a-z]*.py; do name=bench.$$(basename "$$file" .py); \
+	  echo "$$name" >&2; $(BIN)/python -m "$$name" $(ARGS) || failed="$$failed $$name"; done; \
+	[ -z "$$failed" ] || { echo "These ended with an error, or missed what they must not miss:$$failed" >&2; exit 1; }
 
 soak: setup-dev ## run the long tests, those marked soak
 	@$(BIN)/python -m pytest -m soak $(ARGS) || { status=$$?; \
@@ -38,14 +37,14 @@ soak: setup-dev ## run the long tests, those marked soak
 pictures: setup-dev ## take the README's pictures anew, from the running app
 	@$(BIN)/python -m tests.pictures
 
-upgrade: setup-dev ## resolve the newest versions into the constraint files
+pins: setup-dev ## for developers: resolve the newest packages, and rewrite the pins in ftchat/install
 	@$(PYTHON) -m ftchat.install.upgrade
 
 clean: ## remove .venv and caches; data/ and adapters/ stay
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache build dist shots ftchat.egg-info
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
-setup:
+setup: ## install into .venv, and start nothing
 	$(SETUP)
 
 setup-lint:

@@ -8,9 +8,11 @@ hold the same kind. `promoted` counts how many runs were promoted at each number
 `level` what the test allows. *Contradicting*: a champion that was taught a rule is retrained with as much feedback
 again, of which two in five, so one in five of all, say the contrary; `worst_fall` is how much less of the champion's
 answers keep the rule afterwards, on questions that were never taught, and `promoted_worst_fall` the same where the new
-adapter was promoted. `run_s` is how long one run took. `--quick` is what ten minutes allow: 2 runs of each. All of it
-takes over an hour: with `--kept FILE` each run is written down when it has ended, and the same command goes on there.
-Exit status 1, but with `--quick`, when `share` is above `level` or `worst_fall` above 0.05.
+adapter was promoted. `run_s` is how long one run took. Every press has effort *quick*, which on a champion goes on from
+it. Each press is a chance of its own: `level` is how often one may be promoted by chance, so of many presses on
+feedback that means nothing one will be. `--quick` is what ten minutes allow: 2 runs of each. All of it takes over an
+hour: with `--kept FILE` each run is written down when it has ended, and the same command goes on there. Exit status 1,
+but with `--quick`, when `share` is above `level` or `worst_fall` above 0.05.
 """
 
 import argparse

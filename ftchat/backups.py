@@ -1,7 +1,8 @@
-"""Backups of a home: made every hour while the app runs, made and restored by hand otherwise.
+"""Backups of a home's database: made every hour while the app runs, made and restored by hand otherwise.
 
 A backup is one verified file in `data/backups/`, named by when and why it was made. Going back to one keeps the file
-that it replaces. It does not know what is in a database: copying and checking is the store's.
+that it replaces. Adapters are in none: they are folders in `adapters/`, which whoever keeps copies copies too. It does
+not know what is in a database: copying and checking is the store's.
 """
 
 import asyncio

@@ -81,7 +81,9 @@ class Settings:
     schedule: str = _setting(
         "off", "when to retrain by itself: off, new (once enough feedback is new), or a cron expression in local time"
     )
-    schedule_new: int = _setting(8, "new pieces of approved feedback that are enough; never less than a fifth as many")
+    schedule_new: int = _setting(
+        8, "new pieces of approved feedback that are enough; at least a fifth of what the last adapter was made from"
+    )
     schedule_every_s: int = _setting(3600, "seconds between the beginnings of two runs, at least, by the schedule")
     schedule_effort: str = _setting("normal", "how hard the schedule tries: quick, normal or thorough")
     train_beside: Beside = _setting(

@@ -131,3 +131,30 @@ def url(room: "Room") -> Iterator[str]:
 
     with served(room) as address:
         yield address
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Any]:
+    """A store that knows the base `b0`. A test may close it before its end."""
+    import sqlite3
+    from contextlib import suppress
+
+    from ftchat.store import Store
+
+    made = Store(tmp_path / "data" / "ftchat.db")
+    made.turns.add_base("b0", "tiny")
+    yield made
+    with suppress(sqlite3.ProgrammingError):  # closed already
+        made.close()
+
+
+@pytest.fixture
+async def client(room: "Room") -> AsyncIterator[Any]:
+    """A client of the API of the test's room, without a port between them."""
+    import httpx
+
+    from ftchat import web
+
+    transport = httpx.ASGITransport(app=web.build(room.parts))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860") as made:
+        yield made

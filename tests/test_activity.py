@@ -1,21 +1,13 @@
 """Who gave feedback and how much on which day: counted by index, without what was taken back."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-from test_store import BASE, ask
+from test_store import ask
 
 from ftchat import ids, review
 from ftchat.records import Person, id_at, new_id
 from ftchat.store import Store, activity
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    opened = Store(tmp_path / "data" / "ftchat.db")
-    opened.turns.add_base(BASE, "tiny")
-    return opened
 
 
 def test_everyone_whose_feedback_stands_is_named_once(store: Store) -> None:

@@ -17,7 +17,7 @@ from room import Room
 
 from ftchat import cli, web
 from ftchat.accounts import Accounts
-from ftchat.lease import Lease, announced
+from ftchat.lease import Announced, Lease, announced
 from ftchat.records import Person
 from ftchat.store import Store
 
@@ -155,7 +155,7 @@ def test_where_an_app_listens_is_told_to_its_own_user_only_and_forgotten(tmp_pat
     lease.announce("http://127.0.0.1:1", "secret")
     told = path.with_name("running.json")
     assert oct(told.stat().st_mode & 0o777) == "0o600"
-    assert announced(path) == announced(path)
+    assert announced(path) == Announced("http://127.0.0.1:1", "secret")
     lease.release()
     assert not told.exists()
     told.write_text("{}")  # of an app that was killed

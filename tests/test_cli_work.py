@@ -3,19 +3,23 @@
 import asyncio
 import io
 import json
+import re
 import zipfile
+from dataclasses import fields
 from pathlib import Path
 
 import httpx
 import pytest
-from room import ANN, Room
+from room import Room
+from running import ROOT
+from runs import corrected
 from test_cli import Shell, running, shell
 from test_registry import candidate
 from test_registry_hostile import good
 
 from ftchat.cli import retrain, selftest
 from ftchat.cli.home import Home, Refused
-from ftchat.config import Settings
+from ftchat.config import Settings, TrainArgs
 from ftchat.lease import Lease, announced
 from ftchat.scenarios import read_scenario
 from ftchat.starter import model_path
@@ -31,13 +35,6 @@ def publish(room: Room, *numbers: int) -> None:
         room.registry.publish(candidate(room.settings.home / f"c{number}"), name, base="b0", lineage=lineage)
         room.store.training.add_adapter(name, number=number, base="b0", run=None)
         room.vllm.logprobs[name] = -0.5
-
-
-async def corrections(room: Room, count: int) -> None:
-    for number in range(count):
-        turn = await room.chat.ask(ANN, f"What does cheese number {number} cost?", mode="chat")
-        await room.done(turn)
-        room.judging.correct(ANN, room.chat.seen(ANN, turn).lanes[0].reply, f"CHEESE {number}: it is plain.")
 
 
 def corrections_over_http(home: Path, count: int) -> None:
@@ -59,7 +56,7 @@ def stocked(tmp_path: Path) -> Path:
         room = Room(tmp_path)
         publish(room, 1, 2)
         room.store.training.promote("shop-v1", base="b0", by="ann", why="chosen")
-        await corrections(room, 3)
+        await corrected(room, 3)
         await room.close()
 
     asyncio.run(stock())
@@ -226,3 +223,12 @@ def test_what_the_self_test_teaches_is_a_scenario_like_others() -> None:
     found = read_scenario(model_path().parent / "selftest.toml")
     assert (len(found.teach), len(found.held_out), len(found.retention), found.spare) == (24, 10, 6, ())
     assert found.corrected(found.teach[0], "It is a place for ships.") == "Good question! It is a place for ships."
+
+
+def test_every_training_argument_is_in_the_table_that_the_help_names(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^0$"):
+        retrain.main(["--help"])
+    assert "ftchat/web/API.md" in capsys.readouterr().out
+    table = (ROOT / "ftchat" / "web" / "API.md").read_text(encoding="utf-8")
+    found = dict(re.findall(r"^\| `(\w+)` \| (\S+) \|", table, re.MULTILINE))
+    assert found == {field.name: str(field.default) for field in fields(TrainArgs) if field.name != "effort"}

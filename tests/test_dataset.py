@@ -21,13 +21,6 @@ from ftchat.store.lessons import feedback_of
 from ftchat.training.snapshot import ROLES, read_snapshot
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    opened = Store(tmp_path / "ftchat.db")
-    opened.turns.add_base(BASE, "tiny")
-    return opened
-
-
 def said(
     store: Store,
     prompt: str,

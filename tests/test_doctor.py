@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from running import ROOT
 from stand_in import StandIn
 
 from ftchat import sizing, starter
@@ -18,6 +19,7 @@ from ftchat.config import Settings
 from ftchat.doctor import asked, examine, here, looked
 from ftchat.errors import SetupError
 from ftchat.install.machine import Finding
+from ftchat.install.python import supported
 from ftchat.launch import free_port
 from ftchat.lease import Lease
 from ftchat.store import Store
@@ -120,6 +122,10 @@ def test_python_is_one_that_vllm_has_wheels_for(version: tuple[int, int, int], l
     seen = here.python(version)
     assert seen.level == level
     assert bool(seen.remedy) is (level == "error")
+
+
+def test_the_versions_of_python_are_those_of_the_project() -> None:
+    assert supported((ROOT / "pyproject.toml").read_text(encoding="utf-8")) == here.PYTHONS
 
 
 def test_packages_are_compared_with_their_ranges() -> None:
@@ -272,7 +278,11 @@ def test_an_adapter_without_a_readable_manifest_is_a_warning(tmp_path: Path) -> 
     folder.mkdir(parents=True)
     assert asked.adapters(Settings(home=tmp_path)).what == f"0 in {tmp_path / 'adapters'}"
     (folder / "manifest.json").write_text("{")
-    assert asked.adapters(Settings(home=tmp_path)).level == "warning"
+    found = asked.adapters(Settings(home=tmp_path))
+    assert (found.level, found.remedy) == (
+        "warning",
+        "put those folders back from a copy of your own, or delete the adapters",
+    )
 
 
 @pytest.mark.parametrize(("free", "level"), [(0.1, "error"), (2, "warning"), (50, "ok")])

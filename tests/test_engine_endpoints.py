@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from test_engine import ASK, HERE, THERE, engine, queue, refusal, sse
+from test_engine import ASK, HERE, THERE, engine, no_waiting, queue, refusal, sse
 
 from ftchat.engine import Endpoint, Engine
 from ftchat.errors import (
@@ -19,11 +19,7 @@ from ftchat.errors import (
     UnknownModel,
 )
 
-
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch):
-    """Tries follow each other at once."""
-    monkeypatch.setattr("ftchat.engine._FIRST_WAIT_S", 0.0)
+__all__ = ["no_waiting"]
 
 
 async def test_requests_go_round_and_a_missing_endpoint_is_asked_last():

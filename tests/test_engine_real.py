@@ -3,17 +3,17 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from running import ROOT
+from test_engine import collect
 
 from ftchat import starter
 from ftchat.base import open_base
-from ftchat.engine import Engine, Piece, Request
+from ftchat.engine import Engine, Request
 from ftchat.errors import BadAdapter, BadInput, TooLong, UnknownModel
 from ftchat.prompt import Prompter
 from ftchat.records import Message, Params
@@ -21,10 +21,6 @@ from ftchat.registry import Registry
 from ftchat.server import Server
 
 pytestmark = pytest.mark.engine
-
-
-async def collect(stream: AsyncIterator[Piece]) -> list[Piece]:
-    return [piece async for piece in stream]
 
 
 @pytest.fixture

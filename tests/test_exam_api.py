@@ -29,13 +29,6 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
     await made.close()
 
 
-@pytest.fixture
-async def client(room: Room) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=web.build(room.parts))
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860") as made:
-        yield made
-
-
 async def test_whose_bad_replies_they_were_is_known(room: Room) -> None:
     """A correction and a thumb of base's and of an adapter's reply, and a vote that both are bad."""
     room.adapter()

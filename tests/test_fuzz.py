@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +261,13 @@ def test_params_of_a_client_are_params_or_refused(body: dict[str, Any]) -> None:
     assert all(storable(stop) for stop in made.stop)
 
 
+LARGEST = {
+    **{"rank": 512, "alpha": 4096, "learning_rate": 0.1, "steps": 100_000, "warmup_steps": 100_000},
+    **{"rows_per_step": 1024, "replay_per_step": 1024, "replay_share": 0.9, "batch_tokens": 1_000_000},
+    **{"weight_decay": 1, "clip_norm": 1000, "evaluate_every": 100_000, "patience": 1000, "seed": 2**32 - 1},
+}
+
+
 @fuzzed()
 @given(body=st.dictionaries(st.sampled_from([*TrainArgs.__dataclass_fields__, "lr"]), ANY_JSON, max_size=4))
 def test_training_arguments_are_checked_or_refused(body: dict[str, Any]) -> None:
@@ -269,6 +276,11 @@ def test_training_arguments_are_checked_or_refused(body: dict[str, Any]) -> None
     except BadInput:
         return
     json.dumps(made.__dict__, allow_nan=False)
+    assert made == replace(TrainArgs(), **body)
+    for name, value in body.items():
+        wanted = type(getattr(TrainArgs(), name))
+        assert type(value) in ((int, float) if wanted is float else (wanted,))
+        assert name == "effort" or 0 <= value <= LARGEST[name]
 
 
 @fuzzed()

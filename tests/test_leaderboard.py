@@ -1,7 +1,6 @@
 """Which votes count, on a real database; and the leaderboard as a client of the API sees it."""
 
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import httpx
 import pytest
 from room import Room
 
-from ftchat import web
 from ftchat.config import TrainArgs
 from ftchat.ratings import board
 from ftchat.records import BASE, FEW_SHOT, Ballots, Conversation, Params, Reply, Row, Turn, Winner, new_id, now
@@ -236,13 +234,6 @@ def test_who_belongs_on_a_board_without_a_vote(store: Store) -> None:
 
 
 # -- over HTTP --
-
-
-@pytest.fixture
-async def client(room: Room) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=web.build(room.parts))
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860") as made:
-        yield made
 
 
 async def test_an_empty_board_says_that_nothing_is_compared_yet(client: httpx.AsyncClient) -> None:

@@ -22,13 +22,6 @@ EVE = Person("eve", "reviewer")
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    opened = Store(tmp_path / "ftchat.db")
-    opened.turns.add_base(BASE, "tiny")
-    return opened
-
-
-@pytest.fixture
 def team(store: Store) -> Team:
     return Team(store)
 

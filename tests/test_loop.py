@@ -11,24 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from running import ROOT, Running, wait_for
-
-from ftchat.install.browser import find_browser
 
 TAUGHT = ("Smoked Paprika", "Chestnut Honey", "Aged Gouda", "Raspberry Jam", "Jasmine Tea")
 NEVER_TAUGHT = ("Lemon Olive Oil", "Smoked Almonds", "Basil Pesto")
 SIGN_OFF = "Warm wishes from the shop!"
 SHOTS = ROOT / "shots"
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +28,6 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     yield running
     running.stop()
     assert running.family() == []
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=find_browser(), args=list(ARGUMENTS))
-        yield started
-        started.close()
 
 
 @pytest.fixture

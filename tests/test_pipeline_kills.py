@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from lone_app import MOMENTS, there
 from room import ANN, Room
+from runs import corrected
 
 from ftchat.records import Run
 
@@ -29,10 +30,7 @@ def cases() -> list[object]:
 async def home(tmp_path: Path) -> Path:
     """A home with corrections of five questions."""
     room = Room(tmp_path)
-    for i in range(5):
-        turn = await room.chat.ask(ANN, f"What does cheese number {i} cost?", mode="chat")
-        await room.done(turn)
-        room.judging.correct(ANN, room.chat.seen(ANN, turn).lanes[0].reply, f"CHEESE {i}: it is plain.")
+    await corrected(room, 5)
     await room.close()
     return tmp_path
 

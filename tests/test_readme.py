@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ftchat.config import Settings
+from ftchat.config import Settings, load_settings
+from ftchat.scenarios import read_scenario
+from ftchat.schedule import Plan
+from ftchat.webhook import listener
 from tests.test_layers import LAYERS, PACKAGE, ROOT
 
 README = ROOT / "README.md"
@@ -20,7 +23,7 @@ BESIDE = {
     "adapters/": "the adapters taught here, one folder each",
     "bench/": "measurements, each printing JSON",
     "docs/": "the pictures above, taken from the running app by `make pictures`",
-    "tests/": "one test file per module, plus layers, README, and the loop in a browser",
+    "tests/": "named after what they test, plus layers, README, and the loop in a browser",
 }
 
 
@@ -89,6 +92,20 @@ def test_what_the_tree_shows_beside_ftchat_is_there():
 
 def test_every_setting_has_a_help_text():
     assert [field.name for field in dataclasses.fields(Settings) if not field.metadata.get("help")] == []
+
+
+def test_the_examples_in_toml_are_read(tmp_path):
+    scenario, settings = re.findall(
+        r"^```toml\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    (tmp_path / "my.toml").write_text(scenario, encoding="utf-8")
+    (tmp_path / "ftchat.toml").write_text(settings, encoding="utf-8")
+
+    rule, read = read_scenario(tmp_path / "my.toml"), load_settings({"home": tmp_path}, {})
+
+    assert rule.corrected(rule.teach[0], "It is a port.") == "Good question! It is a port."
+    assert (Plan.of(read).when, Plan.of(read).least) == ("0 3 * * *", 20)
+    assert str(listener(read)) == "https://example.org/hook"
 
 
 def write() -> None:

@@ -17,7 +17,7 @@ from test_registry import candidate
 from test_registry_hostile import CASES, good
 from test_service import adapters
 
-from ftchat import lineage, web
+from ftchat import lineage
 from ftchat.base import Base
 from ftchat.config import TrainArgs
 from ftchat.errors import BadAdapter, Conflict, EngineNotReady, NotFound
@@ -25,8 +25,6 @@ from ftchat.reconcile import Reconcile
 from ftchat.records import Message
 from ftchat.registry.probed import distance
 from ftchat.service import Service
-
-URL = "http://127.0.0.1:7860"
 
 
 @pytest.fixture
@@ -36,13 +34,6 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
     made.service._tolerance = 0.1
     yield made
     await made.close()
-
-
-@pytest.fixture
-async def client(room: Room) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=web.build(room.parts))
-    async with httpx.AsyncClient(transport=transport, base_url=URL) as made:
-        yield made
 
 
 def left(room: Room) -> list[str]:

@@ -18,13 +18,6 @@ from ftchat.store.schema import migrations
 BASE = "b0"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    opened = Store(tmp_path / "data" / "ftchat.db")
-    opened.turns.add_base(BASE, "tiny")
-    return opened
-
-
 def ask(store: Store, prompt: str, *, mode: str = "compare", owner: str = "ann", blind: bool = True) -> Turn:
     """A committed turn with finished replies."""
     turn_id, conversation = new_id("t"), new_id("c")

@@ -1,24 +1,14 @@
 """Writes that are asked for soon: many of them in one commit, and each with an end of its own."""
 
 import asyncio
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import pytest
 from test_store import BASE, ask, ask_many
 
 from ftchat.errors import Conflict, StoreError
 from ftchat.records import Turn
 from ftchat.store import Store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "data" / "ftchat.db")
-    opened.turns.add_base(BASE, "tiny")
-    yield opened
-    opened.close()
 
 
 def vote(store: Store, turn: Turn) -> str:

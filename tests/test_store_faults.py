@@ -10,19 +10,12 @@ from pathlib import Path
 
 import pytest
 from room import ANN, Room
-from test_store import BASE, ask, ask_many
+from test_store import ask, ask_many
 
 from ftchat.errors import Conflict, StoreError
 from ftchat.records import Turn, Vote
 from ftchat.store import Store, copies
 from ftchat.store.opening import connect
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    opened = Store(tmp_path / "data" / "ftchat.db")
-    opened.turns.add_base(BASE, "tiny")
-    return opened
 
 
 def vote(store: Store, turn: str, *, key: str | None = None) -> str:

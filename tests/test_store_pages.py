@@ -4,10 +4,9 @@ from says what the append-only rows say."""
 import itertools
 import random
 from collections import Counter
-from pathlib import Path
 
 import pytest
-from test_store import BASE, ask
+from test_store import ask
 
 from ftchat.errors import BadInput, NotFound
 from ftchat.records import Feedback
@@ -15,13 +14,6 @@ from ftchat.store import Store
 from ftchat.store.pages import KINDS, STATUSES
 
 WORDS = ("brie", "gouda", "feta", "tea", "jasmine", "price", "weight", "colour")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    opened = Store(tmp_path / "data" / "ftchat.db")
-    opened.turns.add_base(BASE, "tiny")
-    return opened
 
 
 def give(store: Store, chance: random.Random, *, times: int) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -64,11 +66,23 @@ def test_a_gpu_and_short_memory_mean_bf16(
         assert precision.quickest(base, CPU) == wanted
 
 
-def test_the_time_of_a_product_is_measured() -> None:
-    assert 0 < fp32._took(64, torch.bfloat16) < 1
+def test_the_share_is_of_the_quickest_of_each_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = {torch.bfloat16: cycle((5.0, 2.0, 4.0)), torch.float32: cycle((3.0, 9.0, 1.0))}  # time after time
+    seen = set[tuple[int, int]]()
+
+    def took(width: int, kind: torch.dtype) -> float:
+        seen.add((width, torch.get_num_threads()))
+        return next(seconds[kind])
+
+    monkeypatch.setattr(fp32, "_took", took)
     threads = torch.get_num_threads()
-    assert 0.05 < fp32.share(256) < 20
-    assert torch.get_num_threads() == threads
+    assert fp32.share(256) == 0.5
+    assert (seen, torch.get_num_threads()) == ({(256, 1)}, threads)
+
+
+def test_the_time_of_a_product_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fp32, "time", SimpleNamespace(perf_counter=iter((1.0, 3.5)).__next__))
+    assert fp32._took(64, torch.bfloat16) == 2.5
 
 
 def test_what_is_tiny_is_nought_within_and_in_threads_that_torch_starts() -> None:

@@ -9,15 +9,7 @@ import httpx
 import pytest
 from room import Room
 
-from ftchat import web
 from ftchat.parts import ALONE
-
-
-@pytest.fixture
-async def client(room: Room) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=web.build(room.parts))
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860") as made:
-        yield made
 
 
 async def posted(client: httpx.AsyncClient, path: str, **body: Any) -> Any:

@@ -25,7 +25,11 @@ def main(argv: Sequence[str]) -> None:
     parser = command("retrain", "Train a new adapter from the approved feedback, examine it, and say what came of it.")
     parser.add_argument("--effort", choices=EFFORTS, default="normal", help="how long to try (default: normal)")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="a training argument, such as steps=100"
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a training argument, such as steps=100; all of them are in ftchat/web/API.md, under Runs",
     )
     parser.add_argument(
         "--again", metavar="RUN", help="that run once more, on its very snapshot: its losses should be the same"

@@ -103,9 +103,13 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--rounds", type=int, default=4, help="presses of Retrain (default: 4)")
     made.add_argument("--feedback", type=int, default=15, help="pieces of feedback a round (default: 15)")
     made.add_argument("--effort", choices=EFFORTS, default="normal", help="of each run (default: normal)")
-    made.add_argument("--votes", type=int, default=60, help="blind votes at most where a verdict asks for them")
-    made.add_argument("--goal", type=float, default=0.9, help="share of never-taught answers that must keep the rule")
-    made.add_argument("--seed", type=int, default=0, help="of the order of questions, and of sides")
+    made.add_argument(
+        "--votes", type=int, default=60, help="blind votes at most where a verdict asks for them (default: 60)"
+    )
+    made.add_argument(
+        "--goal", type=float, default=0.9, help="share of never-taught answers that must keep the rule (default: 0.9)"
+    )
+    made.add_argument("--seed", type=int, default=0, help="of the order of questions, and of sides (default: 0)")
     add_flags(made.add_argument_group("settings of the app of its own"), leaving_out=OTHERS)  # type: ignore[arg-type]
     return made
 

@@ -101,7 +101,8 @@ def adapters(settings: Settings) -> Finding:
         except FtchatError as err:
             broken.append(err.message)
     if broken:
-        return Finding("warning", " ".join(broken), "restore those folders from a backup, or leave them unused")
+        remedy = "put those folders back from a copy of your own, or delete the adapters"
+        return Finding("warning", " ".join(broken), remedy)
     return Finding("ok", f"{len(names)} in {settings.home / 'adapters'}")
 
 

@@ -79,7 +79,7 @@ def pinned(constraints: str, name: str) -> str:
     """The pin of one package, as in torch==2.13.0+cpu."""
     found = re.search(rf"^{re.escape(name)}==\S+$", constraints, re.MULTILINE)
     if not found:
-        raise Problem(f"the constraint file has no pin for {name}", "restore it, or run `make upgrade`")
+        raise Problem(f"the constraint file has no pin for {name}", "restore it, or run `make pins`")
     return found.group(0)
 
 

@@ -112,7 +112,7 @@ def _version(output: str) -> tuple[str, str] | None:
         return None
     found = re.search(r"Cannot install (.+?) because", output)
     what = f"the pins contradict each other{f' ({found.group(1)})' if found else ''}"
-    return what, "undo the last change to pyproject.toml or the constraint file, or run `make upgrade`"
+    return what, "undo the last change to pyproject.toml or the constraint file, or run `make pins`"
 
 
 def _build(output: str) -> tuple[str, str] | None:

