@@ -128,7 +128,9 @@ class Registry:
             return read_object(self.path(name) / MANIFEST)
         except (OSError, BadAdapter) as err:
             _refuse_passing(err.__cause__ or err, name)
-            raise BadAdapter(f"{name}: its manifest cannot be read ({err}). Restore it from a backup.") from err
+            raise BadAdapter(
+                f"{name}: its manifest cannot be read ({err}). Put its folder back from a copy of your own."
+            ) from err
 
     def origin(self, name: str) -> dict[str, Any]:
         """What it says of where it comes from; empty where its folder is gone or damaged."""
@@ -157,15 +159,19 @@ class Registry:
         """Refuse an adapter whose files are not those that were published."""
         hashes = self.manifest(name).get("files")
         if not isinstance(hashes, dict):
-            raise BadAdapter(f"{name}: its manifest names no files. Restore it from a backup.")
+            raise BadAdapter(f"{name}: its manifest names no files. Put its folder back from a copy of your own.")
         for file in (CONFIG, WEIGHTS):
             try:
                 same = sha256(self.path(name) / file) == hashes.get(file)
             except OSError as err:
                 _refuse_passing(err, name)
-                raise BadAdapter(f"{name}: {file} cannot be read ({err}). Restore it from a backup.") from err
+                raise BadAdapter(
+                    f"{name}: {file} cannot be read ({err}). Put its folder back from a copy of your own."
+                ) from err
             if not same:
-                raise BadAdapter(f"{name}: {file} has changed since it was published. Restore it from a backup.")
+                raise BadAdapter(
+                    f"{name}: {file} has changed since it was published. Put its folder back from a copy of your own."
+                )
 
 
 def _refuse_passing(err: BaseException, name: str) -> None:
