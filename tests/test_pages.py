@@ -137,7 +137,7 @@ def test_a_key_that_is_held_decides_once_and_a_switch_turns_the_keys_off(room: R
     page.wait_for_timeout(300)
     assert (page.locator("#review-list .item.current").get_attribute("data-id"), waiting(room)) == (at, before)
     page.locator("#review-keys input").check()
-    assert page.locator("#keys-switch").is_checked()
+    assert page.locator("#compare-keys input").is_checked()
     expect(items).not_to_have_count(0)
 
 

@@ -87,7 +87,6 @@ SHOWN_BEFORE = {True: "with 1 correction shown to it", False: "with {n} correcti
 TRIMMED = {True: "The oldest question did not fit any more.", False: "The {n} oldest questions did not fit any more."}
 DO_NOT_SEND = "Do not send it"
 VIEWERS_READ = "You may read here. Asking, voting and correcting are for raters: an admin can make you one."
-COMPARE_KEYS = "Keys"
 KEYS_LIST = (
     ("1 2 3 4", "A, B, tie, both bad"),
     ("A B", "correct that answer"),

@@ -6,7 +6,7 @@
     g: "ask-again", s: "session-skip", a: "correct-left", b: "correct-right", A: "instruct-left", B: "instruct-right",
   };
   const SWITCH = "ftchat-keys"; // which pages.js heeds, too
-  const switches = () => document.querySelectorAll("#keys-switch, [data-keys-switch]");
+  const switches = () => document.querySelectorAll("[data-keys-switch]");
 
   const shown = (element) => element && element.offsetParent !== null && !element.disabled;
   const press = (id) => {
@@ -15,7 +15,7 @@
     element.click();
     return true;
   };
-  const typing = (element) =>
+  const typing = window.ftchatTyping = (element) =>
     element && (element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName)) &&
     !/^(radio|checkbox|button|range)$/.test(element.type);
 

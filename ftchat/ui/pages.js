@@ -1,10 +1,6 @@
 // The Review page by keys, files taken in, texts copied, what a page was before it was loaded anew, and times in the
 // reader's own zone.
 (() => {
-  const typing = (element) =>
-    element && (element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName)) &&
-    !/^(radio|checkbox|button|range)$/.test(element.type);
-
   // -- review: j and k walk the list, a r and u press what is there --
   const list = () => document.querySelector("#review-list");
   const items = () => [...(list() ? list().querySelectorAll(".item:not([data-decided])") : [])]
@@ -56,7 +52,7 @@
   };
   const MOVES = /^[jk]$/i; // a key that is held walks on, and decides once
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || typing(document.activeElement)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || window.ftchatTyping(document.activeElement)) return;
     if ((event.repeat && !MOVES.test(event.key)) || localStorage.getItem("ftchat-keys") === "off") return;
     if (!list() || list().offsetParent === null) return;
     const does = reviewing[event.key.toLowerCase()];
