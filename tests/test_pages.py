@@ -219,6 +219,7 @@ def test_what_trained_an_adapter_and_the_way_back(room: Room, page: Page) -> Non
     page.locator(".adapter[data-name=shop-v3]").get_by_role("button", name="What trained it").click()
     expect(page.locator("#rows li").first).to_contain_text("Warm wishes from the shop!")
     page.locator("#rows").get_by_role("button", name="Close").click()
+    expect(page.locator("#rows")).to_be_in_viewport()
     expect(page.locator("#rows")).to_have_count(0)
     page.locator(".adapter[data-name=shop-v3]").get_by_role("button", name="Compare blind").click()
     expect(page.locator("#compare-prompt textarea")).to_be_visible()

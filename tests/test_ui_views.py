@@ -87,6 +87,7 @@ def test_a_hostile_text_is_harmless_wherever_it_is_shown(text: str) -> None:
         compare_views.open_sessions([session(text)]),
         chat_views.system(text),
         views.changing("before", text),
+        views.opened(text),
         chat_views.exchange(seen),
         views.notice(text),
         views.suggestions([text]),

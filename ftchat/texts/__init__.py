@@ -65,6 +65,7 @@ REWRITTEN_ELSEWHERE = "What was being rewritten before you opened this answer ha
 CORRECTION = "What it should have said"
 CORRECTION_KEYS = "Ctrl+Enter saves, Escape leaves it."
 SAVE_CORRECTION, CANCEL = "Save correction", "Cancel"
+LEAVE_CORRECTION = "The correction that you are writing is not saved. Go on without it?"
 YOUR_CORRECTION = "Your correction"
 WILL_CHANGE = "What you are changing"
 TAKE_BACK_CORRECTION = "Take back"

@@ -17,7 +17,11 @@ from ftchat.ui.editor import Editor
 from ftchat.ui.elements import Updates, html, visible
 from ftchat.ui.similar import Similar
 
-_FIELDS = {"correct": "correction-chat", "fix": "instruction-chat", "edit": "edit-question"}
+FIELDS = {  # by what the button does that opens one
+    "correct": "#correction-chat textarea",
+    "fix": "#instruction-chat textarea",
+    "edit": "#edit-question textarea",
+}
 
 
 class Exchanges:
@@ -112,20 +116,3 @@ class Exchanges:
     async def reworded(self, who: Person, turn: str, prompt: str, answerer: str, params: Params) -> str:
         """An answer to another wording of a question; its turn."""
         return await self._parts.chat.edit(who, turn, prompt, contestants=(answerer,), params=params)
-
-
-def focus_acted() -> str:
-    """JavaScript that puts the cursor into the field that a button opened."""
-    return f"""() => {{
-        const fields = {_FIELDS!r};
-        const pressed = window.ftchatPressed || '';
-        window.ftchatPressed = '';
-        const place = (tries) => {{
-            const field = document.querySelector(`#${{fields[pressed]}} textarea`);
-            if (!field || field.offsetParent === null) return tries > 0 && setTimeout(() => place(tries - 1), 40);
-            field.focus();
-            field.setSelectionRange(field.value.length, field.value.length);
-            field.closest('.editor').scrollIntoView({{ block: 'nearest' }});
-        }};
-        if (fields[pressed]) place(25);
-    }}"""

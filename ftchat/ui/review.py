@@ -16,7 +16,7 @@ from ftchat.parts import Parts
 from ftchat.records import Feedback, Person, Status
 from ftchat.ui import review_views, views
 from ftchat.ui.editor import Editor
-from ftchat.ui.elements import AT_ONCE, Updates, focus, html
+from ftchat.ui.elements import AT_ONCE, Updates, focus_acted, html
 from ftchat.ui.pieces import loading
 from ftchat.ui.similar import Similar
 
@@ -76,7 +76,7 @@ class ReviewPage:
         acts = list(dict.fromkeys([*told, self.status, *self.editor.outputs()]))
         for part in (self.list, self.notice):
             acted = part.click(self.act, [*asked, self.trail], acts, **AT_ONCE)
-            acted.then(None, js=focus("#correction-queue textarea"))
+            acted.then(None, js=focus_acted({"correct": "#correction-queue textarea"}))
         self.editor.save.click(self.correct, [*asked, *self.editor.given(), self.trail], acts, **AT_ONCE)
         self.editor.cancel.click(self.leave, None, [*self.editor.outputs(), self.similar.box], **AT_ONCE)
         changed = self.similar.wire(self.list)

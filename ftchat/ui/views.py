@@ -98,6 +98,11 @@ def correction(lane: LaneSeen | None) -> str:
     )
 
 
+def opened(text: str) -> str:
+    """That an editor is open, with what stood in it then, and what who leaves it half written is asked first."""
+    return f'<i hidden data-open="{plain(text)}" data-leave="{plain(texts.LEAVE_CORRECTION)}"></i>'
+
+
 def changing(before: str, after: str) -> str:
     """What a correction would change, while it is written."""
     if not after.strip() or before.strip() == after.strip():
