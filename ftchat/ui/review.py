@@ -99,6 +99,8 @@ class ReviewPage:
             after=trail.split()[-1] if trail else None,
             limit=PAGE,
         )
+        if trail and not found:  # the last of this page is decided
+            return self.listed(who, asked)
         filtered = kind != "all" or person or search.strip()
         nothing = texts.REVIEW_EMPTY["found" if filtered else status] if who.reads is None else texts.GIVEN_EMPTY
         shown = self._shown(who, found, older=older, newer=bool(trail))
@@ -108,6 +110,8 @@ class ReviewPage:
         """One page of what is to be corrected; the filters of the other lists are not shown with it."""
         store, before = self._parts.store, trail.split()[-1] if trail else None
         ids = self._parts.judging.to_correct(who, before=before, limit=PAGE + 1)
+        if trail and not ids:
+            return self._queued(who, trail="")
         turns = [store.turns.get(turn, owner=who.reads) for turn in ids[:PAGE]]
         older = turns[-1].id if len(ids) > PAGE else None
         corrects = who.is_at_least("rater")
