@@ -112,6 +112,11 @@ def test_what_a_press_on_compare_may_change_is_among_what_it_writes(blocks: gr.B
     assert {name: parts - writes[name] for name, parts in needed.items()} == {name: set() for name in needed}
 
 
+def test_what_is_pressed_in_a_conversation_while_another_press_is_on_its_way_is_not_dropped(blocks: gr.Blocks) -> None:
+    pressed = [event for event in blocks.fns.values() if event.fn and event.fn.__qualname__ == "ChatPage.act"]
+    assert [event.trigger_mode for event in pressed] == ["multiple"] * 2
+
+
 @pytest.mark.parametrize("stored", [None, "", NOWHERE, 7, {"a": 1}])
 def test_a_browser_that_remembers_nothing_begins_anew(stored: object) -> None:
     assert id_in(stored) is None

@@ -358,3 +358,17 @@ async def test_both_answers_anew_are_by_those_who_are_chosen(
     refused = await anew("base", "")
     assert set(refused) == {compare.notice}  # and Regenerate stays where it is
     assert texts.CHOOSE_BOTH in refused[compare.notice]
+
+
+async def test_a_second_press_of_regenerate_leads_to_the_answer_that_is_being_written(
+    room: Room, chat: ChatPage
+) -> None:
+    turn = await answered(chat, room, "What does it cost?")
+    room.vllm.pace_s = 0.1
+    made = [(await chat.act(turn, *HOW[1:], HERE, click("regenerate", turn)))[chat.turn] for _ in range(2)]
+    room.vllm.pace_s = 0.0
+    assert made[0] == made[1] != turn
+    await room.done(made[0], ME)
+    later = (await chat.act(turn, *HOW[1:], HERE, click("regenerate", turn)))[chat.turn]
+    assert later not in (turn, *made)
+    await room.done(later, ME)

@@ -101,7 +101,7 @@ class ChatPage:
         said, editor = self.said, self.said.editor
         editor.wire()
         for spoken in (said.past, said.live):
-            acted = spoken.click(self.act, [self.turn, *self.how.inputs()], told, **STREAM)
+            acted = spoken.click(self.act, [self.turn, *self.how.inputs()], told, **STREAM, trigger_mode="multiple")
             acted.then(None, js=focus_acted(FIELDS))
         editor.save.click(self.correct, [self.turn, *editor.given()], [*said.outputs(), self.notice], **AT_ONCE)
         changed = said.similar.wire(said.past, said.live)

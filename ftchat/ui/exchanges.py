@@ -110,8 +110,12 @@ class Exchanges:
         return {**self.put_away(), **visible(self.wording, shown=True), self.question: prompt, self.edited: turn}
 
     async def regenerated(self, who: Person, turn: str, answerer: str, params: Params) -> str:
-        """Another answer to the same question; its turn."""
-        return await self._parts.chat.regenerate(who, turn, contestants=(answerer,), params=params)
+        """Another answer to the same question; its turn. A second press, while one is written, leads to that one."""
+        store, chat = self._parts.store, self._parts.chat
+        asked = store.turns.get(turn, owner=who.name)
+        written = (one for one in store.tree.siblings(asked) if chat.writing(one))
+        same = next((one for one in written if store.turns.get(one).prompt == asked.prompt), None)
+        return same or await chat.regenerate(who, turn, contestants=(answerer,), params=params)
 
     async def reworded(self, who: Person, turn: str, prompt: str, answerer: str, params: Params) -> str:
         """An answer to another wording of a question; its turn."""
