@@ -156,6 +156,11 @@ def test_a_correction_is_shown_as_what_was_changed() -> None:
     assert "<ins>EUR </ins>12" in views.correction(lane(corrected="The Aged Gouda costs EUR 12."))
 
 
+def test_what_is_refused_is_read_out_at_once() -> None:
+    assert Tags(views.notice("No.", kind="bad")).tags == [("p", {"class": "notice bad", "role": "alert"})]
+    assert Tags(views.notice("Soon.")).tags == [("p", {"class": "notice wait", "role": "status"})]
+
+
 def test_after_the_vote_the_winner_is_asked_what_was_good_and_the_other_what_was_bad() -> None:
     left, right = lane("left", contestant="base", rating="up"), lane("right", contestant="shop-v1")
     seen = turn(left, right, vote=vote("left", reasons={"right": ("wrong fact",)}))

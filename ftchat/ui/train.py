@@ -203,7 +203,7 @@ class TrainPage:
             await deed(self._parts.person(request, "admin"))
         except FtchatError as err:
             on = starts and isinstance(err, Conflict) and self._parts.store.training.unfinished() is not None
-            said = "" if on else views.notice(err.message)
+            said = "" if on else views.notice(err.message, kind="bad")
         return {**await asyncio.to_thread(self.view, who), self.notice: said}
 
 

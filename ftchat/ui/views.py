@@ -174,8 +174,9 @@ def practice_banner() -> str:
 
 
 def notice(text: str, *, kind: str = "wait") -> str:
-    """A sentence by the prompt box."""
-    return f'<p class="notice {kind}" role="status">{plain(text)}</p>' if text else ""
+    """A sentence by the prompt box; one that is `bad` is read out at once."""
+    role = "alert" if kind == "bad" else "status"
+    return f'<p class="notice {kind}" role="{role}">{plain(text)}</p>' if text else ""
 
 
 def shortened(text: str, *, most: int = 80) -> str:
