@@ -125,13 +125,15 @@
       isBack.add(place);
     }
   };
-  // What else was typed would be lost: then a page is not loaded anew by itself.
+  // What else was typed would be lost: then a page is not loaded anew by itself, though it is on another tab or folded
+  // away. Only in sight count a text that an editor had, what was searched for, a comment (it is saved), and a choice.
   const typed = new Set();
+  const IN_SIGHT = ".editor *, [id$='-search'] *, #vote-comment *, select";
   addEventListener("input", ({ isTrusted, target }) => {
     if (isTrusted && target.matches("textarea, [data-field]") && !BOXES.some((box) => target.matches(box))) typed.add(target);
   }, true);
-  window.ftchatWriting = () => document.querySelector("[data-open]") !== null
-    || [...typed].some((field) => field.isConnected && field.checkVisibility() && field.value);
+  const unsaved = (field) => field.isConnected && field.value && (!field.matches(IN_SIGHT) || field.checkVisibility());
+  window.ftchatWriting = () => document.querySelector("[data-open]") !== null || [...typed].some(unsaved);
 
   // ... and the tab that was open: it may take a moment to be there, and who does something first is left alone
   const TAB = "ftchat-tab";
