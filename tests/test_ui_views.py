@@ -192,7 +192,7 @@ def test_what_a_long_conversation_lost_is_said_in_both_panes_alike() -> None:
 
 
 def test_a_session_says_how_far_it_is_and_what_was_left_out() -> None:
-    assert text_of(compare_views.far(session(), ready=1)) == "Rating session Prices 2 of 4 judged · 1 answered ahead"
+    assert text_of(compare_views.far(session(), ready=1)) == "Rating session Prices 2 of 4 done · 1 answered ahead"
     assert 'aria-valuenow="50"' in compare_views.far(session(), ready=0)
     done = session(voted=3)
     assert text_of(compare_views.finished(done, [left_out("When?", "Skipped by the rater.")])) == (

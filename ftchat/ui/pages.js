@@ -167,14 +167,16 @@
   });
 
   // -- after each change of a page: times in local words, and the place in the list --
-  const shape = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+  const SHAPE = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
+  const [shape, withYear] = [SHAPE, { ...SHAPE, year: "numeric" }].map((one) => new Intl.DateTimeFormat("en-GB", one));
   const local = () => {
     for (const time of document.querySelectorAll("time[datetime]:not([data-local])")) {
       const moment = new Date(time.getAttribute("datetime"));
       time.dataset.local = "yes";
       if (isNaN(moment)) continue;
       time.title = time.textContent;
-      time.textContent = shape.format(moment);
+      const thisYear = moment.getFullYear() === new Date().getFullYear();
+      time.textContent = (thisYear ? shape : withYear).format(moment);
     }
   };
   const emptied = (changes) => { // what a form was filled with has been done, and here
