@@ -29,6 +29,7 @@ _RESERVED = {START, "exam", "schedule", "votes"}  # named beside users as who di
 _PROGRAM = "api-"  # users that are only there for tokens
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 _WRONG = "The name or the password is wrong."
+_WRONG_NOW = "The password that you have now is another one. Nothing was changed."
 _LINK_GONE = "This link has been used, taken back, or has expired. Ask an admin for another."
 
 
@@ -97,7 +98,10 @@ class Accounts:
     def change_password(self, who: str, old: str, new: str, *, address: str) -> str:
         """Set one's own password; every login ends, and the secret of a new one is returned."""
         checked_password(new)
-        self.log_in(who, old, address=address)
+        try:
+            self.log_in(who, old, address=address)
+        except NotLoggedIn as err:  # whoever changes it is logged in, and gave no name
+            raise NotLoggedIn(_WRONG_NOW) from err
         secret = self._set_password(who, self._hash(new))
         self.ended += 1
         return secret

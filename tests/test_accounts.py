@@ -260,7 +260,7 @@ def test_logging_out_ends_that_login_and_no_other(accounts: Accounts) -> None:
 def test_a_new_password_ends_every_login_and_open_link(accounts: Accounts) -> None:
     before = join(accounts, "ann")
     link = accounts.password_link("admin", "ann")[1]
-    with pytest.raises(NotLoggedIn):
+    with pytest.raises(NotLoggedIn, match="The password that you have now"):
         accounts.change_password("ann", OTHER, OTHER, address=HERE)
     after = accounts.change_password("ann", GOOD, OTHER, address=HERE)
     assert (by_cookie(accounts, before), by_cookie(accounts, after)) == (None, Person("ann", "rater"))

@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from test_api_examples import furnished
 from ftchat import web
 from ftchat.config import TrainArgs
 from ftchat.engine import Engine
-from ftchat.records import Standing, Verdict
+from ftchat.records import STANDINGS, Message, Row, Standing, Verdict
 from ftchat.server import Server
 from ftchat.web.repeats import Repeats
 
@@ -299,6 +300,22 @@ async def test_an_adapter_is_shown_with_where_it_comes_from_and_what_its_exam_me
         "run": None, "base": "b0", "snapshot": "5f2c", "base_name": "starter", "parent": None,
     }  # fmt: skip
     await room.close()
+
+
+async def test_which_feedback_trained_an_adapter_is_told_to_reviewers_only(room: Room) -> None:
+    log, said = room.store.training, (Message("user", "question?"),)
+    row = Row(
+        id="k_1", role="target", split="train", weight=1.0, group="g", messages=said, target="answer", rejected=None,
+        rater="ann",
+    )  # fmt: skip
+    run = log.start_run(by="ann", base="b0", args=TrainArgs()).id
+    log.update_run(run, snapshot=log.add_snapshot("5" * 40, [row]), stage="done", adapter="shop-v1")
+    log.add_adapter("shop-v1", number=1, base="b0", run=run)
+    told = {}
+    for role in STANDINGS:
+        async with Caller(room, role) as client:
+            told[role] = (await client.gave("/api/adapters/shop-v1"))["trained_on"]
+    assert told == {"viewer": [], "rater": [], "reviewer": ["k_1"], "admin": ["k_1"]}
 
 
 async def test_a_download_is_the_published_files_byte_for_byte(tmp_path: Path) -> None:
@@ -608,6 +625,12 @@ async def test_the_description_is_for_whoever_may_see_anything(room: Room) -> No
     async with Caller(room, "viewer") as viewer, Caller(room, None) as nobody:
         assert (await viewer.gave("/openapi.json"))["openapi"].startswith("3.1")
         refused(await nobody.get("/openapi.json"), 401, "Log in first")
+
+
+def test_the_description_names_the_cookie_of_this_very_app(room: Room) -> None:
+    parts = replace(room.parts, settings=replace(room.settings, port=8123))
+    logins = web.build(parts).openapi()["components"]["securitySchemes"]
+    assert (logins["login"]["in"], logins["login"]["name"], "token" in logins) == ("cookie", "ftchat_8123", True)
 
 
 def test_the_description_is_complete(room: Room) -> None:

@@ -4,6 +4,7 @@ The engine is scripted. Screenshots are written to `shots/`, which is not commit
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,7 @@ def test_a_key_that_is_held_decides_once_and_a_switch_turns_the_keys_off(room: R
     page.wait_for_timeout(300)
     assert (page.locator("#review-list .item.current").get_attribute("data-id"), waiting(room)) == (at, before)
     page.locator("#review-keys input").check()
-    assert page.locator("#keys-switch").is_checked()
+    assert page.locator("#compare-keys input").is_checked()
     expect(items).not_to_have_count(0)
 
 
@@ -218,6 +219,7 @@ def test_what_trained_an_adapter_and_the_way_back(room: Room, page: Page) -> Non
     expect(page.locator("#progress .value")).to_have_count(3)
     page.locator(".adapter[data-name=shop-v3]").get_by_role("button", name="What trained it").click()
     expect(page.locator("#rows li").first).to_contain_text("Warm wishes from the shop!")
+    expect(page.locator("#rows")).to_be_in_viewport()
     page.locator("#rows").get_by_role("button", name="Close").click()
     expect(page.locator("#rows")).to_have_count(0)
     page.locator(".adapter[data-name=shop-v3]").get_by_role("button", name="Compare blind").click()
@@ -246,6 +248,15 @@ def test_a_run_is_watched_while_it_learns(room: Room, page: Page) -> None:
     room.store.training.update_run(run, stage="done", progress=1.0, verdict=verdict, reason=verdict.reasons[0])
     expect(page.locator("#verdict")).to_be_visible()
     expect(page.locator("#run-past")).to_contain_text("shop-v3")
+
+
+def test_a_time_says_its_year_when_that_is_another_one(page: Page) -> None:
+    page.evaluate("""() => document.body.insertAdjacentHTML('beforeend', `<p id="times">
+        <time datetime="2019-03-01T12:30:00+00:00"></time>
+        <time datetime="${new Date().toISOString()}"></time></p>`)""")
+    expect(page.locator("#times time").first).to_have_text(re.compile(r"^[12] Mar 2019, \d\d:\d\d$"))
+    expect(page.locator("#times time").last).to_have_text(re.compile(r"^\d+ \w+, \d\d:\d\d$"))
+    page.evaluate("document.querySelector('#times').remove()")
 
 
 def test_what_is_copied_is_copied_where_a_browser_has_no_clipboard_and_else_selected(page: Page) -> None:

@@ -169,7 +169,7 @@ def test_a_rating_session_from_its_list_to_the_vote_on_each_question(room: Room,
     for n, prompt in enumerate(("How much is it?", "Who are you?")):
         expect(page.locator("#pane-left .asked")).to_have_text(prompt)
         answered(page)
-        expect(page.locator("#session-far")).to_contain_text(f"{n} of 2 judged")
+        expect(page.locator("#session-far")).to_contain_text(f"{n} of 2 done")
         page.reload()
         expect(page.locator("#pane-left .asked")).to_have_text(prompt)
         answered(page)

@@ -186,7 +186,10 @@ def test_links_and_tokens_work_until_they_are_taken_back_and_secrets_are_shown_o
 
     page.locator("[data-field=token-name]").fill("for <i>programs</i>")
     page.locator("[data-field=token-role]").select_option("viewer")
-    page.get_by_role("button", name="Make a token").click()
+    make = page.get_by_role("button", name="Make a token")
+    make.evaluate("button => button.scrollIntoView({ block: 'start' })")
+    make.click()
+    expect(page.locator("#settings-made code")).to_be_in_viewport()
     secret = page.locator("#settings-made code").inner_text()
     expect(page.locator("#settings-people")).to_contain_text("for <i>programs</i>")
     assert came_in(page, secret) == 200

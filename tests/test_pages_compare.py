@@ -200,7 +200,7 @@ def test_a_rating_session_by_keys_alone(room: Room, page: Page) -> None:
     page.wait_for_timeout(A_HAND_MS)
     page.keyboard.press("n")
     answered(page, "When are you open?")
-    expect(page.locator("#session-far")).to_contain_text("1 of 3 judged")
+    expect(page.locator("#session-far")).to_contain_text("1 of 3 done")
 
     page.reload()  # it goes on where it was
     answered(page, "When are you open?")

@@ -1,6 +1,6 @@
 """A press means what it was shown with, and what is half written stays, in a real browser over a scripted engine."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import furnished
 import pytest
@@ -138,6 +138,116 @@ def test_a_correction_that_is_being_written_outlives_other_tabs_and_filters(room
     expect(text).to_be_hidden()
     given = room.store.judged.given_on(turn.replies[0].id, rater="admin")
     assert given.corrected == "Yes, and warm wishes!"
+
+
+# -- what is half written --
+
+HALF = "What I am writ"
+
+
+def asked_first(page: Page, press: Callable[[], None], *, sure: bool = False) -> list[str]:
+    """What one was asked when something was pressed, and said yes or no to."""
+    asked: list[str] = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept() if sure else dialog.dismiss()))
+    press()
+    return asked
+
+
+def turns(room: Room) -> int:
+    return int(room.store.rows("SELECT COUNT(*) AS n FROM turns")[0]["n"])
+
+
+def test_what_is_half_written_on_compare_is_left_only_by_who_says_so(room: Room, page: Page) -> None:
+    box, text = page.locator("#compare-prompt textarea"), page.locator("#correction-left textarea")
+
+    def correct(prompt: str) -> None:
+        answered(page, prompt)
+        page.locator("#vote-left").click()
+        page.locator("#correct-left").click()
+        expect(text).to_be_focused()
+
+    box.fill("What does it cost?")
+    box.press("Enter")
+    correct("What does it cost?")
+    text.fill(HALF)
+    composed = "new KeyboardEvent('keydown', { key: 'Escape', bubbles: true, isComposing: true })"
+    text.evaluate(f"box => box.dispatchEvent({composed})")  # which leaves a suggestion of an input method
+    box.fill("And the brie?")
+    before = turns(room)
+    ways: list[Callable[[], None]] = [
+        page.locator("#next-question").click,
+        page.locator("#compare-new").click,
+        page.locator("#compare-versions [data-act=regenerate]").click,
+        page.locator("#compare-send").click,
+        lambda: box.press("Enter"),
+    ]
+    for press in ways:
+        assert asked_first(page, press) == [texts.LEAVE_CORRECTION]
+    page.wait_for_timeout(500)
+    expect(text).to_be_visible()
+    expect(text).to_have_value(HALF)
+    expect(page.locator("#pane-left .asked")).to_have_text("What does it cost?")
+    assert turns(room) == before
+
+    assert asked_first(page, lambda: box.press("Enter"), sure=True) == [texts.LEAVE_CORRECTION]
+    correct("And the brie?")
+    page.locator("#next-question").click()  # nothing is written: nothing is asked
+    expect(page.locator("#pane-left .asked")).to_have_count(0)
+
+
+def test_what_is_half_written_on_chat_is_left_only_by_who_says_so(room: Room, page: Page) -> None:
+    to_tab(page, "Chat")
+    box, text = page.locator("#chat-prompt textarea"), page.locator("#correction-chat textarea")
+    for prompt in ("Is it fresh?", "Is it good?"):
+        box.fill(prompt)
+        box.press("Enter")
+        expect(page.locator("#chat-live .asked")).to_have_text(prompt)
+        expect(page.locator("#chat-live [data-act=regenerate]")).to_be_visible()
+    page.locator("#chat-past [data-act=correct]").click()
+    expect(text).to_be_focused()
+    text.fill(HALF)
+    box.fill("And the brie?")
+    before, other = turns(room), page.locator("#chat-live [data-act=correct]")
+    ways: list[Callable[[], None]] = [
+        other.click,
+        page.locator("#chat-live [data-act=regenerate]").click,
+        page.locator("#chat-new").click,
+        page.locator("#chat-history .conversation").first.click,
+        lambda: box.press("Enter"),
+    ]
+    for press in ways:
+        assert asked_first(page, press) == [texts.LEAVE_CORRECTION]
+    page.wait_for_timeout(500)
+    expect(text).to_have_value(HALF)
+    expect(page.locator("#correction-chat")).to_contain_text("Is it fresh?")
+    assert turns(room) == before
+    assert asked_first(page, other.click, sure=True) == [texts.LEAVE_CORRECTION]
+    expect(page.locator("#correction-chat")).to_contain_text("Is it good?")
+    expect(text).not_to_have_value(HALF)
+
+
+def test_what_is_half_written_on_review_stays_and_keys_decide_beside_it(room: Room, page: Page) -> None:
+    turn = furnished.compared(room, "Is the jam sweet?", ("base", "base"), owner="bob")
+    room.store.feedback.add_vote(turn, "bob", "both_bad", reasons={}, comment="")
+    other = furnished.compared(room, "Is the tea hot?", ("base", "base"), owner="bob")
+    waits = room.store.feedback.add_correction(other.replies[0].id, "bob", "Very hot.")
+    to_tab(page, "Review")
+    page.locator("#review-status input[value=queue]").check()
+    buttons = page.locator(f"#review-list [data-id={turn.id}] [data-act=correct]")
+    buttons.first.click()
+    text = page.locator("#correction-queue textarea")
+    expect(text).to_be_focused()
+    text.fill(HALF)
+    assert asked_first(page, buttons.last.click) == [texts.LEAVE_CORRECTION]
+    page.locator("#review-status input[value=pending]").check()
+    expect(page.locator("#review-list .item").first).to_have_attribute("data-id", waits)
+    for key in "kka":  # to the first, wherever the press on the other list has led
+        page.keyboard.press(key)
+    expect(page.locator("#review-notice")).to_contain_text("Approved: 1.")
+    assert room.store.feedback.status(waits) == "approved"
+    page.wait_for_timeout(500)
+    expect(text).not_to_be_focused()
+    expect(text).to_have_value(HALF)
 
 
 # -- train --

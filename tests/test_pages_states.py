@@ -142,10 +142,12 @@ def test_while_the_engine_starts_all_else_works_and_a_question_of_chat_is_sent_b
 
 
 def test_what_cannot_be_done_is_said_in_a_sentence_where_one_looks(room: Room, page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 300})  # what is pressed is further down
     room.adapter("shop-v1")
     go(page, "Models")
     page.locator(".adapter[data-name=shop-v1] [data-act=use]").click()  # its folder is gone
     expect(page.locator("#models-notice .bad")).to_contain_text("shop-v1")
+    expect(page.locator("#models-notice .bad")).to_be_in_viewport()
     expect(page.locator(".adapter[data-name=shop-v1] .tag")).to_have_text("broken")
     expect(page.locator("#in-service")).to_have_text(texts.SERVING_BASE)
 
@@ -164,6 +166,8 @@ def test_what_cannot_be_done_is_said_in_a_sentence_where_one_looks(room: Room, p
     go(page, "Settings")
     page.get_by_role("button", name="Back up now").click()
     expect(page.locator("#settings-notice .bad")).not_to_have_text("")
+    expect(page.locator("#settings-notice .bad")).to_be_in_viewport()
+    page.set_viewport_size({"width": 1280, "height": 900})
     backups.unlink()
 
 
@@ -188,12 +192,14 @@ def test_after_a_restart_a_page_is_loaded_anew_but_not_over_what_is_half_written
     go(page, "Train")
     field = page.locator("#pins [data-field=pin]").first
     field.fill("Do you deliver?")
+    go(page, "Models")  # out of sight it is no less written
     page.evaluate("window.old = true")
     another = {"app": "another", "pieces": {}, "others": "", "again_s": 0.2}
     told: list[str] = []
     page.route("**/news?*", lambda route: (told.append(route.request.url), route.fulfill(json=another)))
     page.wait_for_timeout(2500)
     assert (len(told) > 3, page.evaluate("window.old"), field.input_value()) == (True, True, "Do you deliver?")
+    go(page, "Train")
     field.fill("")
     page.wait_for_function("window.old === undefined")
     page.unroute("**/news?*")

@@ -101,6 +101,22 @@ def test_what_is_queued_is_begun_in_the_order_in_which_it_came(blocks: gr.Blocks
     assert {event.concurrency_limit for event in queued} == {None}
 
 
+def test_what_a_press_on_compare_may_change_is_among_what_it_writes(blocks: gr.Blocks) -> None:
+    events = [event for event in blocks.fns.values() if event.fn]
+    writes = {event.fn.__qualname__: {block.elem_id for block in event.outputs} for event in events}
+    needed = {
+        "ComparePage.vote": {"vote-comment", "compare-notice"},
+        "AfterVote.take_back": {"vote-comment", "compare-notice"},
+        "Versions.act": {"compare-versions", "compare-notice"},
+    }
+    assert {name: parts - writes[name] for name, parts in needed.items()} == {name: set() for name in needed}
+
+
+def test_what_is_pressed_in_a_conversation_while_another_press_is_on_its_way_is_not_dropped(blocks: gr.Blocks) -> None:
+    pressed = [event for event in blocks.fns.values() if event.fn and event.fn.__qualname__ == "ChatPage.act"]
+    assert [event.trigger_mode for event in pressed] == ["multiple"] * 2
+
+
 @pytest.mark.parametrize("stored", [None, "", NOWHERE, 7, {"a": 1}])
 def test_a_browser_that_remembers_nothing_begins_anew(stored: object) -> None:
     assert id_in(stored) is None

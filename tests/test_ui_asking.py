@@ -263,6 +263,7 @@ async def test_what_is_clicked_on_a_forgotten_comparison_is_refused_and_nothing_
         lambda: compare.ask_again("", HERE),
         lambda: after.say("", HERE, click("up", reply)),
         lambda: after.take_back("", HERE),
+        lambda: compare.versions.act("", "", "", HERE, click("regenerate", turn)),
     ]
     said = [await each() for each in clicks]
     said.append(after._opening("left")("", HERE))
@@ -271,7 +272,6 @@ async def test_what_is_clicked_on_a_forgotten_comparison_is_refused_and_nothing_
     assert all(FORGOTTEN in updates[compare.notice] for updates in said)
     assert FORGOTTEN in after._saving("left")("", reply, "EUR 12.", "", HERE)[after.editors["left"].said]
     assert FORGOTTEN in await after.remark("", "Because.", HERE)
-    assert FORGOTTEN in (await compare.versions.act("", HERE, click("regenerate", turn)))[compare.versions.box]
     assert stored(room) == before
     assert room.sessions.left_out(ME, session) == []
 
@@ -308,3 +308,67 @@ async def test_a_vote_counts_for_the_turn_that_its_button_was_shown_with(room: R
     assert bar.count(f'data-value="{following}"') == 4
     await compare.vote(following, click("left", following), HERE)
     assert room.store.judged.vote_of(following) is not None
+
+
+# -- again, and otherwise --
+
+
+async def test_a_vote_that_another_page_has_given_is_shown_to_who_votes_otherwise(
+    room: Room, compare: ComparePage
+) -> None:
+    turn = (await asked(compare, room, "What does the gouda cost?"))[compare.turn]
+    await compare.vote(turn, click("left", turn), HERE)
+    await compare.after.remark(turn, "Because.", HERE)
+    before = stored(room)
+    late = await compare.vote(turn, click("right", turn), HERE)
+    assert stored(room) == before
+    assert "Undo it first" in late[compare.notice]
+    assert ("vote-saved" in late[compare.after.judged], late[compare.after.comment]) == (True, "Because.")
+    assert late[compare.votes].count("disabled") == 4
+
+
+async def test_what_was_said_about_a_vote_that_is_taken_back_is_not_said_about_the_next(
+    room: Room, compare: ComparePage
+) -> None:
+    turn = (await asked(compare, room, "What does the gouda cost?"))[compare.turn]
+    await compare.vote(turn, click("left", turn), HERE)
+    await compare.after.remark(turn, "Because.", HERE)
+    undone = await compare.after.take_back(turn, HERE)
+    assert (undone[compare.after.comment], undone[compare.notice]) == ("", "")
+    again = await compare.vote(turn, click("right", turn), HERE)
+    vote = room.store.judged.vote_of(turn)
+    assert vote is not None
+    assert (compare.after.comment in again, vote.winner, vote.comment) == (False, "right", "")
+
+
+async def test_both_answers_anew_are_by_those_who_are_chosen(
+    room: Room, compare: ComparePage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room.contestants, "pair", lambda: ["base", "base"])
+    turn = (await asked(compare, room, "What does the gouda cost?"))[compare.turn]
+    await compare.vote(turn, click("left", turn), HERE)
+
+    async def anew(left: str, right: str) -> Updates:
+        return await compare.versions.act(turn, left, right, HERE, click("regenerate", turn))
+
+    for chosen, wanted in ((("base", "shop-v1"), ["base", "shop-v1"]), (("", ""), ["base", "base"])):
+        made = (await anew(*chosen))[compare.turn]
+        await room.done(made, ME)
+        assert sorted(reply.contestant for reply in room.store.turns.get(made).replies) == wanted
+    refused = await anew("base", "")
+    assert set(refused) == {compare.notice}  # and Regenerate stays where it is
+    assert texts.CHOOSE_BOTH in refused[compare.notice]
+
+
+async def test_a_second_press_of_regenerate_leads_to_the_answer_that_is_being_written(
+    room: Room, chat: ChatPage
+) -> None:
+    turn = await answered(chat, room, "What does it cost?")
+    room.vllm.pace_s = 0.1
+    made = [(await chat.act(turn, *HOW[1:], HERE, click("regenerate", turn)))[chat.turn] for _ in range(2)]
+    room.vllm.pace_s = 0.0
+    assert made[0] == made[1] != turn
+    await room.done(made[0], ME)
+    later = (await chat.act(turn, *HOW[1:], HERE, click("regenerate", turn)))[chat.turn]
+    assert later not in (turn, *made)
+    await room.done(later, ME)

@@ -12,7 +12,7 @@ from test_service import adapters
 
 from ftchat.config import TrainArgs
 from ftchat.ui.models import ModelsPage
-from ftchat.ui.review import ReviewPage
+from ftchat.ui.review import PAGE, ReviewPage
 from ftchat.ui.train import TrainPage
 
 HERE = cast(gr.Request, SimpleNamespace(session_hash="page"))
@@ -90,3 +90,32 @@ async def test_what_another_reviewer_decided_meanwhile_stays_and_an_undo_puts_ba
     assert "As before: 0." in page.act(*asked, click("undo", undo), HERE)[page.notice]
     assert log.status(ours) == "approved"
     assert "A status is one of" in page.act(*asked, click("undo", f"approved {ours}=odd"), HERE)[page.notice]
+
+
+async def test_where_all_of_the_last_page_is_decided_the_first_one_is_shown(room: Room) -> None:
+    page, me = laid_out(ReviewPage, room), room.parts.person(HERE)
+    for n in range(PAGE + 5):
+        turn = furnished.compared(room, f"Question {n}?", ("base", "base"), owner="bob")
+        room.store.feedback.add_correction(turn.replies[0].id, "bob", "Yes!")
+    asked = ("pending", "all", "", "")
+    trail = re.findall(r'data-act="older" data-value="([^"]+)"', page.listed(me, asked)[page.list])[0]
+    last = page.listed(me, asked, trail=trail)[page.list]
+    every = re.findall(r'data-act="approved" data-value="([^"]* [^"]*)"', last)[0]
+    done = page.act(*asked, trail, click("approved", every), HERE)
+    assert "Approved: 5." in done[page.notice]
+    assert done[page.trail] == ""
+    assert done[page.list].count('<li class="item"') == PAGE
+
+
+async def test_where_all_of_the_last_page_is_corrected_the_first_one_is_shown(room: Room) -> None:
+    page, me, log = laid_out(ReviewPage, room), room.parts.person(HERE), room.store.feedback
+    for n in range(PAGE + 1):
+        turn = furnished.compared(room, f"Question {n}?", ("base", "few-shot"), owner="bob")
+        log.add_vote(turn, "bob", "both_bad", reasons={}, comment="")
+    asked = ("queue", "all", "", "")
+    trail = re.findall(r'data-act="older" data-value="(\w+)"', page.listed(me, asked)[page.list])[0]
+    (last,) = room.judging.to_correct(me, before=trail)
+    text, reply = "Twelve euros. Warm wishes!", room.store.turns.get(last).replies[0].id
+    done = page.correct(*asked, reply, text, "", trail, HERE)
+    assert done[page.trail] == ""
+    assert done[page.list].count('<li class="item"') == PAGE

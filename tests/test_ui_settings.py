@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 from room import Room
 from starlette.requests import Request
 
-from ftchat import ui
+from ftchat import texts, ui
+from ftchat.config import Settings
 from ftchat.records import STANDINGS, Person
+from ftchat.ui import settings_views
 from ftchat.ui.doors import LEAST, Doors
 from ftchat.ui.settings import SettingsPage
 from ftchat.ui.strip import Strip
@@ -122,3 +125,9 @@ def test_before_it_is_known_who_looks_only_what_most_may_see_is_there(room: Room
     blocks, _ = ui.build(room.parts)
     hidden = {block.elem_id for block in blocks.blocks.values() if isinstance(block, gr.Tab) and not block.visible}
     assert hidden == {"tab-review", "tab-train", "tab-settings"}
+
+
+def test_where_no_backups_are_made_by_themselves_none_is_promised() -> None:
+    on, off = (settings_views.backups([], replace(Settings(), backup_every_s=s), trouble="") for s in (3600, 0))
+    assert [texts.NO_BACKUPS in card for card in (on, off)] == [True, False]
+    assert (texts.BACKUPS_OFF in off, texts.NO_BACKUP_YET in off) == (True, True)

@@ -12,6 +12,11 @@ def test_every_colour_of_the_style_sheet_has_its_token() -> None:
     assert used <= set(theme.TOKENS)
 
 
+def test_what_was_put_in_and_taken_out_is_told_apart_without_colours() -> None:
+    lines = dict(re.findall(r"^(del|ins, mark) \{[^}]*text-decoration: ([a-z-]+)", theme.css(), re.MULTILINE))
+    assert lines == {"del": "line-through", "ins, mark": "underline"}
+
+
 def _luminance(colour: str) -> float:
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]

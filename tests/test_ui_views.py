@@ -87,6 +87,7 @@ def test_a_hostile_text_is_harmless_wherever_it_is_shown(text: str) -> None:
         compare_views.open_sessions([session(text)]),
         chat_views.system(text),
         views.changing("before", text),
+        views.opened(text),
         chat_views.exchange(seen),
         views.notice(text),
         views.suggestions([text]),
@@ -155,6 +156,11 @@ def test_a_correction_is_shown_as_what_was_changed() -> None:
     assert "<ins>EUR </ins>12" in views.correction(lane(corrected="The Aged Gouda costs EUR 12."))
 
 
+def test_what_is_refused_is_read_out_at_once() -> None:
+    assert Tags(views.notice("No.", kind="bad")).tags == [("p", {"class": "notice bad", "role": "alert"})]
+    assert Tags(views.notice("Soon.")).tags == [("p", {"class": "notice wait", "role": "status"})]
+
+
 def test_after_the_vote_the_winner_is_asked_what_was_good_and_the_other_what_was_bad() -> None:
     left, right = lane("left", contestant="base", rating="up"), lane("right", contestant="shop-v1")
     seen = turn(left, right, vote=vote("left", reasons={"right": ("wrong fact",)}))
@@ -186,7 +192,7 @@ def test_what_a_long_conversation_lost_is_said_in_both_panes_alike() -> None:
 
 
 def test_a_session_says_how_far_it_is_and_what_was_left_out() -> None:
-    assert text_of(compare_views.far(session(), ready=1)) == "Rating session Prices 2 of 4 judged · 1 answered ahead"
+    assert text_of(compare_views.far(session(), ready=1)) == "Rating session Prices 2 of 4 done · 1 answered ahead"
     assert 'aria-valuenow="50"' in compare_views.far(session(), ready=0)
     done = session(voted=3)
     assert text_of(compare_views.finished(done, [left_out("When?", "Skipped by the rater.")])) == (

@@ -65,6 +65,7 @@ REWRITTEN_ELSEWHERE = "What was being rewritten before you opened this answer ha
 CORRECTION = "What it should have said"
 CORRECTION_KEYS = "Ctrl+Enter saves, Escape leaves it."
 SAVE_CORRECTION, CANCEL = "Save correction", "Cancel"
+LEAVE_CORRECTION = "The correction that you are writing is not saved. Go on without it?"
 YOUR_CORRECTION = "Your correction"
 WILL_CHANGE = "What you are changing"
 TAKE_BACK_CORRECTION = "Take back"
@@ -87,7 +88,6 @@ SHOWN_BEFORE = {True: "with 1 correction shown to it", False: "with {n} correcti
 TRIMMED = {True: "The oldest question did not fit any more.", False: "The {n} oldest questions did not fit any more."}
 DO_NOT_SEND = "Do not send it"
 VIEWERS_READ = "You may read here. Asking, voting and correcting are for raters: an admin can make you one."
-COMPARE_KEYS = "Keys"
 KEYS_LIST = (
     ("1 2 3 4", "A, B, tie, both bad"),
     ("A B", "correct that answer"),
@@ -112,7 +112,7 @@ LOGIN_ENDED = "Your login has ended: nothing more can be saved on this page. Cop
 LOGIN_AGAIN = "log in again"
 SESSION_FILE = "Take them from a text file"
 SESSION_START, SESSION_SKIP, SESSION_LEAVE, SESSION_END = "Start", "Skip", "Go on later", "End session"
-SESSION_FAR = "{done} of {total} judged"
+SESSION_FAR = "{done} of {total} done"
 SESSION_READY = {0: "none answered ahead", 1: "1 answered ahead"}
 SESSION_READY_MANY = "{n} answered ahead"
 SESSION_OPEN = "Not finished yet"

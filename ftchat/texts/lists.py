@@ -201,6 +201,7 @@ BACKUPS_HINT = (
 )
 BACKUPS_OFF = "No backups are made by themselves (backup_every_s is 0)."
 NO_BACKUPS = "There is no backup yet. The first is made half a minute after the start."
+NO_BACKUP_YET = "There is no backup yet."
 BACK_UP, BACKED_UP = "Back up now", "Backed up: {name}."
 RESTORE_HINT = "To go back to one: end ftchat, then run “ftchat restore --list”."
 MADE_AT, SIZE = "Made", "Size"

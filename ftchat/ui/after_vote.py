@@ -108,7 +108,7 @@ class AfterVote:
         shown = [*outputs, self.similar.box]
         self.similar.wire(*(editor.fixed for editor in self.editors.values()))
         self.gone.change(self.leave, None, self.leaving(), **AT_ONCE, **AS_IT_IS)
-        self.undo.click(self.take_back, [turn], shown, **AT_ONCE)
+        self.undo.click(self.take_back, [turn], [*shown, self.comment], **AT_ONCE)
         for told in (*self.told.values(), self.asked_again):
             told.click(self.say, [turn], shown, **AT_ONCE)
         for write in (self.comment.submit, self.comment.blur):
@@ -137,13 +137,14 @@ class AfterVote:
             return {self._notice: views.notice(err.message, kind="bad")}
 
     async def take_back(self, turn: str, request: gr.Request) -> Updates:
-        """Undo the vote of this turn."""
+        """Undo the vote of this turn; what was said about it goes with it."""
 
         def undo(who: Person) -> None:
             if vote := self._parts.chat.seen(who, turn).vote:
                 self._parts.judging.undo(who, vote.id)
 
-        return await self._done(turn, request, undo)
+        done = await self._done(turn, request, undo)
+        return done if done[self._notice] else {**done, self.comment: ""}
 
     async def say(self, turn: str, request: gr.Request, clicked: gr.EventData) -> Any:
         """A thumb, a reason or the way back, one at a time: each reads what stands before it writes."""

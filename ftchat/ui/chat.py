@@ -25,6 +25,7 @@ from ftchat.ui.elements import (
     STREAM,
     Updates,
     focus,
+    focus_acted,
     html,
     id_in,
     own,
@@ -36,7 +37,7 @@ from ftchat.ui.elements import (
     there,
     visible,
 )
-from ftchat.ui.exchanges import Exchanges, focus_acted
+from ftchat.ui.exchanges import FIELDS, Exchanges
 from ftchat.ui.history import History
 from ftchat.ui.prompt_row import PromptRow
 from ftchat.ui.sampling import Sampling
@@ -100,8 +101,8 @@ class ChatPage:
         said, editor = self.said, self.said.editor
         editor.wire()
         for spoken in (said.past, said.live):
-            acted = spoken.click(self.act, [self.turn, *self.how.inputs()], told, **STREAM)
-            acted.then(None, js=focus_acted())
+            acted = spoken.click(self.act, [self.turn, *self.how.inputs()], told, **STREAM, trigger_mode="multiple")
+            acted.then(None, js=focus_acted(FIELDS))
         editor.save.click(self.correct, [self.turn, *editor.given()], [*said.outputs(), self.notice], **AT_ONCE)
         changed = said.similar.wire(said.past, said.live)
         changed.then(self.again, [self.turn], [said.past, said.live], **AT_ONCE)

@@ -100,11 +100,13 @@ class ComparePage:
         self.choosing.wire()
         where = [self.kept, self.session.id]
         blocks.load(self.resume, where, [*self.begun, self.banner], js=recalled(*where), **STREAM)
-        self.votes.click(self.vote, [self.turn], self._shown(), **AT_ONCE, **AS_IT_IS)
+        self.votes.click(self.vote, [self.turn], [*self._shown(), self.after.comment], **AT_ONCE, **AS_IT_IS)
         self.after.wire(self.turn, self.notice, show=self.view, outputs=self._shown())
         self.after.again.click(self.ask_again, [self.turn], [self.watch, self.notice], **STREAM)
         there = [part for part in self.begun if part is not self.versions.box]
-        self.versions.wire(self.turn, self.session.id, written=self.written, to=self.to, told=there)
+        self.versions.wire(
+            self.turn, self.session.id, self.choosing, written=self.written, notice=self.notice, to=self.to, told=there
+        )
         self.past.wire(self.turn, to=self.to, told=self.begun)
         self._wire_sessions()
 
@@ -205,19 +207,27 @@ class ComparePage:
         return compare_views.earlier([chat.seen(who, one) for one in turns[: turns.index(turn)]])
 
     async def vote(self, turn: str, clicked: gr.EventData, request: gr.Request) -> Updates:
-        """Save who was better; names are shown after the commit."""
-        winner: Any = clicked.act
+        """Save who was better; names are shown after the commit. A vote that another page has given is shown, too."""
         try:
             who, turn = self._parts.person(request, "rater"), there(turn)
             if clicked.value != turn:
                 raise Conflict(texts.VOTED_TOO_LATE)
-            given = self._parts.chat.seen(who, turn).vote
-            if given is None or given.winner != winner:  # else a second click of the same button
-                await self._parts.judging.vote(who, turn, winner)
-            scene = see(self._parts.chat, who, turn)
+            if refused := await self._voted(who, turn, clicked.act):
+                return {**self._there(who, turn), self.notice: views.notice(refused, kind="bad")}
+            return {**self.view(see(self._parts.chat, who, turn)), self.notice: ""}
         except FtchatError as err:
             return {self.notice: views.notice(err.message, kind="bad")}
-        return {**self.view(scene), self.notice: ""}
+
+    async def _voted(self, who: Person, turn: str, winner: Any) -> str:
+        """Save who was better, or why the turn, as it stands, takes no vote."""
+        given = self._parts.chat.seen(who, turn).vote
+        if given is not None and given.winner == winner:  # a second click of the same button
+            return ""
+        try:
+            await self._parts.judging.vote(who, turn, winner)
+        except Conflict as err:
+            return err.message
+        return ""
 
     async def ask_again(self, turn: str, request: gr.Request) -> Updates:
         """The same question, with what was just corrected; its answer is followed beside the two."""

@@ -10,11 +10,21 @@ from ftchat import texts
 from ftchat.records import BAD_REASONS, GOOD_REASONS
 from ftchat.seen import LaneSeen, TurnSeen
 from ftchat.store.sessions import Item, Session
-from ftchat.ui.pieces import button
+from ftchat.ui.pieces import button, key_list
 from ftchat.ui.prose import plain
-from ftchat.ui.views import answer, chips, correction, figures, lane_of, shortened, small_button, thumbs, trimmed
+from ftchat.ui.views import (
+    SIDES,
+    answer,
+    chips,
+    correction,
+    figures,
+    lane_of,
+    shortened,
+    small_button,
+    thumbs,
+    trimmed,
+)
 
-SIDES = {"left": "A", "right": "B"}
 _VOTES = {"left": texts.LEFT_BETTER, "right": texts.RIGHT_BETTER, "tie": texts.TIE, "both_bad": texts.BOTH_BAD}
 
 
@@ -180,7 +190,7 @@ def open_sessions(sessions: Sequence[Session]) -> str:
     waiting = [one for one in sessions if not one.done]
     if not waiting:
         return ""
-    listed = "".join(small_button("go-on", one.id, f"{plain(one.title)} {_done(one)}", kind="chip") for one in waiting)
+    listed = "".join(small_button("go-on", one.id, one.title, more=f" {_done(one)}", kind="chip") for one in waiting)
     return f'<div class="suggestions"><span class="label">{texts.SESSION_OPEN}</span>{listed}</div>'
 
 
@@ -190,7 +200,5 @@ def _done(session: Session) -> str:
 
 
 def keys() -> str:
-    """The keys of this page, and a switch for people whose software types for them."""
-    listed = "".join(f"<dt>{plain(key)}</dt><dd>{plain(what)}</dd>" for key, what in texts.KEYS_LIST)
-    switch = f'<label><input type="checkbox" id="keys-switch" checked> {texts.KEYS_SWITCH}</label>'
-    return f'<details class="keys"><summary>{texts.COMPARE_KEYS}</summary><dl>{listed}</dl>{switch}</details>'
+    """The keys of this page."""
+    return f'<details class="keys"><summary>{texts.KEYS}</summary>{key_list(texts.KEYS_LIST)}</details>'

@@ -15,8 +15,6 @@ from ftchat.records import Person, new_id
 from ftchat.ui import views
 from ftchat.ui.elements import AT_ONCE, STREAM, Updates, html, then_skip, there
 
-_OPEN = "<i hidden data-open></i>"
-
 
 class Editor:
     """The fields for one reply, and what was corrected of it."""
@@ -34,7 +32,7 @@ class Editor:
             with gr.Row(elem_classes="buttons openers", visible=bool(words)):
                 self.open = gr.Button(words or texts.CORRECT, elem_id=f"correct-{side}", size="sm")
                 self.fix = gr.Button(texts.FIX, elem_id=f"instruct-{side}", size="sm")
-            self.mark = html(elem_id=f"open-{side}")  # whether it is open: the style sheet sees to it
+            self.mark = html(elem_id=f"open-{side}")  # whether it is open: for the style sheet and keys.js
             with gr.Column(elem_classes="editor", elem_id=f"editor-{side}"):
                 self._fields()
 
@@ -95,9 +93,10 @@ class Editor:
         original = self._parts.judging.correctable(who, reply)
         corrected = self._parts.store.judged.given_on(reply, rater=who.name).corrected
         change = views.changing(original.text, corrected) if corrected else ""
-        field = gr.update(value=corrected or original.text.strip(), label=label)
+        text = corrected or original.text.strip()
+        field = gr.update(value=text, label=label)
         shown = {self.reply: reply, self.opening: new_id("o"), self.text: field, self.change: change}
-        return {self.mark: _OPEN, **shown, **self._emptied()}
+        return {self.mark: views.opened(text), **shown, **self._emptied()}
 
     def closed(self) -> Updates:
         """The buttons again, where there are any."""

@@ -123,22 +123,38 @@ def prompt_box(elem_id: str, *, placeholder: str) -> gr.Textbox:
     )
 
 
-def focus(selector: str) -> str:
-    """JavaScript that puts the cursor at the end of a text field, as soon as it is there."""
-    return f"""() => {{
-        const place = (tries) => {{
-            const field = document.querySelector({selector!r});
+# Puts the cursor at the end of the text field `where`, as soon as it is there, with the rest of its editor in sight.
+_CURSOR = """
+        const place = (tries) => {
+            const field = document.querySelector(where);
             if (!field || field.offsetParent === null) return tries > 0 && setTimeout(() => place(tries - 1), 40);
             field.focus();
             field.setSelectionRange(field.value.length, field.value.length);
-        }};
-        place(25);
+            field.closest('.editor')?.scrollIntoView({ block: 'nearest' });
+        };
+        place(25);"""
+
+
+def focus(selector: str) -> str:
+    """JavaScript that puts the cursor into a text field."""
+    return f"""() => {{
+        const where = {selector!r};{_CURSOR}
     }}"""
 
 
-def into_view(selector: str) -> str:
-    """JavaScript that brings a piece of the page into sight, if it is there."""
-    return f"() => setTimeout(() => document.querySelector({selector!r})?.scrollIntoView({{ block: 'nearest' }}), 60)"
+def focus_acted(fields: Mapping[str, str]) -> str:
+    """JavaScript that puts the cursor into the text field that a button opens: where it is, by what the button does."""
+    return f"""() => {{
+        const where = {dict(fields)!r}[window.ftchatPressed];
+        if (!where) return;
+        window.ftchatPressed = '';{_CURSOR}
+    }}"""
+
+
+def into_view(selector: str, *, pressed: str) -> str:
+    """JavaScript that brings a piece of the page into sight, if it is there, after a button that does `pressed`."""
+    return f"""() => window.ftchatPressed === {pressed!r} && setTimeout(
+        () => document.querySelector({selector!r})?.scrollIntoView({{ block: 'nearest' }}), 60)"""
 
 
 def page_of(request: gr.Request) -> str:

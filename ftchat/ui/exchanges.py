@@ -17,7 +17,11 @@ from ftchat.ui.editor import Editor
 from ftchat.ui.elements import Updates, html, visible
 from ftchat.ui.similar import Similar
 
-_FIELDS = {"correct": "correction-chat", "fix": "instruction-chat", "edit": "edit-question"}
+FIELDS = {  # by what the button does that opens one
+    "correct": "#correction-chat textarea",
+    "fix": "#instruction-chat textarea",
+    "edit": "#edit-question textarea",
+}
 
 
 class Exchanges:
@@ -106,26 +110,13 @@ class Exchanges:
         return {**self.put_away(), **visible(self.wording, shown=True), self.question: prompt, self.edited: turn}
 
     async def regenerated(self, who: Person, turn: str, answerer: str, params: Params) -> str:
-        """Another answer to the same question; its turn."""
-        return await self._parts.chat.regenerate(who, turn, contestants=(answerer,), params=params)
+        """Another answer to the same question; its turn. A second press, while one is written, leads to that one."""
+        store, chat = self._parts.store, self._parts.chat
+        asked = store.turns.get(turn, owner=who.name)
+        written = (one for one in store.tree.siblings(asked) if chat.writing(one))
+        same = next((one for one in written if store.turns.get(one).prompt == asked.prompt), None)
+        return same or await chat.regenerate(who, turn, contestants=(answerer,), params=params)
 
     async def reworded(self, who: Person, turn: str, prompt: str, answerer: str, params: Params) -> str:
         """An answer to another wording of a question; its turn."""
         return await self._parts.chat.edit(who, turn, prompt, contestants=(answerer,), params=params)
-
-
-def focus_acted() -> str:
-    """JavaScript that puts the cursor into the field that a button opened."""
-    return f"""() => {{
-        const fields = {_FIELDS!r};
-        const pressed = window.ftchatPressed || '';
-        window.ftchatPressed = '';
-        const place = (tries) => {{
-            const field = document.querySelector(`#${{fields[pressed]}} textarea`);
-            if (!field || field.offsetParent === null) return tries > 0 && setTimeout(() => place(tries - 1), 40);
-            field.focus();
-            field.setSelectionRange(field.value.length, field.value.length);
-            field.closest('.editor').scrollIntoView({{ block: 'nearest' }});
-        }};
-        if (fields[pressed]) place(25);
-    }}"""

@@ -1,4 +1,4 @@
-// Keys of the Compare page, and what HTML that is written anew must not lose: focus and scrolling.
+// Keys of Compare, what is half written, and what HTML that is written anew must not lose: focus and scrolling.
 (() => {
   // Only while no text field has the focus; each presses a button that is there and enabled.
   const KEYS = {
@@ -6,7 +6,7 @@
     g: "ask-again", s: "session-skip", a: "correct-left", b: "correct-right", A: "instruct-left", B: "instruct-right",
   };
   const SWITCH = "ftchat-keys"; // which pages.js heeds, too
-  const switches = () => document.querySelectorAll("#keys-switch, [data-keys-switch]");
+  const switches = () => document.querySelectorAll("[data-keys-switch]");
 
   const shown = (element) => element && element.offsetParent !== null && !element.disabled;
   const press = (id) => {
@@ -15,12 +15,36 @@
     element.click();
     return true;
   };
-  const typing = (element) =>
+  const typing = window.ftchatTyping = (element) =>
     element && (element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName)) &&
     !/^(radio|checkbox|button|range)$/.test(element.type);
 
-  // In a correction: Ctrl+Enter saves, Escape leaves.
+  // By these presses a page goes on to something else, or an editor to another answer. What is half written there is
+  // thrown away only when whoever pressed says so.
+  const ACTS = ["open", "try", "skip", "go-on", "sibling", "regenerate", "correct", "fix", "edit", "compare"];
+  const LEAVING = [
+    "#next-question", "#compare-new", "#compare-send", "#chat-new", "#chat-send", "#session-start", "#session-leave",
+    "#session-end", ...ACTS.map((act) => `[data-act="${act}"]`),
+  ].join(", ");
+  const words = (text) => text.replace(/\s+/g, " ").trim();
+  const halfWritten = (pressed) => { // what of the page says that an editor is open whose text is another one by now
+    const onCompare = pressed.dataset.act === "compare"; // wherever that is pressed
+    const page = onCompare ? document.querySelector("#tab-compare") : pressed.closest("[role=tabpanel]");
+    return [...page.querySelectorAll("[data-open]")].find((open) => {
+      const text = open.closest("[id^='fix-']").querySelector("[id^='correction-'] textarea");
+      return words(text.value) !== words(open.dataset.open);
+    });
+  };
+  const halt = (event) => { event.preventDefault(); event.stopImmediatePropagation(); };
+  document.addEventListener("click", (event) => {
+    const pressed = event.target.closest && event.target.closest(LEAVING);
+    const open = pressed && halfWritten(pressed);
+    if (open && !window.confirm(open.dataset.leave)) halt(event);
+  }, true);
+
+  // In a correction: Ctrl+Enter saves, Escape leaves; but what is pressed while an input method composes is for that.
   const editing = (event) => {
+    if (event.isComposing) return false;
     const box = event.target.closest && event.target.closest("[id^='correction-'], [id^='instruction-']");
     if (!box) return false;
     const side = box.id.slice(box.id.indexOf("-") + 1);
@@ -30,12 +54,20 @@
   };
 
   // After Enter the question is on its way: the next key is a vote, not text.
+  const asks = (event) =>
+    event.key === "Enter" && !event.shiftKey && !event.isComposing && event.target.closest &&
+    event.target.closest("#compare-prompt, #chat-prompt");
   const sending = (event) => {
-    const sends = event.key === "Enter" && !event.shiftKey && !event.isComposing;
-    if (sends && event.target.closest && event.target.closest("#compare-prompt")) {
-      setTimeout(() => event.target.blur(), 0);
-    }
+    const prompt = asks(event);
+    if (prompt && prompt.id === "compare-prompt") setTimeout(() => event.target.blur(), 0);
   };
+  document.addEventListener("keydown", (event) => {
+    const prompt = asks(event);
+    if (!prompt || !halfWritten(prompt)) return;
+    halt(event);
+    sending(event);
+    press(prompt.id.replace("prompt", "send")); // which asks first
+  }, true);
 
   const writing = () => {
     const box = [...document.querySelectorAll("#compare-prompt textarea, #chat-prompt textarea")].find(shown);

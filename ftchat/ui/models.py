@@ -56,7 +56,7 @@ class ModelsPage:
         acts = [*self.outputs(), *self.all.outputs(), self.rows, self.notice]
         for part in (*self.lists(), self.rows):
             acted = part.click(self.act, self.all.given(), acts, **AT_ONCE)
-            acted.then(None, js=into_view("#rows"))
+            acted.then(None, js=into_view("#rows", pressed="rows"))
         self.way_in.click(self.all.look, [self.all.search], self.all.outputs(), **AT_ONCE)
         self.folded.expand(self.all.look, [self.all.search], self.all.outputs(), **AT_ONCE)
         self.all.wire()

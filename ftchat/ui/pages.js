@@ -1,10 +1,6 @@
 // The Review page by keys, files taken in, texts copied, what a page was before it was loaded anew, and times in the
 // reader's own zone.
 (() => {
-  const typing = (element) =>
-    element && (element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName)) &&
-    !/^(radio|checkbox|button|range)$/.test(element.type);
-
   // -- review: j and k walk the list, a r and u press what is there --
   const list = () => document.querySelector("#review-list");
   const items = () => [...(list() ? list().querySelectorAll(".item:not([data-decided])") : [])]
@@ -56,7 +52,7 @@
   };
   const MOVES = /^[jk]$/i; // a key that is held walks on, and decides once
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || typing(document.activeElement)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || window.ftchatTyping(document.activeElement)) return;
     if ((event.repeat && !MOVES.test(event.key)) || localStorage.getItem("ftchat-keys") === "off") return;
     if (!list() || list().offsetParent === null) return;
     const does = reviewing[event.key.toLowerCase()];
@@ -129,13 +125,15 @@
       isBack.add(place);
     }
   };
-  // What else was typed would be lost: then a page is not loaded anew by itself.
+  // What else was typed would be lost: then a page is not loaded anew by itself, though it is on another tab or folded
+  // away. Only in sight count a text that an editor had, what was searched for, a comment (it is saved), and a choice.
   const typed = new Set();
+  const IN_SIGHT = ".editor *, [id$='-search'] *, #vote-comment *, select";
   addEventListener("input", ({ isTrusted, target }) => {
     if (isTrusted && target.matches("textarea, [data-field]") && !BOXES.some((box) => target.matches(box))) typed.add(target);
   }, true);
-  window.ftchatWriting = () => document.querySelector("[data-open]") !== null
-    || [...typed].some((field) => field.isConnected && field.checkVisibility() && field.value);
+  const unsaved = (field) => field.isConnected && field.value && (!field.matches(IN_SIGHT) || field.checkVisibility());
+  window.ftchatWriting = () => document.querySelector("[data-open]") !== null || [...typed].some(unsaved);
 
   // ... and the tab that was open: it may take a moment to be there, and who does something first is left alone
   const TAB = "ftchat-tab";
@@ -169,14 +167,16 @@
   });
 
   // -- after each change of a page: times in local words, and the place in the list --
-  const shape = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+  const SHAPE = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
+  const [shape, withYear] = [SHAPE, { ...SHAPE, year: "numeric" }].map((one) => new Intl.DateTimeFormat("en-GB", one));
   const local = () => {
     for (const time of document.querySelectorAll("time[datetime]:not([data-local])")) {
       const moment = new Date(time.getAttribute("datetime"));
       time.dataset.local = "yes";
       if (isNaN(moment)) continue;
       time.title = time.textContent;
-      time.textContent = shape.format(moment);
+      const thisYear = moment.getFullYear() === new Date().getFullYear();
+      time.textContent = (thisYear ? shape : withYear).format(moment);
     }
   };
   const emptied = (changes) => { // what a form was filled with has been done, and here

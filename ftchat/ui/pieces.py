@@ -3,6 +3,7 @@
 It knows words and where a colour's name goes; it does not know gradio or records.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from ftchat import texts
@@ -25,6 +26,13 @@ def button(
         f'<button type="button" class="do {kind}" data-act="{plain(act)}" data-value="{plain(value or "")}"{written}>'
         f"{plain(words)}</button>"
     )
+
+
+def key_list(rows: Iterable[tuple[str, str]]) -> str:
+    """Which keys do what, and the switch for people whose software types for them: one for all pages."""
+    listed = "".join(f"<dt><kbd>{plain(key)}</kbd></dt><dd>{plain(does)}</dd>" for key, does in rows)
+    switch = f'<label><input type="checkbox" data-keys-switch checked> {texts.KEYS_SWITCH}</label>'
+    return f"<dl>{listed}</dl>{switch}"
 
 
 def empty(title: str, hint: str) -> str:

@@ -16,7 +16,7 @@ from ftchat.parts import Parts
 from ftchat.records import Feedback, Person, Status
 from ftchat.ui import review_views, views
 from ftchat.ui.editor import Editor
-from ftchat.ui.elements import AT_ONCE, Updates, focus, html
+from ftchat.ui.elements import AT_ONCE, Updates, focus_acted, html
 from ftchat.ui.pieces import loading
 from ftchat.ui.similar import Similar
 
@@ -76,7 +76,7 @@ class ReviewPage:
         acts = list(dict.fromkeys([*told, self.status, *self.editor.outputs()]))
         for part in (self.list, self.notice):
             acted = part.click(self.act, [*asked, self.trail], acts, **AT_ONCE)
-            acted.then(None, js=focus("#correction-queue textarea"))
+            acted.then(None, js=focus_acted({"correct": "#correction-queue textarea"}))
         self.editor.save.click(self.correct, [*asked, *self.editor.given(), self.trail], acts, **AT_ONCE)
         self.editor.cancel.click(self.leave, None, [*self.editor.outputs(), self.similar.box], **AT_ONCE)
         changed = self.similar.wire(self.list)
@@ -99,6 +99,8 @@ class ReviewPage:
             after=trail.split()[-1] if trail else None,
             limit=PAGE,
         )
+        if trail and not found:  # the last of this page is decided
+            return self.listed(who, asked)
         filtered = kind != "all" or person or search.strip()
         nothing = texts.REVIEW_EMPTY["found" if filtered else status] if who.reads is None else texts.GIVEN_EMPTY
         shown = self._shown(who, found, older=older, newer=bool(trail))
@@ -108,6 +110,8 @@ class ReviewPage:
         """One page of what is to be corrected; the filters of the other lists are not shown with it."""
         store, before = self._parts.store, trail.split()[-1] if trail else None
         ids = self._parts.judging.to_correct(who, before=before, limit=PAGE + 1)
+        if trail and not ids:
+            return self._queued(who, trail="")
         turns = [store.turns.get(turn, owner=who.reads) for turn in ids[:PAGE]]
         older = turns[-1].id if len(ids) > PAGE else None
         corrects = who.is_at_least("rater")

@@ -14,8 +14,9 @@ from ftchat.exports import FORMATS, Judged, Said
 from ftchat.records import GOOD_REASONS, Feedback, Message, Reply, Status, Turn
 from ftchat.review import Decided
 from ftchat.store.lessons import feedback_of
-from ftchat.ui.pieces import button, empty, tag, time_of
+from ftchat.ui.pieces import button, empty, key_list, tag, time_of
 from ftchat.ui.prose import plain, word_difference
+from ftchat.ui.views import SIDES
 
 _TONE: dict[Status, str] = {"pending": "warn", "approved": "", "rejected": "bad"}
 _DECISIONS: dict[Status, tuple[Status, ...]] = {
@@ -24,7 +25,6 @@ _DECISIONS: dict[Status, tuple[Status, ...]] = {
     "rejected": ("approved", "pending"),
 }
 _WORDS: dict[Status, str] = {"approved": texts.APPROVE, "rejected": texts.REJECT, "pending": texts.REOPEN}
-_SIDE = {"left": "A", "right": "B"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +162,7 @@ def _two(judged: Judged) -> str:
 
 
 def _cell(said: Said, *, chosen: bool) -> str:
-    side = _SIDE.get(said.lane, "")
+    side = SIDES.get(said.lane, "")
     won = f" {tag(texts.CHOSEN, 'quiet')}" if chosen else ""
     return (
         f'<div class="cell side-{side.lower()}{" won" if chosen else ""}"><p class="label"><b class="side">{side}</b> '
@@ -178,7 +178,7 @@ def _said_with(judged: Judged) -> str:
     by_side = judged.reasons if isinstance(judged.reasons, Mapping) else {"": judged.reasons or ()}
     for lane, reasons in by_side.items():
         chips = "".join(f'<span class="reason {_tone(r)}">{plain(str(r))}</span>' for r in reasons)
-        words.append(f"<p>{_SIDE.get(lane, '')} {chips}</p>" if chips else "")
+        words.append(f"<p>{SIDES.get(lane, '')} {chips}</p>" if chips else "")
     if judged.comment:
         words.append(f"<p>{plain(texts.COMMENT.format(text=judged.comment))}</p>")
     return f'<div class="with">{"".join(words)}</div>' if any(words) else ""
@@ -241,7 +241,7 @@ def _waiting(turn: Turn, *, me: str, corrects: bool) -> str:
 
 
 def _correctable(reply: Reply, *, corrects: bool) -> str:
-    side = _SIDE.get(reply.lane, "")
+    side = SIDES.get(reply.lane, "")
     words = {"A": texts.CORRECT_A, "B": texts.CORRECT_B}.get(side, texts.CORRECT)
     act = button("correct", words, value=reply.id) if corrects else ""
     return (
@@ -251,10 +251,8 @@ def _correctable(reply: Reply, *, corrects: bool) -> str:
 
 
 def keys() -> str:
-    """Which keys do what, and the switch that stands on Compare, too."""
-    rows = "".join(f"<dt><kbd>{key}</kbd></dt><dd>{does}</dd>" for key, does in texts.REVIEW_KEYS)
-    switch = f'<label><input type="checkbox" data-keys-switch checked> {texts.KEYS_SWITCH}</label>'
-    return f'<section class="card keys"><h2>{texts.KEYS}</h2><dl>{rows}</dl>{switch}</section>'
+    """The keys of this page."""
+    return f'<section class="card keys"><h2>{texts.KEYS}</h2>{key_list(texts.REVIEW_KEYS)}</section>'
 
 
 def exchange(*, may_import: bool) -> str:

@@ -28,8 +28,9 @@ class SettingsPage:
     def __init__(self, parts: Parts) -> None:
         """Lay out the page in the Blocks that is open."""
         self._parts = parts
-        self.notice = html(elem_id="settings-notice")
-        self.made = html(elem_id="settings-made")
+        with gr.Column(elem_id="settings-said"):  # it stays in sight: the style sheet sees to it
+            self.notice = html(elem_id="settings-notice")
+            self.made = html(elem_id="settings-made")
         with gr.Row(elem_id="settings-columns"):
             with gr.Column(scale=1, min_width=320):
                 if parts.settings.open:

@@ -16,6 +16,7 @@ from ftchat.store.people import Invitation, Token, User
 from ftchat.store.told import Told
 from ftchat.ui.pieces import button, nothing_found, tag, time_of
 from ftchat.ui.prose import plain
+from ftchat.ui.views import notice
 
 _SECRET = ("engine_key", "webhook")  # an address may have a secret in its path
 _SHOWN_BACKUPS = 8
@@ -225,10 +226,10 @@ def backups(found: Sequence[Backup], now: Settings, *, trouble: str) -> str:
     )
     heads = "".join(f'<th scope="col">{words}</th>' for words in (texts.MADE_AT, texts.SIZE, texts.NAME))
     table = f'<table class="facts"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
-    wrong = f'<p class="notice bad" role="alert">{plain(trouble)}</p>' if trouble else ""
+    none = f'<p class="hint">{texts.NO_BACKUPS if now.backup_every_s else texts.NO_BACKUP_YET}</p>'
     return (
-        f'<section class="card backups"><h2>{texts.BACKUPS}</h2>{wrong}<p class="hint">{plain(hint)} '
-        f"{plain(texts.RESTORE_HINT)}</p>{table if found else f'<p class=hint>{texts.NO_BACKUPS}</p>'}"
+        f'<section class="card backups"><h2>{texts.BACKUPS}</h2>{notice(trouble, kind="bad")}<p class="hint">'
+        f"{plain(hint)} {plain(texts.RESTORE_HINT)}</p>{table if found else none}"
         f'<p class="fields">{button("backup", texts.BACK_UP)}</p></section>'
     )
 

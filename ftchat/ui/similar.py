@@ -13,10 +13,7 @@ from ftchat.errors import FtchatError
 from ftchat.parts import Parts
 from ftchat.records import Person
 from ftchat.ui import similar_views, views
-from ftchat.ui.elements import AT_ONCE, Updates, html
-
-_INTO_VIEW = """() => window.ftchatPressed === 'similar' && setTimeout(
-    () => document.querySelector('BOX details')?.scrollIntoView({ block: 'nearest' }), 60)"""
+from ftchat.ui.elements import AT_ONCE, Updates, html, into_view
 
 
 class Similar:
@@ -32,7 +29,7 @@ class Similar:
         after which answers may be corrected that were not before."""
         for shown in corrections:
             looked = shown.click(self.look, None, [self.box], **AT_ONCE)
-            looked.then(None, js=_INTO_VIEW.replace("BOX", f"#{self.box.elem_id}"))
+            looked.then(None, js=into_view(f"#{self.box.elem_id} details", pressed="similar"))
         return self.box.click(self.act, None, [self.box], **AT_ONCE)
 
     def offered(self, who: Person, correction: str) -> Updates:

@@ -84,7 +84,7 @@ class TrainPage:
             button.click(press, [self.effort, *self.args.values()], outputs, **{**AT_ONCE, "trigger_mode": "once"})
         for part in (self.past, self.all.list, self.looked):
             looked = part.click(self.look, None, [self.looked, self.notice, *self.outputs()], **AT_ONCE)
-            looked.then(None, js=into_view(".looked"))
+            looked.then(None, js=into_view(".looked", pressed="look"))
         self.folded.expand(self.all.look, [self.all.search], self.all.outputs(), **AT_ONCE)
         self.all.wire()
         self.pins.click(self.pin, None, [self.notice, self.pins], **AT_ONCE)
@@ -203,7 +203,7 @@ class TrainPage:
             await deed(self._parts.person(request, "admin"))
         except FtchatError as err:
             on = starts and isinstance(err, Conflict) and self._parts.store.training.unfinished() is not None
-            said = "" if on else views.notice(err.message)
+            said = "" if on else views.notice(err.message, kind="bad")
         return {**await asyncio.to_thread(self.view, who), self.notice: said}
 
 

@@ -12,6 +12,8 @@ from ftchat.records import Person
 from ftchat.seen import LaneSeen, TurnSeen
 from ftchat.ui.prose import markdown, plain, word_difference
 
+SIDES = {"left": "A", "right": "B"}
+
 
 def strip(status: Status, *, name: str, who: Person | None = None) -> str:
     """The line on top of every page: name, engine, champion, what is new, and who is logged in."""
@@ -36,14 +38,14 @@ def _account(who: Person) -> str:
 
 
 def small_button(
-    act: str, value: str, words: str, *, kind: str = "act", label: str = "", pressed: bool | None = None
+    act: str, value: str, words: str, *, more: str = "", kind: str = "act", label: str = "", pressed: bool | None = None
 ) -> str:
-    """A quiet one beside a text: a page hears `act` and `value` when it is pressed. Its words are HTML."""
+    """A quiet one beside a text: a page hears `act` and `value` when it is pressed. `more` is HTML after its words."""
     state = "" if pressed is None else f' aria-pressed="{"true" if pressed else "false"}"'
     named = f' aria-label="{plain(label)}" title="{plain(label)}"' if label else ""
     return (
         f'<button type="button" class="{kind}" data-act="{plain(act)}" data-value="{plain(value)}"{state}{named}>'
-        f"{words}</button>"
+        f"{plain(words)}{more}</button>"
     )
 
 
@@ -96,6 +98,11 @@ def correction(lane: LaneSeen | None) -> str:
     )
 
 
+def opened(text: str) -> str:
+    """That an editor is open, with what stood in it then, and what who leaves it half written is asked first."""
+    return f'<i hidden data-open="{plain(text)}" data-leave="{plain(texts.LEAVE_CORRECTION)}"></i>'
+
+
 def changing(before: str, after: str) -> str:
     """What a correction would change, while it is written."""
     if not after.strip() or before.strip() == after.strip():
@@ -110,7 +117,9 @@ def thumbs(lane: LaneSeen, *, good: str = texts.GOOD, bad: str = texts.BAD) -> s
     """Both thumbs of a reply; the one that was given is pressed, and pressing it again takes it back."""
     pairs = (("up", good), ("down", bad))
     return "".join(
-        small_button(value, lane.reply, _THUMB, kind=f"act thumb {value}", label=words, pressed=lane.rating == value)
+        small_button(
+            value, lane.reply, "", more=_THUMB, kind=f"act thumb {value}", label=words, pressed=lane.rating == value
+        )
         for value, words in pairs
     )
 
@@ -141,8 +150,7 @@ def _arrow(turn: str, sign: str, label: str) -> str:
 def chips(reasons: Sequence[str], *, given: Sequence[str], about: str, label: str) -> str:
     """Reasons to choose from, each on or off; `about` says what they are about, for the page that hears of it."""
     chosen = "".join(
-        small_button("reason", f"{about}|{reason}", plain(reason), kind="chip", pressed=reason in given)
-        for reason in reasons
+        small_button("reason", f"{about}|{reason}", reason, kind="chip", pressed=reason in given) for reason in reasons
     )
     return f'<div class="chips" role="group" aria-label="{plain(label)}">{chosen}</div>'
 
@@ -151,7 +159,7 @@ def suggestions(prompts: Sequence[str]) -> str:
     """Questions that can be asked with one click."""
     if not prompts:
         return ""
-    offered = "".join(small_button("try", prompt, plain(prompt), kind="chip") for prompt in prompts)
+    offered = "".join(small_button("try", prompt, prompt, kind="chip") for prompt in prompts)
     return f'<div class="suggestions"><span class="label">{texts.TRY}</span>{offered}</div>'
 
 
@@ -166,8 +174,9 @@ def practice_banner() -> str:
 
 
 def notice(text: str, *, kind: str = "wait") -> str:
-    """A sentence by the prompt box."""
-    return f'<p class="notice {kind}" role="status">{plain(text)}</p>' if text else ""
+    """A sentence by the prompt box; one that is `bad` is read out at once."""
+    role = "alert" if kind == "bad" else "status"
+    return f'<p class="notice {kind}" role="{role}">{plain(text)}</p>' if text else ""
 
 
 def shortened(text: str, *, most: int = 80) -> str:

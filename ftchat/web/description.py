@@ -43,7 +43,7 @@ _REFUSALS = {
 }
 _LOGINS = {
     "token": {"type": "http", "scheme": "bearer", "description": "ftchat tokens create --role admin"},
-    "login": {"type": "apiKey", "in": "cookie", "name": "ftchat_7860", "description": "the pages' own login"},
+    "login": {"type": "apiKey", "in": "cookie", "description": "the pages' own login"},  # its name is the app's
 }
 
 
@@ -84,7 +84,7 @@ def _described(app: FastAPI) -> dict[str, Any]:
         schemas.pop(unused, None)
     error = ErrorOut.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= error.pop("$defs") | {"ErrorOut": error}
-    parts["securitySchemes"] = _LOGINS
+    parts["securitySchemes"] = {**_LOGINS, "login": {**_LOGINS["login"], "name": app.state.parts.cookie}}
     for path, calls in made["paths"].items():
         for call in calls.values():
             _complete(call, guarded=path.startswith(("/api", "/v1")))

@@ -32,9 +32,10 @@ def adapters(parts: PartsOf, who: Viewer) -> Any:
 
 @router.get("/adapters/{name}", response_model=AdapterWhole)
 def adapter(name: str, parts: PartsOf, who: Viewer) -> Any:
-    """One adapter, with the feedback that trained it."""
+    """One adapter. Reviewers are told which feedback trained it."""
     found = parts.store.training.adapter(name)
-    rows = sorted(parts.store.training.trained_on(found.run)) if found.run else []
+    reads = who.is_at_least("reviewer")
+    rows = sorted(parts.store.training.trained_on(found.run)) if found.run and reads else []
     return {**_shown(parts, found, who), "trained_on": rows}
 
 
