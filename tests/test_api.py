@@ -304,18 +304,21 @@ async def test_an_adapter_is_shown_with_where_it_comes_from_and_what_its_exam_me
 
 async def test_which_feedback_trained_an_adapter_is_told_to_reviewers_only(room: Room) -> None:
     log, said = room.store.training, (Message("user", "question?"),)
-    row = Row(
-        id="k_1", role="target", split="train", weight=1.0, group="g", messages=said, target="answer", rejected=None,
-        rater="ann",
-    )  # fmt: skip
+    rows = [
+        Row(
+            id=f"k_{at}", role="target", split=split, weight=1.0, group="g", messages=said, target="answer",
+            rejected=None, rater="ann",
+        )
+        for at, split in enumerate(("train", "tune", "exam"))
+    ]  # fmt: skip
     run = log.start_run(by="ann", base="b0", args=TrainArgs()).id
-    log.update_run(run, snapshot=log.add_snapshot("5" * 40, [row]), stage="done", adapter="shop-v1")
+    log.update_run(run, snapshot=log.add_snapshot("5" * 40, rows), stage="done", adapter="shop-v1")
     log.add_adapter("shop-v1", number=1, base="b0", run=run)
     told = {}
     for role in STANDINGS:
         async with Caller(room, role) as client:
             told[role] = (await client.gave("/api/adapters/shop-v1"))["trained_on"]
-    assert told == {"viewer": [], "rater": [], "reviewer": ["k_1"], "admin": ["k_1"]}
+    assert told == {"viewer": [], "rater": [], "reviewer": ["k_0"], "admin": ["k_0"]}, "the rest chose and examined"
 
 
 async def test_a_download_is_the_published_files_byte_for_byte(tmp_path: Path) -> None:

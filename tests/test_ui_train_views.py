@@ -219,11 +219,25 @@ def test_only_buttons_that_do_something_are_shown() -> None:
     assert can(None, "base") == (True, False, False, False)
     assert can(run_seen(), "base") == (False, True, False, False)
     assert can(run_seen(stage="exam"), "base") == (False, True, False, False)
-    assert can(run_seen(stage="publish"), "base") == (False, False, False, False)
+    assert can(run_seen(stage="publish"), "base") == (False, True, False, False)  # one that goes on asks it all again
     assert can(done, "base", "challenger") == (True, False, True, False)
     assert can(done, "shop-v1", "champion") == (True, False, False, True)
     rejected = run_seen(stage="rejected", adapter="shop-v1")
     assert can(rejected, "base", "rejected") == (True, False, False, False)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "words"),
+    [
+        ([], "rank 8"),
+        (["replay 3"], "rank 8"),
+        (["k_1", "replay 3"], "rank 8 · 1 row is longer than the model reads"),
+        (["k_1", "v_2"], "rank 8 · 2 rows are longer than the model reads"),
+    ],
+)
+def test_what_was_too_long_to_be_learned_is_said_with_the_plan(left_out: list[str], words: str) -> None:
+    seen = replace(run_seen(), losses=((1, 2.0),), plan={"rank": 8, "left_out": left_out})
+    assert text_of(train_views.plot(seen)).endswith(words)
 
 
 def test_before_and_now_stand_beside_the_correction() -> None:

@@ -252,3 +252,4 @@ RUN_PROGRESS = "Progress"
 ALL_RUNS, FIND_RUN = "All runs", "Find a run by its adapter or by who started it"
 BLIND_VOTES = "Blind votes"
 PLAN = {"rank": "rank", "learning_rate": "rate", "steps": "steps"}
+TOO_LONG = {True: "1 row is longer than the model reads", False: "{n} rows are longer than the model reads"}

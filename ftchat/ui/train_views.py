@@ -87,7 +87,7 @@ def actions(seen: RunSeen | None, *, champion: str) -> Actions:
     open_question = not running and seen is not None and seen.stands.state in ("candidate", "challenger")
     return Actions(
         start=not running,
-        stop=seen is not None and seen.run.stage in ("queued", "snapshot", "train", "exam"),
+        stop=running,
         use=open_question,
         roll_back=not running and champion != BASE,
     )
@@ -131,7 +131,9 @@ def plot(seen: RunSeen) -> str:
 def _plan(plan: Mapping[str, Any]) -> str:
     """The numbers of the run for those who want them."""
     parts = [(texts.PLAN[key], plan[key]) for key in texts.PLAN if key in plan]
-    return " · ".join(f"{words} {value:g}" for words, value in parts if isinstance(value, int | float))
+    said = [f"{words} {value:g}" for words, value in parts if isinstance(value, int | float)]
+    long = sum(not name.startswith("replay ") for name in plan.get("left_out", ()))
+    return " · ".join([*said, *([(texts.TOO_LONG[long == 1]).format(n=long)] if long else [])])
 
 
 def _doing(seen: RunSeen) -> str:

@@ -35,7 +35,7 @@ def adapter(name: str, parts: PartsOf, who: Viewer) -> Any:
     """One adapter. Reviewers are told which feedback trained it."""
     found = parts.store.training.adapter(name)
     reads = who.is_at_least("reviewer")
-    rows = sorted(parts.store.training.trained_on(found.run)) if found.run and reads else []
+    rows = sorted(parts.store.lineage.held_by(name)) if reads else []
     return {**_shown(parts, found, who), "trained_on": rows}
 
 
