@@ -229,10 +229,8 @@ async def test_votes_decide_at_the_level_that_is_set(room: Room) -> None:
     put_to_the_vote(room)
     means = room.pipeline._means
     levels = [replace(means, settings=replace(room.settings, vote_level=level)) for level in (0.05, 0.2)]
-    fewest = [
-        f"No blind votes against base yet; {n} are the fewest that can decide, each on another question."
-        for n in (SWEEP, sweep(0.2))
-    ]
+    fewest = [f"{n} are the fewest that can decide, each on another question." for n in (SWEEP, sweep(0.2))]
+    fewest = [f"No blind votes against base yet; {words}" for words in fewest]
     assert [trial.standing(one, "shop-v1").words for one in levels] == fewest
     await voted(room, wins=sweep(0.2))
     assert sweep(0.2) < SWEEP

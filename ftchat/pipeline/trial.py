@@ -45,7 +45,8 @@ def standing(means: Means, adapter: str) -> Trial:
     look = sequential(score.wins, score.losses, level=level)
     decided, words = look.decision or "", f"{look.words[0].upper()}{look.words[1:]}"
     if not (score.wins or score.losses):
-        words = f"No blind votes against {champion} yet; {sweep(level)} are the fewest that can decide, each on another question."
+        fewest = f"{sweep(level)} are the fewest that can decide, each on another question"
+        words = f"No blind votes against {champion} yet; {fewest}."
     if decided == "better" and (why := _doubt(means, adapter)):
         decided, words = "", f"{words} {why}"
     return Trial(
