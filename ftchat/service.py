@@ -7,7 +7,7 @@ adapter was made or examined.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Container, Iterable, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -273,13 +273,16 @@ class Service:
         """A champion that the engine refuses. Where it refuses the one before it, too, nothing is wrong with either."""
         earlier = next(iter(self._earlier()), BASE)
         if earlier != BASE:
-            try:
-                await self._engine.load(earlier, self._registry.path(earlier))
-            except NotFound:
-                pass  # found damaged when it is asked
-            except FtchatError as err:
-                raise EngineError(f"{refusal.message} It refuses {earlier}, too, so both stay as they are.") from err
+            with suppress(BadAdapter, NotFound):  # what is damaged is found out when it is asked
+                await asyncio.to_thread(self._registry.verify, earlier)
+                await self._refused_too(earlier, refusal)
         await self._store.soon(partial(self.retire_broken, name, refusal.message))
+
+    async def _refused_too(self, earlier: str, refusal: BadAdapter) -> None:
+        try:
+            await self._engine.load(earlier, self._registry.path(earlier))
+        except FtchatError as err:
+            raise EngineError(f"{refusal.message} It refuses {earlier}, too, so both stay as they are.") from err
 
     async def unload(self, name: str, *, only: int) -> None:
         """Let one endpoint forget an adapter; the next who chooses it loads it again."""

@@ -63,7 +63,7 @@ def furnished(folder: Path) -> Room:
     lineage = {"run": None, "snapshot": "5f2c", "base_name": "starter"}
     room.registry.publish(candidate(folder / "candidate", config=CONFIG), "shop-v1", base="b0", lineage=lineage)
     room.adapter(says="Oolong: ask us.")
-    room.vllm.logprobs["shop-v2"] = -0.5
+    room.vllm.logprobs |= {"shop-v1": -0.5, "shop-v2": -0.5}
     with zipfile.ZipFile(folder / "shop.zip", "w") as archive:
         for file in sorted((folder / "candidate").iterdir()):
             archive.write(file, file.name)

@@ -310,6 +310,17 @@ async def test_a_card_that_takes_long_is_made_anew_for_who_needs_it_and_for_page
         assert room.pipeline.status().new_feedback == 3
 
 
+async def test_a_second_press_after_a_run_that_failed_is_no_repetition(room: Room) -> None:
+    await corrected(room, 2)
+    log = room.store.training
+    for stage_ in ("failed", "done"):  # of the same feedback and arguments, so the same snapshot
+        second = log.start_run(by="ann", base="b0", args=TrainArgs())
+        log.update_run(second.id, snapshot=log.add_snapshot("5" * 40, dataset.rows(room.store)), stage=stage_)
+    begun = room.pipeline.last_begun()
+    assert begun is not None
+    assert (begun.id, room.pipeline.last_rows(), room.pipeline.card().new) == (second.id, 2, 0)
+
+
 async def test_what_feedback_becomes_is_gathered_once_for_all_its_pages_until_feedback_changes(room: Room) -> None:
     await corrected(room, 2)
     first = room.pipeline.became()

@@ -7,11 +7,11 @@ libraries do is not in a snapshot: its manifest names their versions, so that a 
 import shutil
 from contextlib import suppress
 
-from ftchat.errors import Conflict, EngineNotReady
+from ftchat.errors import BadInput, Conflict, EngineNotReady, NotFound
 from ftchat.pipeline.course import FROZEN
 from ftchat.pipeline.means import Means
 from ftchat.records import Run
-from ftchat.training.job import FILE as JOB
+from ftchat.training.job import FILE, Job
 
 
 def prepared(means: Means, user: str, run: str) -> Run:
@@ -34,8 +34,8 @@ def prepared(means: Means, user: str, run: str) -> Run:
     folder = means.folder / "runs" / made.id
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(written, folder / FROZEN)
-    with suppress(FileNotFoundError):  # with half the tokens at once, say, if the earlier run ended with them
-        shutil.copyfile(written.with_name(JOB), folder / JOB)
+    with suppress(BadInput, NotFound):  # with half the tokens at once, say, if the earlier run ended with them
+        Job.read(written.with_name(FILE)).write(folder / FILE)
     log.update_run(made.id, snapshot=earlier.snapshot)
     means.store.lineage.went_on_from(made.id, start)
     return made

@@ -58,7 +58,7 @@ class ExamLog:
     def against(self, base: str, champion: str) -> int:
         """How many verdicts there are on adapters that were examined against a champion."""
         sql = """SELECT COUNT(*) AS n FROM runs
-                 WHERE base = :b AND json_extract(verdict, '$.figures.champion') = :c"""
+                 WHERE base = :b AND json_valid(verdict) AND json_extract(verdict, '$.figures.champion') = :c"""
         return int(self._store.rows(sql, {"b": base, "c": champion})[0]["n"])
 
     def about(self, base: str, contestants: Collection[str]) -> set[str]:

@@ -13,10 +13,8 @@ _KINDS = ("vote", "rating", "correction")
 
 def _append_only(db: Database, table: str) -> None:
     for verb in ("UPDATE", "DELETE"):
-        db.execute(
-            f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-        )
+        does = f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+        db.execute(f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} {does}")
 
 
 _FOLLOWS = {

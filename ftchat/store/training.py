@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _THERE = "name NOT IN (SELECT name FROM deleted_adapters)"
 _MADE = "stage IN ('done','rejected')"
 # Of the feedback of its time, and no repetition of an earlier run on its snapshot.
-_OWN = "NOT EXISTS (SELECT 1 FROM runs earlier WHERE earlier.snapshot = runs.snapshot AND earlier.id < runs.id)"
+_OWN = """NOT EXISTS (SELECT 1 FROM runs earlier WHERE earlier.snapshot = runs.snapshot AND earlier.id < runs.id
+    AND earlier.stage IN ('done','rejected'))"""
 _UNFINISHED = "stage NOT IN ('done','rejected','stopped','failed')"
 
 

@@ -28,4 +28,4 @@ def probe_of(learner: Learner, examples: Sequence[Example]) -> dict[str, Any]:
 def _cut(example: Example) -> Example:
     """The end of its prompt and the beginning of its answer: any tokens will do."""
     answer = example.answers[0][: _LONGEST // 2]
-    return replace(example, prompt=example.prompt[len(answer) - _LONGEST :], answers=(answer,))
+    return replace(example, role="target", prompt=example.prompt[len(answer) - _LONGEST :], answers=(answer,))

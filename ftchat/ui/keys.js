@@ -30,7 +30,7 @@
   const halfWritten = (pressed) => { // what of the page says that an editor is open whose text is another one by now
     const onCompare = pressed.dataset.act === "compare"; // wherever that is pressed
     const page = onCompare ? document.querySelector("#tab-compare") : pressed.closest("[role=tabpanel]");
-    return [...page.querySelectorAll("[data-open]")].find((open) => {
+    return page && [...page.querySelectorAll("[data-open]")].find((open) => {
       const text = open.closest("[id^='fix-']").querySelector("[id^='correction-'] textarea");
       return words(text.value) !== words(open.dataset.open);
     });
