@@ -130,6 +130,12 @@ async def test_real_base_stays_base_beside_adapters_in_every_slot(real, adapters
     assert max(abs(a - b) for a, b in zip(alone[0], adapted, strict=True)) > 0.5
 
 
+def test_real_engine_is_ready_mended_and_closed_to_strangers(vllm: Server) -> None:
+    assert (vllm.stage, vllm.reason, vllm.warning) == ("ready", "", "")
+    assert httpx.get(f"{vllm.endpoint.url}/v1/models").status_code == 401
+    assert vllm.endpoint.key not in vllm.last_lines(2000)
+
+
 async def running(vllm: Server) -> float:
     """How many requests vLLM works on."""
     async with httpx.AsyncClient() as client:
