@@ -50,7 +50,7 @@ class Server:
         self._settings = settings
         self._base = base
         self._state_dir = state_dir
-        self.endpoint = Endpoint(f"http://127.0.0.1:{free_port()}", secrets.token_urlsafe(24))
+        self.endpoint = Endpoint(f"http://127.0.0.1:{free_port()}", secrets.token_hex(24))
         self.stage: Stage = "stopped"
         self.reason = ""
         self.on_ready: Callable[[], Awaitable[None]] | None = None  # after each start, before the stage is ready
