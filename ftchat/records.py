@@ -32,6 +32,7 @@ RowRole = Literal["target", "pair", "positive", "negative", "tie"]
 STANDINGS: tuple[Standing, ...] = ("viewer", "rater", "reviewer", "admin")  # each may what those before it may
 WINNERS: tuple[Winner, ...] = ("left", "right", "tie", "both_bad")
 ROW_ROLES: tuple[RowRole, ...] = ("target", "pair", "positive", "negative", "tie")
+DECIDING: tuple[RowRole, ...] = ("target", "pair")  # what a verdict counts: they say that one text is better
 ENDED: tuple[Stage, ...] = ("done", "rejected", "stopped", "failed")
 BASE = "base"
 FEW_SHOT = "few-shot"

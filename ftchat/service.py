@@ -281,7 +281,7 @@ class Service:
     async def _refused_too(self, earlier: str, refusal: BadAdapter) -> None:
         try:
             await self._engine.load(earlier, self._registry.path(earlier))
-        except FtchatError as err:
+        except BadAdapter as err:  # one that went away meanwhile says so itself
             raise EngineError(f"{refusal.message} It refuses {earlier}, too, so both stay as they are.") from err
 
     async def unload(self, name: str, *, only: int) -> None:

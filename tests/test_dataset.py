@@ -122,6 +122,17 @@ def test_an_approved_correction_is_a_target_with_what_it_replaced(store: Store) 
     assert (found.target, found.rejected, found.split) == ("BRIE: 5 euros", "left answer", "train")
 
 
+def test_only_questions_that_a_verdict_counts_are_said_to_decide(store: Store, team: Team) -> None:
+    for number in range(12):
+        team.rate(said(store, f"question {number}?"), "up")
+    card = card_of(store)
+    assert card.exam > 0
+    assert card.exam_groups == 0
+    asked = next(one for one in dataset.rows(store) if one.split == "exam")
+    team.vote(said(store, asked.messages[-1].content), "left")
+    assert card_of(store).exam_groups == 1
+
+
 def test_pending_and_rejected_corrections_train_nothing(store: Store) -> None:
     pending = store.feedback.add_correction(ask(store, "one question").reply("left").id, "ann", "x")
     store.feedback.add_correction(ask(store, "another question").reply("left").id, "ann", "y")

@@ -55,6 +55,17 @@ async def test_whose_bad_replies_they_were_is_known(room: Room) -> None:
     assert len(room.store.exams.about("b0", ("base", "shop-v1"))) == 6
 
 
+async def test_how_many_were_examined_against_a_champion_is_known(room: Room) -> None:
+    log = room.store.training
+    for champion, base in (("base", "b0"), ("shop-v1", "b0"), ("base", "b0"), ("base", "b1"), (None, "b0")):
+        room.store.turns.add_base(base, "tiny")
+        run = log.start_run(by="ann", base=base, args=TrainArgs()).id
+        figures = {"champion": champion, "p": 0.5} if champion else {}
+        verdict = Verdict(decision="INSUFFICIENT", reasons=("Because.",), figures=figures) if champion else None
+        log.update_run(run, stage="done", verdict=verdict)
+    assert [room.store.exams.against("b0", name) for name in ("base", "shop-v1", "shop-v9")] == [2, 1, 0]
+
+
 async def test_a_pin_is_made_once_under_a_key_and_taken_back(client: httpx.AsyncClient) -> None:
     headers = {"Idempotency-Key": "one"}
     made = [(await client.post("/api/pins", json=PIN, headers=headers)).json() for _ in range(2)]

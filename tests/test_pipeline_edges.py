@@ -25,7 +25,7 @@ from ftchat.errors import StoreError, TooLong
 from ftchat.exam import Examiner
 from ftchat.pipeline import course, questions
 from ftchat.prompt import Prompter
-from ftchat.records import Message, Run
+from ftchat.records import Message, Row, Run
 from ftchat.registry import Registry
 from ftchat.store.training import TrainingLog
 from ftchat.trainee import Trainee
@@ -326,3 +326,17 @@ async def test_a_conversation_that_the_template_refuses_is_left_out_and_ends_no_
     assert len(examples.left_out) == len(snapshot.train) + len(snapshot.tune) - len(examples.feedback + examples.tune)
     assert examples.left_out
     assert room.pipeline.card().enough
+
+
+async def test_the_longest_row_is_counted_with_both_its_answers(room: Room) -> None:
+    said = (Message("user", "What does it cost?"),)
+    alone = Row(
+        id="k_1", role="target", split="train", weight=1.0, group="g", messages=said, target="word " * 50,
+        rejected=None, rater="ann",
+    )  # fmt: skip
+    driven, prompter = course.Course(room.pipeline._means, "n_1"), room.prompter
+    one = len(prompter.render_answer(said, alone.target)[0])
+    assert driven._longest([alone]) == one
+    other = len(prompter.encode("no " * 40, answer=True)) + 1
+    assert driven._longest([alone, replace(alone, id="k_2", rejected="no " * 40)]) == one + other
+    assert driven._longest([replace(alone, target="word " * 9000)]) == 0  # nor is it trained

@@ -26,6 +26,13 @@ def adapters(room: Room, *numbers: int, run: str | None = None) -> None:
         room.vllm.logprobs[name] = -0.5
 
 
+async def in_service(room: Room, *numbers: int) -> None:
+    """Published, and put into service one after the other."""
+    adapters(room, *numbers)
+    for number in numbers:
+        await room.service.use("ann", f"shop-v{number}")
+
+
 def damage(room: Room, name: str) -> None:
     (room.registry.path(name) / "adapter_model.safetensors").write_bytes(b"damaged")
 
@@ -50,26 +57,20 @@ async def test_after_going_back_a_new_champion_starts_from_there(room: Room) -> 
 
 
 async def test_going_back_passes_over_a_damaged_champion(room: Room) -> None:
-    adapters(room, 1, 2)
-    for name in ("shop-v1", "shop-v2"):
-        await room.service.use("ann", name)
+    await in_service(room, 1, 2)
     damage(room, "shop-v1")
     assert await room.service.rollback("ann") == "base"
     assert room.store.training.adapter("shop-v1").state == "broken"
 
 
 async def test_a_repeated_request_to_go_back_goes_back_once(room: Room) -> None:
-    adapters(room, 1, 2)
-    for name in ("shop-v1", "shop-v2"):
-        await room.service.use("ann", name)
+    await in_service(room, 1, 2)
     assert [await room.service.rollback("ann", key="k") for _ in range(3)] == ["shop-v1"] * 3
     assert room.service.champion() == "shop-v1"
 
 
 async def test_two_people_going_back_at_once_leave_a_champion_that_answers(room: Room) -> None:
-    adapters(room, 1, 2)
-    for name in ("shop-v1", "shop-v2"):
-        await room.service.use("ann", name)
+    await in_service(room, 1, 2)
     found = await asyncio.gather(*(room.service.rollback(user) for user in ("ann", "bob")), return_exceptions=True)
     assert sorted(type(one).__name__ for one in found) == ["Conflict", "str"]
     assert room.service.champion() == "shop-v1"
@@ -77,9 +78,7 @@ async def test_two_people_going_back_at_once_leave_a_champion_that_answers(room:
 
 
 async def test_a_damaged_champion_steps_aside_and_the_alias_answers(room: Room) -> None:
-    adapters(room, 1, 2)
-    for name in ("shop-v1", "shop-v2"):
-        await room.service.use("ann", name)
+    await in_service(room, 1, 2)
     damage(room, "shop-v2")
     with pytest.raises(BadAdapter, match="has changed"):
         await room.service.load("shop-v2")
@@ -129,9 +128,7 @@ def refusing(room: Room, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 async def test_a_champion_that_the_engine_refuses_steps_aside_for_one_that_it_takes(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    adapters(room, 1, 2)
-    for name in ("shop-v1", "shop-v2"):
-        await room.service.use("ann", name)
+    await in_service(room, 1, 2)
     refusing(room, monkeypatch, "shop-v2")
     with pytest.raises(BadAdapter, match="rank is too large"):
         await room.service.load("shop-v2")
@@ -141,9 +138,7 @@ async def test_a_champion_that_the_engine_refuses_steps_aside_for_one_that_it_ta
 async def test_where_the_engine_refuses_the_one_before_it_too_both_stay_as_they_are(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    adapters(room, 1, 2)
-    for name in ("shop-v1", "shop-v2"):
-        await room.service.use("ann", name)
+    await in_service(room, 1, 2)
     refusing(room, monkeypatch, "shop-v1", "shop-v2")
     with pytest.raises(EngineError, match=r"rank is too large\. It refuses shop-v1, too, so both stay as they are\."):
         await room.service.load("shop-v2")
@@ -152,9 +147,7 @@ async def test_where_the_engine_refuses_the_one_before_it_too_both_stay_as_they_
 
 
 async def test_going_back_waits_for_no_engine(room: Room) -> None:
-    adapters(room, 1, 2, 3)
-    for name in ("shop-v1", "shop-v2", "shop-v3"):
-        await room.service.use("ann", name)
+    await in_service(room, 1, 2, 3)
     damage(room, "shop-v2")
     room.vllm.kill()
     assert await room.service.rollback("ann") == "shop-v1"

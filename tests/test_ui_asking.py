@@ -313,12 +313,18 @@ async def test_a_vote_counts_for_the_turn_that_its_button_was_shown_with(room: R
 # -- again, and otherwise --
 
 
+async def remarked(compare: ComparePage, room: Room) -> str:
+    """A turn that was voted on, with a remark."""
+    turn: str = (await asked(compare, room, "What does the gouda cost?"))[compare.turn]
+    await compare.vote(turn, click("left", turn), HERE)
+    await compare.after.remark(turn, "Because.", HERE)
+    return turn
+
+
 async def test_a_vote_that_another_page_has_given_is_shown_to_who_votes_otherwise(
     room: Room, compare: ComparePage
 ) -> None:
-    turn = (await asked(compare, room, "What does the gouda cost?"))[compare.turn]
-    await compare.vote(turn, click("left", turn), HERE)
-    await compare.after.remark(turn, "Because.", HERE)
+    turn = await remarked(compare, room)
     before = stored(room)
     late = await compare.vote(turn, click("right", turn), HERE)
     assert stored(room) == before
@@ -330,9 +336,7 @@ async def test_a_vote_that_another_page_has_given_is_shown_to_who_votes_otherwis
 async def test_what_was_said_about_a_vote_that_is_taken_back_is_not_said_about_the_next(
     room: Room, compare: ComparePage
 ) -> None:
-    turn = (await asked(compare, room, "What does the gouda cost?"))[compare.turn]
-    await compare.vote(turn, click("left", turn), HERE)
-    await compare.after.remark(turn, "Because.", HERE)
+    turn = await remarked(compare, room)
     undone = await compare.after.take_back(turn, HERE)
     assert (undone[compare.after.comment], undone[compare.notice]) == ("", "")
     again = await compare.vote(turn, click("right", turn), HERE)

@@ -14,7 +14,7 @@ from ftchat.dataset import personal
 from ftchat.dataset.candidates import WHY, Dropped
 from ftchat.dataset.gathering import Gathered, gathered, of_split
 from ftchat.dataset.settling import ENOUGH_PEOPLE, shares
-from ftchat.records import ROW_ROLES, Feedback, Row
+from ftchat.records import DECIDING, ROW_ROLES, Feedback, Row
 from ftchat.store import Store
 from ftchat.store.feedback import split_of
 from ftchat.store.lessons import feedback_of
@@ -69,7 +69,7 @@ def card(store: Store, *, trained: set[str], exam_groups: int) -> Card:
     """What a snapshot made now would hold, and what more would help."""
     found = gathered(store)
     train = of_split(found.rows, "train")
-    groups = len({row.group for row in of_split(found.rows, "exam") if row.role in ("target", "pair")})
+    groups = len({row.group for row in of_split(found.rows, "exam") if row.role in DECIDING})
     counts = store.feedback.counts()
     lost = Counter(item.why for item in found.dropped)
     hints = list(_personal(found.rows))
@@ -151,7 +151,7 @@ def _people(train: Sequence[Row]) -> list[dict[str, Any]]:
 
 def _lengths(train: Sequence[Row]) -> dict[str, Any] | None:
     """How long what was chosen is beside what was rejected, in characters: a model may learn just that."""
-    ratios = [len(row.target) / len(row.rejected) for row in train if row.role in ("target", "pair") and row.rejected]
+    ratios = [len(row.target) / len(row.rejected) for row in train if row.role in DECIDING and row.rejected]
     if not ratios:
         return None
     longer = sum(ratio > 1 for ratio in ratios)

@@ -37,16 +37,17 @@ def check(status: int, content: bytes) -> None:
 
 def is_vllms(content: bytes) -> bool:
     """Whether a refusal is vLLM's own: a path that it does not have at all is refused by its web server."""
-    try:
-        return "message" in json.loads(content)["error"]
-    except (ValueError, KeyError, TypeError):
-        return False
+    return _error(content) is not None
 
 
 def said(content: bytes) -> tuple[str, str]:
     """What vLLM's error says, and the parameter it names."""
+    return _error(content) or (content[:300].decode("utf-8", "replace") or "it gave no reason.", "")
+
+
+def _error(content: bytes) -> tuple[str, str] | None:
     try:
         error = json.loads(content)["error"]
         return str(error["message"]), str(error.get("param") or "")
     except (ValueError, KeyError, TypeError, AttributeError):
-        return content[:300].decode("utf-8", "replace") or "it gave no reason.", ""
+        return None

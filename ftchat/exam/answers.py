@@ -19,7 +19,7 @@ from ftchat.records import BASE, Finish, Message, Row
 from ftchat.store.exams import Pin
 
 PIN_ROOM = 128  # tokens of an answer to a pinned question
-AGAIN_ROOM = 256  # and of one where nobody wrote how long it should be, at most
+_AGAIN_ROOM = 256  # and of one where nobody wrote how long it should be, at most
 _JUDGED = frozenset({"positive", "negative"})
 
 Said = tuple[str, Finish]
@@ -87,7 +87,7 @@ async def _said(examiner: Examiner, name: str, rows: Sequence[Row]) -> dict[str,
 
 async def _row(examiner: Examiner, name: str, row: Row) -> Said:
     room = examiner.room(row.target)
-    return await examiner.says(name, row.messages, room=min(room, AGAIN_ROOM) if row.role in _JUDGED else room)
+    return await examiner.says(name, row.messages, room=min(room, _AGAIN_ROOM) if row.role in _JUDGED else room)
 
 
 async def _pin(examiner: Examiner, name: str, pin: Pin) -> str:

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from ftchat.dataset import is_whole
 from ftchat.errors import TrainingError
-from ftchat.records import Message, Row, group_key
+from ftchat.records import DECIDING, Message, Row, group_key
 
 _FILES = ("rows.jsonl", "exam.jsonl")
-_PREFERRING = frozenset({"target", "pair"})
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def _question(row: Row) -> str:
 
 def has_rejected(row: Row) -> bool:
     """Whether it says that one text is better than another."""
-    return row.role in _PREFERRING and row.rejected is not None
+    return row.role in DECIDING and row.rejected is not None
 
 
 def bad_text(row: Row) -> str:

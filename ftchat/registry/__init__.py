@@ -26,6 +26,7 @@ __all__ = ["CONFIG", "MANIFEST", "NAME", "PROBE", "SERVABLE", "WEIGHTS", "Regist
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}-v[1-9][0-9]{0,8}")
 _PASSING = {errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.ENOMEM, errno.ETIMEDOUT, errno.EINTR}
+_REMEDY = "Put its folder back from a copy of your own."
 PROBE = "probe.json"  # what the trainer's model gave for some token ids: kept in the manifest, for whoever serves it
 
 
@@ -128,9 +129,7 @@ class Registry:
             return read_object(self.path(name) / MANIFEST)
         except (OSError, BadAdapter) as err:
             _refuse_passing(err.__cause__ or err, name)
-            raise BadAdapter(
-                f"{name}: its manifest cannot be read ({err}). Put its folder back from a copy of your own."
-            ) from err
+            raise BadAdapter(f"{name}: its manifest cannot be read ({err}). {_REMEDY}") from err
 
     def origin(self, name: str) -> dict[str, Any]:
         """What it says of where it comes from; empty where its folder is gone or damaged."""
@@ -159,19 +158,15 @@ class Registry:
         """Refuse an adapter whose files are not those that were published."""
         hashes = self.manifest(name).get("files")
         if not isinstance(hashes, dict):
-            raise BadAdapter(f"{name}: its manifest names no files. Put its folder back from a copy of your own.")
+            raise BadAdapter(f"{name}: its manifest names no files. {_REMEDY}")
         for file in (CONFIG, WEIGHTS):
             try:
                 same = sha256(self.path(name) / file) == hashes.get(file)
             except OSError as err:
                 _refuse_passing(err, name)
-                raise BadAdapter(
-                    f"{name}: {file} cannot be read ({err}). Put its folder back from a copy of your own."
-                ) from err
+                raise BadAdapter(f"{name}: {file} cannot be read ({err}). {_REMEDY}") from err
             if not same:
-                raise BadAdapter(
-                    f"{name}: {file} has changed since it was published. Put its folder back from a copy of your own."
-                )
+                raise BadAdapter(f"{name}: {file} has changed since it was published. {_REMEDY}")
 
 
 def _refuse_passing(err: BaseException, name: str) -> None:

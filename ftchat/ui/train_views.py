@@ -133,7 +133,8 @@ def _plan(plan: Mapping[str, Any]) -> str:
     parts = [(texts.PLAN[key], plan[key]) for key in texts.PLAN if key in plan]
     said = [f"{words} {value:g}" for words, value in parts if isinstance(value, int | float)]
     long = sum(not name.startswith("replay ") for name in plan.get("left_out", ()))
-    return " · ".join([*said, *([(texts.TOO_LONG[long == 1]).format(n=long)] if long else [])])
+    said += [texts.TOO_LONG[long == 1].format(n=long)] if long else []
+    return " · ".join(said)
 
 
 def _doing(seen: RunSeen) -> str:
